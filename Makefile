@@ -1,0 +1,62 @@
+# Stemhouse: `make help` lists the targets.
+PYTHON ?= python3
+BIN := .venv/bin
+PROTOS := $(wildcard protos/stemhouse/v1/*.proto)
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
+
+.venv/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[local,dev]'
+	touch $@
+
+.PHONY: setup
+setup: .venv/ready ## make .venv with everything that development needs
+
+.PHONY: protos
+protos: .venv/ready ## generate stemhouse/v1 from protos/
+	$(BIN)/python -m grpc_tools.protoc -I protos --python_out=. --grpc_python_out=. --mypy_out=quiet:. \
+	    --mypy_grpc_out=quiet:. --plugin=protoc-gen-mypy=$(BIN)/protoc-gen-mypy \
+	    --plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-gen-mypy_grpc $(PROTOS)
+
+.PHONY: check
+check: .venv/ready ## format, lint, types, imports, contracts
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+	$(BIN)/buf lint protos
+	$(BIN)/buf format --diff --exit-code protos
+	BIN=$(BIN) sh tests/protos_drift.sh
+
+.PHONY: format
+format: .venv/ready ## format the code
+	$(BIN)/ruff check --fix-only --quiet
+	$(BIN)/ruff format
+	$(BIN)/buf format -w protos
+
+.PHONY: test
+test: .venv/ready ## run every test
+	$(BIN)/pytest
+
+.PHONY: run-local
+run-local: .venv/ready ## the whole stack in the foreground; Ctrl-C ends it
+	$(BIN)/stemhouse up --foreground
+
+.PHONY: demo
+demo: .venv/ready ## separate a song on this machine, from nothing to four stems
+	BIN=$(BIN) sh tests/demo.sh
+
+.PHONY: bench-quality
+bench-quality: .venv/ready ## SI-SDR of the starter: make bench-quality [DATA=folder of multitracks]
+	$(BIN)/python -m tests.bench.quality $(if $(DATA),--data $(DATA))
+
+.PHONY: bench
+bench: .venv/ready ## speed of the starter through the running stack, against real time
+	$(BIN)/python -m tests.bench.speed
+
+.PHONY: clean
+clean: ## remove the environment and what tools left behind
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -1,0 +1,1 @@
+"""The four deployables: separator, router, library, exporter."""

@@ -1,0 +1,1 @@
+"""Router service: the technologies behind its ports."""

@@ -1,0 +1,160 @@
+"""Running jobs through DBOS: queued with priority, each stage recorded, resumed after a crash.
+
+DBOS keeps its tables in the ledger's database, so that a job and its place in the queue are one transaction.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeVar, get_type_hints
+
+import structlog
+from dbos import DBOS, DBOSClient, DBOSConfig, DBOSPortableJSONSerializer, EnqueueOptions, error as dbos_error
+from sqlmodel import Session
+
+from services.router.adapters.documents import from_document, to_document
+from services.router.core.ports import JobLedger, Steps
+from stemhouse.errors import (
+    Cancelled,
+    EngineUnavailable,
+    InternalFault,
+    StemhouseError,
+    Unavailable,
+    error_from_reason,
+)
+from stemhouse.jobs import Job, JobError, SeparationResult
+from stemhouse.vocab import JobState, Stage
+
+log = structlog.get_logger(__name__)
+
+Outcome = TypeVar("Outcome")
+RunJob = Callable[[Job, Steps], SeparationResult]
+
+_APPLICATION = "stemhouse-router"
+_APPLICATION_VERSION = "1"
+"""Fixed: DBOS resumes only work of its own version, and ours must survive an upgrade."""
+_EXECUTOR_ID = "router-0"
+"""Fixed: DBOS resumes what an executor of the same id left behind."""
+_QUEUE = "separations"
+_WORKFLOW = "separate_track"
+_POLLING_INTERVAL_S = 0.1
+_HIGHEST_DBOS_PRIORITY = 1
+
+_RETRY_INTERVAL_S = 0.5
+_RETRY_BACKOFF = 1.5
+_RETRY_ATTEMPTS = 14
+"""About five minutes in all: longer than any restart of a separator or of the store."""
+
+
+class DurableJobs:
+    """The queue of jobs, and the workflow that runs each of them."""
+
+    def __init__(self, database_url: str, concurrent_jobs: int) -> None:
+        """Set DBOS up (it creates its tables); nothing runs before `start`."""
+        self._database_url = database_url
+        self._concurrent_jobs = concurrent_jobs
+        self._serializer = DBOSPortableJSONSerializer()
+        config = DBOSConfig(
+            name=_APPLICATION,
+            system_database_url=database_url,
+            application_version=_APPLICATION_VERSION,
+            executor_id=_EXECUTOR_ID,
+            serializer=self._serializer,
+            log_level="ERROR",
+        )
+        DBOS(config=config)
+
+    def start(self, jobs: JobLedger, run_job: RunJob) -> None:
+        """Take jobs from the queue from now on, interrupted ones first."""
+
+        @DBOS.workflow(name=_WORKFLOW)
+        def separate_track(job_id: str) -> None:
+            _run_to_its_end(jobs, run_job, job_id)
+
+        DBOS.listen_queues([_QUEUE])
+        DBOS.launch()
+        DBOS.register_queue(_QUEUE, worker_concurrency=self._concurrent_jobs, polling_interval_sec=_POLLING_INTERVAL_S)
+        self._client = DBOSClient(system_database_url=self._database_url, serializer=self._serializer)
+
+    def enqueue(self, session: Session, job: Job) -> None:
+        """Queue a job within the session's transaction; the workflow has the job's id, so it is never queued twice."""
+        options = EnqueueOptions(
+            workflow_name=_WORKFLOW,
+            queue_name=_QUEUE,
+            workflow_id=job.job_id,
+            priority=_HIGHEST_DBOS_PRIORITY + job.request.priority,
+            app_version=_APPLICATION_VERSION,
+        )
+        self._client.enqueue_in_transaction(session, options, job.job_id)
+
+
+def _run_to_its_end(jobs: JobLedger, run_job: RunJob, job_id: str) -> None:
+    job = jobs.get(job_id)
+    if job.state.is_final:
+        return
+    with structlog.contextvars.bound_contextvars(request_id=job.request_id, job_id=job_id):
+        try:
+            result = run_job(job, _DurableSteps(jobs, job_id))
+        except Cancelled:
+            jobs.finish(job_id, JobState.CANCELLED)
+            log.info("job cancelled")
+        except StemhouseError as error:
+            jobs.finish(job_id, JobState.FAILED, error=JobError(error.reason, error.message, error.details))
+            log.warning("job failed", reason=error.reason, error=error.message)
+        else:
+            jobs.finish(job_id, JobState.DONE, result=result)
+            log.info("job done", engine_id=result.stem_set.engine_id, cache_hit=result.cache_hit.value)
+
+
+class _DurableSteps:
+    """The Steps port for one job."""
+
+    def __init__(self, jobs: JobLedger, job_id: str) -> None:
+        self._jobs = jobs
+        self._job_id = job_id
+
+    def run(self, stage: Stage, action: Callable[..., Outcome], *arguments: object) -> Outcome:
+        """See Steps.run. Outcomes and final errors are recorded as JSON documents."""
+        outcome_type = get_type_hints(action)["return"]
+
+        def attempt() -> dict[str, Any]:
+            self._jobs.cancellation(self._job_id).raise_if_requested()
+            self._jobs.begin_stage(self._job_id, stage)
+            return {"outcome": to_document(outcome_type, action(*arguments))}
+
+        try:
+            record = DBOS.run_step(
+                {
+                    "name": stage.value,
+                    "retries_allowed": True,
+                    "interval_seconds": _RETRY_INTERVAL_S,
+                    "backoff_rate": _RETRY_BACKOFF,
+                    "max_attempts": _RETRY_ATTEMPTS,
+                },
+                _recording_final_errors(attempt),
+            )
+        except dbos_error.DBOSMaxStepRetriesExceeded as exceeded:
+            message = f"gave up on stage {stage.value}: {exceeded.errors[-1]}"
+            raise Unavailable(message) from exceeded
+        if "error" in record:
+            error: JobError = from_document(JobError, record["error"])
+            raise error_from_reason(error.reason, error.message, error.details)
+        outcome: Outcome = from_document(outcome_type, record["outcome"])
+        return outcome
+
+
+def _recording_final_errors(attempt: Callable[[], dict[str, Any]]) -> Callable[[], dict[str, Any]]:
+    """The attempt, with errors that no retry can help made part of its record. What passes is retried by DBOS."""
+
+    def attempt_or_error() -> dict[str, Any]:
+        try:
+            return attempt()
+        except StemhouseError as error:
+            if isinstance(error, Unavailable) and not isinstance(error, EngineUnavailable):
+                log.warning("stage will be tried again", reason=error.reason, error=error.message)
+                raise
+            final = error
+        except Exception:
+            log.exception("stage failed unexpectedly")
+            final = InternalFault("internal error; the router's log has the request id")
+        return {"error": to_document(JobError, JobError(final.reason, final.message, final.details))}
+
+    return attempt_or_error

@@ -1,0 +1,143 @@
+"""Separators over gRPC: each call goes to the least-loaded separator that can take it."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import grpc
+import structlog
+
+from services.router.core.ports import Cancellation, Ingested, SeparationTask
+from stemhouse.audio import AudioRef, QualityReport, SourceRef, StemSet
+from stemhouse.errors import EngineUnavailable, InternalFault, Unavailable
+from stemhouse.jobs import EngineOffer
+from stemhouse.platform.channel import connect
+from stemhouse.platform.status import rpc_errors
+from stemhouse.v1 import separator_pb2 as pb
+from stemhouse.v1.separator_pb2_grpc import SeparatorServiceStub
+from stemhouse.wire.audio import (
+    audio_ref_from_proto,
+    audio_ref_to_proto,
+    engine_from_proto,
+    quality_from_proto,
+    source_facts_from_proto,
+    source_ref_to_proto,
+    stem_set_from_proto,
+    stem_set_to_proto,
+)
+
+log = structlog.get_logger(__name__)
+
+_ASK_TIMEOUT_S = 2.0
+_BASE_TIMEOUT_S = 120.0
+_INGEST_BYTES_PER_S = 500_000
+"""Far below what decoding was seen to do, so that the deadline ends only calls that hang."""
+_SLOWEST_REAL_TIME_FACTOR = 30.0
+"""Seconds of work allowed for a second of audio, waiting for a slot included."""
+
+
+@dataclass(frozen=True)
+class _Separator:
+    address: str
+    stub: SeparatorServiceStub
+
+
+@dataclass(frozen=True)
+class _State:
+    """What one separator said about itself."""
+
+    separator: _Separator
+    offers: tuple[EngineOffer, ...]
+    load: float
+
+    def has(self, engine_id: str) -> bool:
+        return any(offer.engine_id == engine_id for offer in self.offers)
+
+
+class SeparatorFleet:
+    """See the Separators port."""
+
+    def __init__(self, addresses: Sequence[str]) -> None:
+        """Open a channel to each address; nothing is called yet."""
+        self._separators = [_Separator(address, SeparatorServiceStub(connect(address))) for address in addresses]
+
+    def offers(self) -> list[EngineOffer]:
+        """See Separators.offers."""
+        found = {offer.engine_id: offer for state in self._states() for offer in state.offers}
+        return list(found.values())
+
+    def ingest(self, source: SourceRef) -> Ingested:
+        """See Separators.ingest."""
+        timeout_s = _BASE_TIMEOUT_S + source.size_bytes / _INGEST_BYTES_PER_S
+        request = pb.IngestTrackRequest(source=source_ref_to_proto(source))
+        with rpc_errors():
+            response = self._least_loaded().stub.IngestTrack(request, timeout=timeout_s)
+        return Ingested(audio_ref_from_proto(response.audio), source_facts_from_proto(response.facts))
+
+    def separate(
+        self, task: SeparationTask, on_progress: Callable[[float], None], cancellation: Cancellation
+    ) -> StemSet:
+        """See Separators.separate."""
+        separator = self._least_loaded(task.engine_id)
+        log.info("separating", separator=separator.address, engine_id=task.engine_id, duration_s=task.audio.duration_s)
+        timeout_s = _BASE_TIMEOUT_S + task.audio.duration_s * _SLOWEST_REAL_TIME_FACTOR
+        with rpc_errors():
+            events = separator.stub.Separate(_separate_request(task), timeout=timeout_s)
+            cancellation.on_request(events.cancel)
+            return _stem_set_from_events(events, on_progress)
+
+    def assess(self, stem_set: StemSet, references: dict[str, AudioRef]) -> QualityReport:
+        """See Separators.assess."""
+        request = pb.AssessStemsRequest(
+            stem_set=stem_set_to_proto(stem_set),
+            references={stem: audio_ref_to_proto(audio) for stem, audio in references.items()},
+        )
+        with rpc_errors():
+            timeout_s = _BASE_TIMEOUT_S + stem_set.audio.duration_s
+            response = self._least_loaded().stub.AssessStems(request, timeout=timeout_s)
+        return quality_from_proto(response.quality)
+
+    def _least_loaded(self, engine_id: str | None = None) -> _Separator:
+        able = [state for state in self._states() if engine_id is None or state.has(engine_id)]
+        if not able:
+            message = f"no separator that answers offers {engine_id}"
+            raise EngineUnavailable(message, {"engine_id": engine_id or ""})
+        return min(able, key=lambda state: state.load).separator
+
+    def _states(self) -> list[_State]:
+        """The separators that answer, asked all at once; raises Unavailable if none does."""
+        request = pb.ListLocalEnginesRequest()
+        calls = [
+            (separator, separator.stub.ListLocalEngines.future(request, timeout=_ASK_TIMEOUT_S))
+            for separator in self._separators
+        ]
+        states = [state for separator, call in calls if (state := _state_from_call(separator, call))]
+        if not states:
+            addresses = ", ".join(separator.address for separator in self._separators)
+            message = f"no separator answers at {addresses}"
+            raise Unavailable(message)
+        return states
+
+
+def _state_from_call(separator: _Separator, call: "grpc.Future[pb.ListLocalEnginesResponse]") -> _State | None:
+    try:
+        response = call.result()
+    except grpc.RpcError as error:
+        log.warning("separator does not answer", separator=separator.address, error=str(error))
+        return None
+    offers = tuple(engine_from_proto(engine) for engine in response.engines)
+    return _State(separator, offers, response.busy_count / max(response.slot_count, 1))
+
+
+def _separate_request(task: SeparationTask) -> pb.SeparateRequest:
+    return pb.SeparateRequest(
+        audio=audio_ref_to_proto(task.audio), engine_id=task.engine_id, sum_to_mix=task.sum_to_mix, force=task.force
+    )
+
+
+def _stem_set_from_events(events: Iterable[pb.SeparateResponse], on_progress: Callable[[float], None]) -> StemSet:
+    for event in events:
+        if event.HasField("stem_set"):
+            return stem_set_from_proto(event.stem_set)
+        on_progress(event.progress)
+    message = "the separator ended its stream without a result"
+    raise InternalFault(message)

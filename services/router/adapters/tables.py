@@ -1,0 +1,55 @@
+"""The ledger's tables. They share a database with DBOS, hence the prefix.
+
+Values are stored as JSON documents of the dataclasses in `stemhouse`; columns beside them are what is searched by.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, Column, DateTime, Index, UniqueConstraint
+from sqlmodel import Field, SQLModel
+
+
+class JobRow(SQLModel, table=True):
+    """A job; `position` orders jobs by creation and pages through them."""
+
+    __tablename__ = "ledger_job"
+    __table_args__ = (Index("ix_ledger_job_state", "state", "position"),)
+
+    position: int | None = Field(default=None, primary_key=True)
+    job_id: str = Field(unique=True)
+    request_id: str = Field(unique=True)
+    request: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    state: str
+    stage: str | None = None
+    progress: float = 0.0
+    sequence: int = 1
+    is_cancel_requested: bool = False
+    created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    ended_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+    result: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
+    error: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
+
+
+class SourceRow(SQLModel, table=True):
+    """A source file by its digests, and what ingest made of it: either `ingested` or `rejection`."""
+
+    __tablename__ = "ledger_source"
+
+    sha256: str = Field(primary_key=True)
+    md5: str = Field(index=True)
+    ingested: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
+    rejection: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
+
+
+class ResultRow(SQLModel, table=True):
+    """The accepted result for an audio and a wish: one row, whoever else tries."""
+
+    __tablename__ = "ledger_result"
+    __table_args__ = (UniqueConstraint("pcm_sha256", "wish"),)
+
+    result_id: int | None = Field(default=None, primary_key=True)
+    pcm_sha256: str
+    wish: str
+    engine_id: str
+    accepted: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))

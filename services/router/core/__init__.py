@@ -1,0 +1,1 @@
+"""Router service: values and decisions, no I/O."""

@@ -1,0 +1,65 @@
+"""Results that need not be computed again.
+
+The first key is the plan's: MD5 of the file (its SHA-256 checked beside it) and what was wished for; the second is
+the digest of the decoded samples, so that another tag or container costs one decoding and no separation. A wish for a
+named engine is tied to the engine id, hence to weights and parameters; `auto` is tied to the policy's version.
+"""
+
+from services.router.core.ports import Accepted, Ingested, ResultLedger, Separators
+from services.router.core.routing import POLICY_VERSION
+from stemhouse.audio import SourceRef, StemSet
+from stemhouse.errors import Unavailable
+from stemhouse.jobs import SeparationRequest
+from stemhouse.ports import ObjectStore
+from stemhouse.vocab import AUTO_ENGINE
+
+
+def wish_of(request: SeparationRequest) -> str:
+    """The part of a request that decides which samples answer it, as one word."""
+    policy = f"-policy{POLICY_VERSION}" if request.engine == AUTO_ENGINE else ""
+    return f"{request.engine}{policy}-{'sum' if request.sum_to_mix else 'raw'}"
+
+
+class StemCache:
+    """Looks up and accepts results; an entry counts only while its objects are in the store."""
+
+    def __init__(self, ledger: ResultLedger, store: ObjectStore, separators: Separators) -> None:
+        """Keep what it asks."""
+        self._ledger = ledger
+        self._store = store
+        self._separators = separators
+
+    def find_ingested(self, source: SourceRef) -> Ingested | None:
+        """Canonical audio of these very bytes, if it is still stored. Raises what an earlier ingest ended with."""
+        ingested = self._ledger.find_ingested(source)
+        if ingested and self._store.size_bytes(ingested.audio.object_key) is None:
+            return None
+        return ingested
+
+    def find_accepted(self, request: SeparationRequest, ingested: Ingested) -> Accepted | None:
+        """The accepted result for the request about this audio, unless the request forces a new one."""
+        if request.force:
+            return None
+        accepted = self._ledger.find_accepted(ingested.audio.pcm_sha256, wish_of(request))
+        if accepted and self._is_current(request, accepted) and self._is_stored(accepted.stem_set):
+            return accepted
+        return None
+
+    def accept(self, request: SeparationRequest, accepted: Accepted) -> None:
+        """Let a result answer this wish from now on."""
+        self._ledger.accept(accepted.stem_set.audio.pcm_sha256, wish_of(request), accepted)
+
+    def _is_stored(self, stem_set: StemSet) -> bool:
+        keys = [stem_set.audio.object_key, *(stem.object_key for stem in stem_set.stems)]
+        return all(self._store.size_bytes(key) is not None for key in keys)
+
+    def _is_current(self, request: SeparationRequest, accepted: Accepted) -> bool:
+        """Whether a named engine still has the id that made the result; with no separator up, the result stands."""
+        if request.engine == AUTO_ENGINE:
+            return True
+        try:
+            offers = self._separators.offers()
+        except Unavailable:
+            return True
+        offered_ids = {offer.engine_id for offer in offers if offer.name == request.engine}
+        return not offered_ids or accepted.decision.engine_id in offered_ids

@@ -1,0 +1,129 @@
+"""The way of one track, as a list of durable stages."""
+
+from collections.abc import Callable
+
+from services.router.core.cache import StemCache
+from services.router.core.ports import (
+    Accepted,
+    Ingested,
+    JobLedger,
+    ResultLedger,
+    SeparationTask,
+    Separators,
+    Steps,
+    Uploads,
+)
+from services.router.core.routing import choose_engine
+from stemhouse.audio import QualityReport, SourceRef, StemSet
+from stemhouse.errors import InputRejected, NotFound
+from stemhouse.jobs import CacheHit, Decision, Job, SeparationRequest, SeparationResult
+from stemhouse.vocab import Stage
+
+
+class StemPipeline:
+    """Takes a job from its source to an accepted result."""
+
+    def __init__(
+        self, cache: StemCache, results: ResultLedger, jobs: JobLedger, separators: Separators, uploads: Uploads
+    ) -> None:
+        """Keep what the stages ask."""
+        self._cache = cache
+        self._results = results
+        self._jobs = jobs
+        self._separators = separators
+        self._uploads = uploads
+
+    def run(self, job: Job, steps: Steps) -> SeparationResult:
+        """Give the job's result. Raises the StemhouseError that ends it, Cancelled among them."""
+        request = job.request
+        ingested, accepted = steps.run(Stage.LOOKUP, self.look_up_file, request)
+        cache_hit = CacheHit.FILE
+        if ingested is None:
+            ingested = steps.run(Stage.INGEST, self._ingest, request.source)
+            accepted = steps.run(Stage.LOOKUP, self._cache.find_accepted, request, ingested)
+            cache_hit = CacheHit.PCM
+        if accepted is None:
+            accepted = self._separate(job, ingested, steps)
+            cache_hit = CacheHit.NONE
+        elif request.references:
+            accepted = self._assess(request, accepted.decision, accepted.stem_set, steps)
+        return _result(request, ingested, accepted, cache_hit)
+
+    def look_up_file(self, request: SeparationRequest) -> tuple[Ingested | None, Accepted | None]:
+        """What is known about the file itself, and about the request."""
+        ingested = self._cache.find_ingested(request.source)
+        return ingested, self._cache.find_accepted(request, ingested) if ingested else None
+
+    def is_ingested(self, source: SourceRef) -> bool:
+        """Whether its canonical audio is stored. Raises the InputRejected that an earlier ingest ended with."""
+        return self._cache.find_ingested(source) is not None
+
+    def known_result(self, request: SeparationRequest) -> SeparationResult | None:
+        """The answer, if it needs no work at all."""
+        ingested, accepted = self.look_up_file(request)
+        if ingested is None or accepted is None or request.references:
+            return None
+        return _result(request, ingested, accepted, CacheHit.FILE)
+
+    def _separate(self, job: Job, ingested: Ingested, steps: Steps) -> Accepted:
+        request = job.request
+        decision = steps.run(Stage.CHOOSE, self._choose, request)
+        stem_set = steps.run(Stage.SEPARATE, self._separator_run(job), request, ingested, decision)
+        accepted = self._assess(request, decision, stem_set, steps)
+        steps.run(Stage.ACCEPT, self._cache.accept, request, accepted)
+        return accepted
+
+    def _assess(self, request: SeparationRequest, decision: Decision, stem_set: StemSet, steps: Steps) -> Accepted:
+        quality = steps.run(Stage.ASSESS, self._measure, request.references, stem_set)
+        return Accepted(stem_set, quality, decision)
+
+    def _choose(self, request: SeparationRequest) -> Decision:
+        return choose_engine(request, self._separators.offers())
+
+    def _separator_run(self, job: Job) -> Callable[[SeparationRequest, Ingested, Decision], StemSet]:
+        def separate(request: SeparationRequest, ingested: Ingested, decision: Decision) -> StemSet:
+            return self._separators.separate(
+                SeparationTask(ingested.audio, decision.engine_id, request.sum_to_mix, request.force),
+                on_progress=lambda share: self._jobs.report_progress(job.job_id, share),
+                cancellation=self._jobs.cancellation(job.job_id),
+            )
+
+        return separate
+
+    def _measure(self, references: dict[str, SourceRef], stem_set: StemSet) -> QualityReport:
+        audio = {stem: self._ingest(source).audio for stem, source in references.items()}
+        return self._separators.assess(stem_set, audio)
+
+    def _ingest(self, source: SourceRef) -> Ingested:
+        """Canonical audio of a source; its bytes are dropped as soon as nobody needs them any more."""
+        ingested = self._cache.find_ingested(source)
+        if ingested is None:
+            ingested = self._decode(source)
+        self._uploads.discard(source)
+        return ingested
+
+    def _decode(self, source: SourceRef) -> Ingested:
+        if not self._uploads.holds(source):
+            message = f"{source.file_name} has not been uploaded"
+            raise NotFound(message, {"sha256": source.sha256})
+        try:
+            ingested = self._separators.ingest(source)
+        except InputRejected as error:
+            self._results.record_rejected(source, error)
+            self._uploads.discard(source)
+            raise
+        self._results.record_ingested(source, ingested)
+        return ingested
+
+
+def _result(
+    request: SeparationRequest, ingested: Ingested, accepted: Accepted, cache_hit: CacheHit
+) -> SeparationResult:
+    return SeparationResult(
+        source=request.source,
+        facts=ingested.facts,
+        stem_set=accepted.stem_set,
+        quality=accepted.quality,
+        decision=accepted.decision,
+        cache_hit=cache_hit,
+    )

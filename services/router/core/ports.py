@@ -1,0 +1,153 @@
+"""What the router's core asks of the world, and the values that pass between them."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from stemhouse.audio import AudioRef, QualityReport, SourceFacts, SourceRef, StemSet
+from stemhouse.errors import StemhouseError
+from stemhouse.jobs import Decision, EngineOffer, Job, JobError, SeparationResult
+from stemhouse.vocab import JobState, Stage
+
+Outcome = TypeVar("Outcome")
+
+
+@dataclass(frozen=True)
+class Ingested:
+    """What became of a source: canonical audio, and what decoding told."""
+
+    audio: AudioRef
+    facts: SourceFacts
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """A result that counts for a wish: the stems, how good they are, and why that engine made them."""
+
+    stem_set: StemSet
+    quality: QualityReport
+    decision: Decision
+
+
+@dataclass(frozen=True)
+class SeparationTask:
+    """What a separator is asked to compute. `force`: even if the result is stored."""
+
+    audio: AudioRef
+    engine_id: str
+    sum_to_mix: bool
+    force: bool
+
+
+@dataclass(frozen=True)
+class JobPage:
+    """Some jobs, newest first; an empty token ends the listing."""
+
+    jobs: tuple[Job, ...]
+    next_page_token: str
+
+
+class Cancellation(Protocol):
+    """Somebody may want a job to stop."""
+
+    def raise_if_requested(self) -> None:
+        """Raise Cancelled if so."""
+
+    def on_request(self, stop: Callable[[], object]) -> None:
+        """Call `stop` once, from any thread, as soon as it is requested (at once if it has been)."""
+
+
+class Separators(Protocol):
+    """The separators that answer. Every method raises Unavailable while none does."""
+
+    def offers(self) -> list[EngineOffer]:
+        """Engines that can be asked for now; the same engine of several separators is listed once."""
+
+    def ingest(self, source: SourceRef) -> Ingested:
+        """Decode a stored source. Raises InputRejected."""
+
+    def separate(
+        self, task: SeparationTask, on_progress: Callable[[float], None], cancellation: Cancellation
+    ) -> StemSet:
+        """Separate on the least-loaded separator that has the engine. Raises EngineUnavailable, Cancelled."""
+
+    def assess(self, stem_set: StemSet, references: dict[str, AudioRef]) -> QualityReport:
+        """Measure stems against references, where there are any."""
+
+
+class ResultLedger(Protocol):
+    """What is known about sources, and which results count. Survives everything."""
+
+    def find_ingested(self, source: SourceRef) -> Ingested | None:
+        """By MD5, with the SHA-256 beside it. Raises the InputRejected that an earlier ingest ended with."""
+
+    def record_ingested(self, source: SourceRef, ingested: Ingested) -> None:
+        """Remember it; once more is no error."""
+
+    def record_rejected(self, source: SourceRef, error: StemhouseError) -> None:
+        """Remember that the source cannot be read."""
+
+    def find_accepted(self, pcm_sha256: str, wish: str) -> Accepted | None:
+        """The result that counts for a wish about this audio."""
+
+    def accept(self, pcm_sha256: str, wish: str, accepted: Accepted) -> None:
+        """Let a result count from now on: one row for (audio, wish), whoever else tries."""
+
+
+class JobLedger(Protocol):
+    """Jobs. A final job never changes again: later changes are ignored."""
+
+    def create(self, job: Job, *, is_queued: bool) -> Job:
+        """Add a job and, with it or not at all, its place in the queue.
+
+        Gives the existing job if its request_id is known; raises RequestConflict if that one wished for something else.
+        """
+
+    def get(self, job_id: str) -> Job:
+        """The job as it stands; raises NotFound."""
+
+    def page(self, page_size: int, page_token: str, states: Sequence[JobState]) -> JobPage:
+        """Jobs in any of `states` (all if empty), newest first; raises InvalidRequest for a foreign token."""
+
+    def wait(self, job_id: str, after_sequence: int, timeout_s: float) -> Job:
+        """The job, as soon as its sequence is above `after_sequence` or the time is over; raises NotFound."""
+
+    def begin_stage(self, job_id: str, stage: Stage) -> None:
+        """The job is running, and here."""
+
+    def report_progress(self, job_id: str, share: float) -> None:
+        """Share (0 to 1) of the current stage; kept often enough for people, not each time."""
+
+    def finish(
+        self, job_id: str, state: JobState, *, result: SeparationResult | None = None, error: JobError | None = None
+    ) -> None:
+        """End the job."""
+
+    def request_cancel(self, job_id: str) -> Job:
+        """Remember that the job shall stop; one that still waits is CANCELLED at once. Raises NotFound."""
+
+    def cancellation(self, job_id: str) -> Cancellation:
+        """The job's cancellation, as its runner watches it."""
+
+
+class Uploads(Protocol):
+    """Source bytes on their way into the store."""
+
+    def receive(self, file_name: str, chunks: Iterable[bytes]) -> SourceRef:
+        """Store the bytes under their SHA-256. Raises InvalidRequest if they are too many."""
+
+    def holds(self, source: SourceRef) -> bool:
+        """Whether the store has the bytes."""
+
+    def discard(self, source: SourceRef) -> None:
+        """Remove the bytes; they have done their duty."""
+
+
+class Steps(Protocol):
+    """Runs the stages of one job so that a finished one is never run again, whatever is killed."""
+
+    def run(self, stage: Stage, action: Callable[..., Outcome], *arguments: object) -> Outcome:
+        """The action's outcome: now, or as it was recorded before a restart.
+
+        Retries Unavailable for some minutes. Raises what the action raises.
+        """

@@ -1,0 +1,29 @@
+"""What the router is told from outside; read once, in `main`."""
+
+from pathlib import Path
+from tempfile import gettempdir
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from stemhouse.platform.object_stores import StoreSettings
+
+
+class RouterSettings(BaseSettings):
+    """From environment variables STEMHOUSE_*; the store's are STEMHOUSE_STORE__*."""
+
+    model_config = SettingsConfigDict(env_prefix="STEMHOUSE_", env_nested_delimiter="__", frozen=True)
+
+    listen: str = "127.0.0.1:50051"
+    separators: str = Field(default="127.0.0.1:50052", description="addresses, separated by commas")
+    database_url: str = Field(default="sqlite:///ledger.db", description="SQLite, or postgresql+psycopg://...")
+    store: StoreSettings
+    scratch_dir: Path = Path(gettempdir())
+    max_upload_bytes: int = Field(default=8 * 1024**3, gt=0)
+    concurrent_jobs: int = Field(default=4, gt=0, description="jobs worked on at once; the rest waits in the queue")
+    log_level: str = "INFO"
+
+    @property
+    def separator_addresses(self) -> list[str]:
+        """Addresses of the separators, at least one."""
+        return [address.strip() for address in self.separators.split(",") if address.strip()]

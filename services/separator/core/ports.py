@@ -1,0 +1,177 @@
+"""What the separator's core asks of the world.
+
+Audio in motion is a stream of blocks: float32 arrays of shape (channels, frames), finite, in order, of any length
+>= 1; all blocks of one stream have the same number of channels. Audio at rest is on the canonical 24-bit grid of
+`stemhouse.audio`: int32 arrays of the same shape, in steps of 2**-23 of full scale.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from stemhouse.audio import AudioFormat, AudioRef, SourceFacts, SourceRef
+from stemhouse.ports import ObjectStore
+
+Block = npt.NDArray[np.float32]
+"""float32 (channels, frames)."""
+
+PcmBlock = npt.NDArray[np.int32]
+"""int32 (channels, frames) on the 24-bit grid; may exceed 24 bits until a common gain is found."""
+
+SourceBlock = npt.NDArray[np.float64]
+"""float64 (channels, frames) as a decoder gives them: full scale is 1.0, anything may exceed it or be NaN."""
+
+StemBlocks = Mapping[str, Block]
+"""One block of every stem, all of the same shape, over the same frames of the mixture."""
+
+
+@dataclass(frozen=True)
+class EngineSpec:
+    """What an engine is: its name, model, the audio it works on, and the id that names its samples.
+
+    `engine_id` holds everything that changes samples: engine, model, weights digest, parameters, precision.
+    `grade` is a word for people: "basic" for the embedded starter.
+    """
+
+    name: str
+    model: str
+    engine_id: str
+    stems: tuple[str, ...]
+    native_format: AudioFormat
+    grade: str = "standard"
+    device: str = "cpu"
+
+
+class Engine(Protocol):
+    """Separates a stream at the engine's native rate and channel count."""
+
+    @property
+    def spec(self) -> EngineSpec:
+        """The constant description."""
+
+    def separate(self, mixture: Iterable[Block]) -> Iterator[StemBlocks]:
+        """Give the stems of `mixture`, in order: lag 0, in total as many frames as came in.
+
+        Pulls `mixture` only as far as it must, so memory is bounded whatever the length. The samples do not depend
+        on how the stream is cut into blocks. An exception raised by `mixture` passes through unchanged.
+        """
+
+
+def _nothing(_share: float) -> None:
+    """For callers that do not watch."""
+
+
+@dataclass(frozen=True)
+class TaskControl:
+    """How a long task learns that nobody wants it any more, and tells how far it is (a share from 0 to 1)."""
+
+    is_cancelled: Callable[[], bool]
+    report: Callable[[float], None] = _nothing
+
+
+class SourceAudio(Protocol):
+    """A source file whose head a decoder has understood. `is_integer`: no sample can exceed full scale."""
+
+    @property
+    def format(self) -> AudioFormat:
+        """Rate and channels; any number of channels."""
+
+    @property
+    def is_integer(self) -> bool:
+        """Whether the codec holds integers, so that no sample exceeds full scale."""
+
+    def blocks(self) -> Iterator[SourceBlock]:
+        """All that can be decoded, from the start, as often as it is asked for; ends where a damaged file ends."""
+
+    def facts(self) -> SourceFacts:
+        """What the file told; complete once `blocks` has been read to its end."""
+
+
+class PcmFile(Protocol):
+    """Scratch samples: written once from the start to the end, then read as often as needed."""
+
+    def append(self, block: PcmBlock) -> None:
+        """Write the next frames."""
+
+    def blocks(self) -> Iterator[PcmBlock]:
+        """All frames in blocks of `pcm.block_frames`, whatever they were written in."""
+
+
+class FlacFile(Protocol):
+    """A new 24-bit FLAC in the scratch folder."""
+
+    def append(self, block: PcmBlock) -> None:
+        """Encode the next frames, which must fit 24 bits."""
+
+    def upload(self, object_key: str) -> None:
+        """Finish the file, put it into the store, and remove it here."""
+
+
+class AudioDesk(Protocol):
+    """Where one task works on audio: objects of the store, and scratch files that vanish with the task.
+
+    Whatever reads from the store raises NotFound or StorageUnavailable, and Cancelled within one chunk.
+    """
+
+    @property
+    def store(self) -> ObjectStore:
+        """The store, for small objects and questions."""
+
+    def open_source(self, source: SourceRef) -> SourceAudio:
+        """Fetch a source and begin to decode it.
+
+        Raises UnreadableAudio if no decoder takes it, InternalFault if the object is not what its digest says.
+        """
+
+    def open_pcm(self, object_key: str, audio_format: AudioFormat) -> PcmFile:
+        """Fetch a stored 24-bit FLAC for reading. Raises InternalFault if it is of another format."""
+
+    def create_flac(self, audio_format: AudioFormat) -> FlacFile:
+        """A new FLAC. Raises UnsupportedAudio if FLAC cannot hold the sample rate."""
+
+    def create_spool(self, audio_format: AudioFormat) -> PcmFile:
+        """New scratch samples of 32 bits, uncompressed."""
+
+
+Result = TypeVar("Result")
+
+
+class Task(Generic[Result]):
+    """A piece of work for a worker process: a value that can be pickled, and whose answer is a `Result`."""
+
+
+class Worker(Protocol):
+    """A process that runs one task at a time and may die without harm."""
+
+    def run(self, task: Task[Result], control: TaskControl) -> Result:
+        """Wait for a turn, run the task, give its answer or raise its StemhouseError.
+
+        Raises Cancelled within a few seconds of being cancelled, and WorkerDied if the process ended.
+        """
+
+    def check_ready(self) -> None:
+        """Return if the process is up and loaded; raises Unavailable if not (and starts it again if it died)."""
+
+    @property
+    def greeting(self) -> Any:
+        """What the process told when it was loaded; None before."""
+
+
+class SharedRuns(Protocol):
+    """Computations that several callers wait for together."""
+
+    def watch(
+        self, key: str, compute: Callable[[TaskControl], Result], is_wanted: Callable[[], bool]
+    ) -> Iterator[float | Result]:
+        """Join the computation of that key or start it; give its progress, at least every 5 s, then its result.
+
+        When no caller wants it any more it is cancelled, and the key is free at once. Raises what it raised, and
+        Cancelled to a caller who does not want it any more.
+        """
+
+    @property
+    def count(self) -> int:
+        """Computations that run or wait for a worker."""

@@ -1,0 +1,123 @@
+"""Audio by reference: what services tell each other about PCM that lies in the object store.
+
+Conventions
+-----------
+A *frame* is one sample per channel. Full scale is 1.0. The canonical grid is 24 bits: every stored value is an
+integer multiple of 2**-23. A stored object may be attenuated to fit: `gain` is the power of two (<= 1) that was
+applied, so `stored = gain * source` is exact up to the grid, and peaks are always given on the source's scale.
+"""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class AudioFormat:
+    """Rate in Hz (> 0) and number of channels (1 or 2 inside Stemhouse)."""
+
+    sample_rate_hz: int
+    channel_count: int
+
+
+@dataclass(frozen=True)
+class AudioRef:
+    """Canonical PCM in the store: one FLAC, 24 bits, named by its digest.
+
+    `peak` is the largest absolute sample on the source's scale and may exceed 1.0 (lossy and float sources do).
+    """
+
+    object_key: str
+    pcm_sha256: str
+    format: AudioFormat
+    frame_count: int
+    gain: float = 1.0
+    peak: float = 0.0
+
+    @property
+    def duration_s(self) -> float:
+        """Length in seconds."""
+        return self.frame_count / self.format.sample_rate_hz
+
+
+@dataclass(frozen=True)
+class SourceRef:
+    """The bytes of a source file, as they came: digests in lower-case hex, the size, the name it had."""
+
+    sha256: str
+    md5: str
+    size_bytes: int
+    file_name: str
+
+
+@dataclass(frozen=True)
+class SourceFacts:
+    """What decoding a source told: its container and codec, who decoded it, and the tags that name it.
+
+    `bits_per_sample` is 0 where the codec has none (MP3). `trimmed_lead_frames` is the encoder delay that the
+    decoder removed (0 if none, or if the decoder does not say). Empty `artist` or `title`: the file has no such tag.
+    """
+
+    container: str
+    codec: str
+    bits_per_sample: int
+    decoder: str
+    trimmed_lead_frames: int = 0
+    artist: str = ""
+    title: str = ""
+
+
+@dataclass(frozen=True)
+class StemRef:
+    """One stored stem: FLAC, 24 bits. `peak` is on the source's scale, before the set's common gain."""
+
+    name: str
+    object_key: str
+    peak: float
+
+
+@dataclass(frozen=True)
+class StemSet:
+    """An immutable result: what `results/{pcm_sha256}/{engine_id}/manifest.json` holds.
+
+    `gain` is the common gain of all stems against the source (a power of two, <= 1).
+    `null_depth_db` is 20 log10(rms(sum of stems - mix) / rms(mix)) of the stored samples, floored at -200.
+    `instrumental_peak` is the peak of mix - vocals on the source's scale; 0 if there are no vocals.
+    """
+
+    audio: AudioRef
+    engine: str
+    model: str
+    engine_id: str
+    stems: tuple[StemRef, ...]
+    gain: float
+    null_depth_db: float
+    instrumental_peak: float
+    sums_to_mix: bool
+    processing_s: float
+    device: str
+    versions: dict[str, str] = field(default_factory=dict)
+
+    def stem(self, name: str) -> StemRef | None:
+        """The stem of that name, or None."""
+        return next((stem for stem in self.stems if stem.name == name), None)
+
+
+@dataclass(frozen=True)
+class StemQuality:
+    """Scores of one stem against its reference, in dB within [-60, 60]; a missing one is None.
+
+    `status` is a `QualityStatus`; `note` says why there is no number.
+    """
+
+    stem: str
+    status: str
+    si_sdr_db: float | None = None
+    sdr_db: float | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class QualityReport:
+    """What is known about a result's quality, stem by stem, and the method that says so."""
+
+    method: str
+    stems: tuple[StemQuality, ...] = ()

@@ -1,0 +1,94 @@
+"""A separation as a client and the router speak of it: the wish, the decision, the result, the job."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from stemhouse.audio import QualityReport, SourceFacts, SourceRef, StemSet
+from stemhouse.vocab import AUTO_ENGINE, JobState, Stage
+
+DEFAULT_PRIORITY = 100
+"""Between 0 (first) and 1000 (last)."""
+
+
+class CacheHit(StrEnum):
+    """Where an answer came from: computed now, known by the file's MD5, or known by the decoded samples."""
+
+    NONE = "none"
+    FILE = "file"
+    PCM = "pcm"
+
+
+@dataclass(frozen=True)
+class SeparationRequest:
+    """What to separate and how.
+
+    `engine` is `auto` or an engine's name. `force` separates again even if a result is known. With `sum_to_mix` the
+    stems add up to the mixture. `references` maps stem names to uploaded true stems to measure against.
+    """
+
+    source: SourceRef
+    engine: str = AUTO_ENGINE
+    priority: int = DEFAULT_PRIORITY
+    force: bool = False
+    sum_to_mix: bool = True
+    references: dict[str, SourceRef] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class EngineOffer:
+    """An engine that can be asked for now."""
+
+    name: str
+    model: str
+    engine_id: str
+    stems: tuple[str, ...]
+    grade: str
+    device: str
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The chosen engine, and why, in sentences."""
+
+    engine: str
+    engine_id: str
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class SeparationResult:
+    """All that a client or the exporter needs to know about a finished separation."""
+
+    source: SourceRef
+    facts: SourceFacts
+    stem_set: StemSet
+    quality: QualityReport
+    decision: Decision
+    cache_hit: CacheHit = CacheHit.NONE
+
+
+@dataclass(frozen=True)
+class JobError:
+    """Why a job failed; `reason` is that of a `StemhouseError`."""
+
+    reason: str
+    message: str
+    details: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Job:
+    """A separation as the ledger has it; `sequence` grows with each change, `progress` is of the current stage."""
+
+    job_id: str
+    request_id: str
+    request: SeparationRequest
+    state: JobState
+    created_at: datetime
+    stage: Stage | None = None
+    progress: float = 0.0
+    sequence: int = 1
+    ended_at: datetime | None = None
+    result: SeparationResult | None = None
+    error: JobError | None = None

@@ -1,0 +1,84 @@
+"""Channels to a service: retries of calls that never arrived, keepalive, and the request id on every call."""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import grpc
+
+from stemhouse.platform.telemetry import REQUEST_ID_KEY, current_request_id
+
+_SERVICE_CONFIG = json.dumps(
+    {
+        "methodConfig": [
+            {
+                "name": [{}],
+                "retryPolicy": {
+                    "maxAttempts": 5,
+                    "initialBackoff": "0.1s",
+                    "maxBackoff": "2s",
+                    "backoffMultiplier": 2,
+                    "retryableStatusCodes": ["UNAVAILABLE"],
+                },
+            }
+        ]
+    }
+)
+_OPTIONS = (
+    ("grpc.service_config", _SERVICE_CONFIG),
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+    ("grpc.use_local_subchannel_pool", 1),
+)
+
+
+def connect(address: str) -> grpc.Channel:
+    """A channel to `host:port`; it connects when it is used, and again whenever it must.
+
+    Every RPC of Stemhouse is idempotent, so UNAVAILABLE is retried (about 3 s in all) for each of them.
+    """
+    channel = grpc.insecure_channel(address, options=_OPTIONS)
+    return grpc.intercept_channel(channel, _RequestIdInterceptor())
+
+
+class _CallDetails(NamedTuple):
+    method: str
+    timeout: float | None
+    metadata: tuple[tuple[str, str | bytes], ...]
+    credentials: grpc.CallCredentials | None
+    wait_for_ready: bool | None
+    compression: grpc.Compression | None
+
+
+class _RequestIdInterceptor(
+    grpc.UnaryUnaryClientInterceptor,
+    grpc.UnaryStreamClientInterceptor,
+    grpc.StreamUnaryClientInterceptor,
+):
+    """Sends the context's request id, unless the caller set one."""
+
+    def intercept_unary_unary(self, continuation: Any, client_call_details: Any, request: Any) -> Any:
+        return _with_request_id(continuation, client_call_details, request)
+
+    def intercept_unary_stream(self, continuation: Any, client_call_details: Any, request: Any) -> Any:
+        return _with_request_id(continuation, client_call_details, request)
+
+    def intercept_stream_unary(self, continuation: Any, client_call_details: Any, request_iterator: Any) -> Any:
+        return _with_request_id(continuation, client_call_details, request_iterator)
+
+
+def _with_request_id(continuation: Callable[[Any, Any], Any], details: Any, request: Any) -> Any:
+    metadata: Mapping[str, str | bytes] = dict(details.metadata or ())
+    if REQUEST_ID_KEY not in metadata:
+        metadata = {**metadata, REQUEST_ID_KEY: current_request_id()}
+    named = _CallDetails(
+        method=details.method,
+        timeout=details.timeout,
+        metadata=tuple(metadata.items()),
+        credentials=details.credentials,
+        wait_for_ready=getattr(details, "wait_for_ready", None),
+        compression=getattr(details, "compression", None),
+    )
+    return continuation(named, request)

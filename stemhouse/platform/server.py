@@ -1,0 +1,128 @@
+"""Starting a gRPC server that is healthy only when it can work, and that leaves in good order."""
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import grpc
+import structlog
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from stemhouse.errors import StemhouseError, Unavailable
+from stemhouse.platform.interceptors import Authenticator, RpcInterceptor
+
+log = structlog.get_logger(__name__)
+
+MAX_MESSAGE_BYTES = 4 * 1024 * 1024
+_READINESS_INTERVAL_S = 1.0
+_GRACE_S = 10.0
+_EXIT_WITH_STDIN = "STEMHOUSE_EXIT_WITH_STDIN"
+
+_OPTIONS = (
+    ("grpc.so_reuseport", 0),
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.http2.min_ping_interval_without_data_ms", 20_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+)
+
+
+@dataclass(frozen=True)
+class Service:
+    """One gRPC service of a process.
+
+    `name` is its full protobuf name, `register` adds its servicer to a server, `check_ready` raises a
+    StemhouseError while what it depends on does not answer.
+    """
+
+    name: str
+    register: Callable[[grpc.Server], None]
+    check_ready: Callable[[], None]
+
+
+def serve(
+    service: Service,
+    address: str,
+    *,
+    max_threads: int = 64,
+    authenticate: Authenticator | None = None,
+    on_stop: Iterable[Callable[[], None]] = (),
+) -> None:
+    """Serve until SIGTERM or SIGINT, then stop taking calls, give running ones a grace, and run `on_stop`.
+
+    Raises Unavailable if the address cannot be bound.
+    """
+    stop = _stop_event()
+    server = grpc.server(
+        ThreadPoolExecutor(max_threads, thread_name_prefix="rpc"),
+        interceptors=[RpcInterceptor(authenticate)],
+        options=_OPTIONS,
+    )
+    service.register(server)
+    health_servicer = _add_health_and_reflection(server, service.name)
+    _bind(server, address)
+    server.start()
+    log.info("serving", address=address)
+    _report_readiness(service, health_servicer, stop)
+    health_servicer.enter_graceful_shutdown()
+    server.stop(_GRACE_S).wait()
+    for action in on_stop:
+        action()
+    log.info("stopped")
+
+
+def _bind(server: grpc.Server, address: str) -> None:
+    try:
+        server.add_insecure_port(address)
+    except RuntimeError as error:
+        message = f"cannot listen on {address}: {error}"
+        raise Unavailable(message) from error
+
+
+def _add_health_and_reflection(server: grpc.Server, service_name: str) -> health.HealthServicer:
+    servicer = health.HealthServicer()
+    servicer.set("", health_pb2.HealthCheckResponse.SERVING)
+    servicer.set(service_name, health_pb2.HealthCheckResponse.NOT_SERVING)
+    health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
+    reflection.enable_server_reflection((service_name, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+    return servicer
+
+
+def _report_readiness(service: Service, servicer: health.HealthServicer, stop: threading.Event) -> None:
+    was_ready: bool | None = None
+    while not stop.is_set():
+        is_ready = _is_ready(service)
+        if is_ready != was_ready:
+            serving = health_pb2.HealthCheckResponse
+            servicer.set(service.name, serving.SERVING if is_ready else serving.NOT_SERVING)
+            log.info("readiness", is_ready=is_ready)
+        was_ready = is_ready
+        stop.wait(_READINESS_INTERVAL_S if is_ready else _READINESS_INTERVAL_S / 10)
+
+
+def _is_ready(service: Service) -> bool:
+    try:
+        service.check_ready()
+    except StemhouseError as error:
+        log.info("not ready", reason=error.reason, error=error.message)
+        return False
+    return True
+
+
+def _stop_event() -> threading.Event:
+    """An event set by SIGTERM, SIGINT or, for a child of the local stack, by the end of its parent."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    if os.environ.get(_EXIT_WITH_STDIN):
+        threading.Thread(target=_set_at_end_of_input, args=(stop,), daemon=True).start()
+    return stop
+
+
+def _set_at_end_of_input(stop: threading.Event) -> None:
+    sys.stdin.buffer.read()
+    stop.set()

@@ -1,0 +1,232 @@
+"""stemhouse/v1/audio.proto <-> stemhouse.audio and stemhouse.jobs."""
+
+from stemhouse.audio import (
+    AudioFormat,
+    AudioRef,
+    QualityReport,
+    SourceFacts,
+    SourceRef,
+    StemQuality,
+    StemRef,
+    StemSet,
+)
+from stemhouse.jobs import CacheHit, Decision, EngineOffer, SeparationResult
+from stemhouse.v1 import audio_pb2 as pb
+from stemhouse.vocab import QualityStatus
+from stemhouse.wire.enums import EnumTable
+from stemhouse.wire.validation import MD5, OBJECT_KEY, SHA256, FieldChecks
+
+MAX_SAMPLE_RATE_HZ = 768_000
+MAX_FILE_NAME_CHARACTERS = 1024
+
+QUALITY_STATUSES = EnumTable(
+    {
+        QualityStatus.MEASURED: pb.QUALITY_STATUS_MEASURED,
+        QualityStatus.NOT_APPLICABLE: pb.QUALITY_STATUS_NOT_APPLICABLE,
+    }
+)
+CACHE_HITS = EnumTable(
+    {
+        CacheHit.NONE: pb.CACHE_HIT_NONE,
+        CacheHit.FILE: pb.CACHE_HIT_FILE,
+        CacheHit.PCM: pb.CACHE_HIT_PCM,
+    }
+)
+
+
+def source_ref_to_proto(source: SourceRef) -> pb.SourceRef:
+    """Value to message."""
+    return pb.SourceRef(sha256=source.sha256, md5=source.md5, size_bytes=source.size_bytes, file_name=source.file_name)
+
+
+def source_ref_from_proto(message: pb.SourceRef) -> SourceRef:
+    """Message to value; raises InvalidRequest for a malformed digest, size or name."""
+    checks = FieldChecks()
+    checks.matches("source.sha256", message.sha256, SHA256)
+    checks.matches("source.md5", message.md5, MD5)
+    checks.require("source.size_bytes", holds=message.size_bytes >= 0, because="must not be negative")
+    checks.within("source.file_name", len(message.file_name), 1, MAX_FILE_NAME_CHARACTERS)
+    checks.done()
+    return SourceRef(message.sha256, message.md5, message.size_bytes, message.file_name)
+
+
+def audio_ref_to_proto(audio: AudioRef) -> pb.AudioRef:
+    """Value to message."""
+    return pb.AudioRef(
+        object_key=audio.object_key,
+        pcm_sha256=audio.pcm_sha256,
+        format=pb.AudioFormat(sample_rate_hz=audio.format.sample_rate_hz, channel_count=audio.format.channel_count),
+        frame_count=audio.frame_count,
+        gain=audio.gain,
+        peak=audio.peak,
+    )
+
+
+def audio_ref_from_proto(message: pb.AudioRef) -> AudioRef:
+    """Message to value; raises InvalidRequest for a shape that no ingest can have written."""
+    checks = FieldChecks()
+    checks.matches("audio.object_key", message.object_key, OBJECT_KEY)
+    checks.matches("audio.pcm_sha256", message.pcm_sha256, SHA256)
+    checks.within("audio.format.sample_rate_hz", message.format.sample_rate_hz, 1, MAX_SAMPLE_RATE_HZ)
+    checks.within("audio.format.channel_count", message.format.channel_count, 1, 2)
+    checks.require("audio.frame_count", holds=message.frame_count > 0, because="must be positive")
+    checks.require("audio.gain", holds=0.0 < message.gain <= 1.0, because="must be above 0 and at most 1")
+    checks.done()
+    return AudioRef(
+        object_key=message.object_key,
+        pcm_sha256=message.pcm_sha256,
+        format=AudioFormat(message.format.sample_rate_hz, message.format.channel_count),
+        frame_count=message.frame_count,
+        gain=message.gain,
+        peak=message.peak,
+    )
+
+
+def source_facts_to_proto(facts: SourceFacts) -> pb.SourceFacts:
+    """Value to message."""
+    return pb.SourceFacts(
+        container=facts.container,
+        codec=facts.codec,
+        bits_per_sample=facts.bits_per_sample,
+        decoder=facts.decoder,
+        trimmed_lead_frames=facts.trimmed_lead_frames,
+        artist=facts.artist,
+        title=facts.title,
+    )
+
+
+def source_facts_from_proto(message: pb.SourceFacts) -> SourceFacts:
+    """Message to value."""
+    return SourceFacts(
+        container=message.container,
+        codec=message.codec,
+        bits_per_sample=message.bits_per_sample,
+        decoder=message.decoder,
+        trimmed_lead_frames=message.trimmed_lead_frames,
+        artist=message.artist,
+        title=message.title,
+    )
+
+
+def stem_set_to_proto(stem_set: StemSet) -> pb.StemSet:
+    """Value to message."""
+    return pb.StemSet(
+        audio=audio_ref_to_proto(stem_set.audio),
+        engine=stem_set.engine,
+        model=stem_set.model,
+        engine_id=stem_set.engine_id,
+        stems=[pb.Stem(name=stem.name, object_key=stem.object_key, peak=stem.peak) for stem in stem_set.stems],
+        gain=stem_set.gain,
+        null_depth_db=stem_set.null_depth_db,
+        instrumental_peak=stem_set.instrumental_peak,
+        sums_to_mix=stem_set.sums_to_mix,
+        processing_s=stem_set.processing_s,
+        device=stem_set.device,
+        versions=stem_set.versions,
+    )
+
+
+def stem_set_from_proto(message: pb.StemSet) -> StemSet:
+    """Message to value; raises InvalidRequest for bad audio, keys or gain."""
+    checks = FieldChecks()
+    for index, stem in enumerate(message.stems):
+        checks.matches(f"stem_set.stems[{index}].object_key", stem.object_key, OBJECT_KEY)
+    checks.require("stem_set.gain", holds=0.0 < message.gain <= 1.0, because="must be above 0 and at most 1")
+    checks.done()
+    return StemSet(
+        audio=audio_ref_from_proto(message.audio),
+        engine=message.engine,
+        model=message.model,
+        engine_id=message.engine_id,
+        stems=tuple(StemRef(stem.name, stem.object_key, stem.peak) for stem in message.stems),
+        gain=message.gain,
+        null_depth_db=message.null_depth_db,
+        instrumental_peak=message.instrumental_peak,
+        sums_to_mix=message.sums_to_mix,
+        processing_s=message.processing_s,
+        device=message.device,
+        versions=dict(message.versions),
+    )
+
+
+def quality_to_proto(report: QualityReport) -> pb.QualityReport:
+    """Value to message."""
+    return pb.QualityReport(method=report.method, stems=[_stem_quality_to_proto(stem) for stem in report.stems])
+
+
+def quality_from_proto(message: pb.QualityReport) -> QualityReport:
+    """Message to value."""
+    return QualityReport(message.method, tuple(_stem_quality_from_proto(stem) for stem in message.stems))
+
+
+def _stem_quality_to_proto(quality: StemQuality) -> pb.StemQuality:
+    return pb.StemQuality(
+        stem=quality.stem,
+        status=QUALITY_STATUSES.to_proto(QualityStatus(quality.status)),
+        si_sdr_db=quality.si_sdr_db,
+        sdr_db=quality.sdr_db,
+        note=quality.note,
+    )
+
+
+def _stem_quality_from_proto(message: pb.StemQuality) -> StemQuality:
+    return StemQuality(
+        stem=message.stem,
+        status=QUALITY_STATUSES.from_proto("quality.status", message.status),
+        si_sdr_db=message.si_sdr_db if message.HasField("si_sdr_db") else None,
+        sdr_db=message.sdr_db if message.HasField("sdr_db") else None,
+        note=message.note,
+    )
+
+
+def engine_to_proto(offer: EngineOffer) -> pb.Engine:
+    """Value to message."""
+    return pb.Engine(
+        name=offer.name,
+        model=offer.model,
+        engine_id=offer.engine_id,
+        stems=offer.stems,
+        grade=offer.grade,
+        device=offer.device,
+    )
+
+
+def engine_from_proto(message: pb.Engine) -> EngineOffer:
+    """Message to value."""
+    return EngineOffer(
+        name=message.name,
+        model=message.model,
+        engine_id=message.engine_id,
+        stems=tuple(message.stems),
+        grade=message.grade,
+        device=message.device,
+    )
+
+
+def result_to_proto(result: SeparationResult) -> pb.SeparationResult:
+    """Value to message."""
+    return pb.SeparationResult(
+        source=source_ref_to_proto(result.source),
+        facts=source_facts_to_proto(result.facts),
+        stem_set=stem_set_to_proto(result.stem_set),
+        quality=quality_to_proto(result.quality),
+        decision=pb.Decision(
+            engine=result.decision.engine,
+            engine_id=result.decision.engine_id,
+            reasons=result.decision.reasons,
+        ),
+        cache_hit=CACHE_HITS.to_proto(result.cache_hit),
+    )
+
+
+def result_from_proto(message: pb.SeparationResult) -> SeparationResult:
+    """Message to value; raises InvalidRequest for a malformed part."""
+    decision = message.decision
+    return SeparationResult(
+        source=source_ref_from_proto(message.source),
+        facts=source_facts_from_proto(message.facts),
+        stem_set=stem_set_from_proto(message.stem_set),
+        quality=quality_from_proto(message.quality),
+        decision=Decision(decision.engine, decision.engine_id, tuple(decision.reasons)),
+        cache_hit=CACHE_HITS.from_proto("result.cache_hit", message.cache_hit),
+    )

@@ -1,0 +1,58 @@
+"""stemhouse/v1/exporter.proto <-> stemhouse.delivery."""
+
+from stemhouse.delivery import DeliveryOptions, DeliveryPlan, FileFormat, SampleFormat
+from stemhouse.jobs import SeparationResult
+from stemhouse.v1 import exporter_pb2 as pb
+from stemhouse.wire.audio import result_from_proto, result_to_proto
+from stemhouse.wire.enums import EnumTable
+from stemhouse.wire.validation import NAME, FieldChecks
+
+FILE_FORMATS = EnumTable(
+    {
+        FileFormat.WAV: pb.FILE_FORMAT_WAV,
+        FileFormat.FLAC: pb.FILE_FORMAT_FLAC,
+    }
+)
+SAMPLE_FORMATS = EnumTable(
+    {
+        SampleFormat.PCM16: pb.SAMPLE_FORMAT_PCM16,
+        SampleFormat.PCM24: pb.SAMPLE_FORMAT_PCM24,
+        SampleFormat.FLOAT32: pb.SAMPLE_FORMAT_FLOAT32,
+    }
+)
+
+
+def deliver_request_to_proto(result: SeparationResult, options: DeliveryOptions) -> pb.DeliverRequest:
+    """Values to message."""
+    return pb.DeliverRequest(
+        result=result_to_proto(result),
+        file_format=FILE_FORMATS.to_proto(options.file_format),
+        sample_format=SAMPLE_FORMATS.to_proto(options.sample_format),
+        stems=options.stems,
+    )
+
+
+def deliver_request_from_proto(message: pb.DeliverRequest) -> tuple[SeparationResult, DeliveryOptions]:
+    """Message to values; raises InvalidRequest for unknown formats, or FLAC asked to hold float."""
+    options = DeliveryOptions(
+        file_format=FILE_FORMATS.from_proto("file_format", message.file_format),
+        sample_format=SAMPLE_FORMATS.from_proto("sample_format", message.sample_format),
+        stems=tuple(message.stems),
+    )
+    checks = FieldChecks()
+    for index, stem in enumerate(options.stems):
+        checks.matches(f"stems[{index}]", stem, NAME)
+    is_flac_float = (options.file_format, options.sample_format) == (FileFormat.FLAC, SampleFormat.FLOAT32)
+    checks.require("sample_format", holds=not is_flac_float, because="FLAC holds 16 or 24 bits, not 32f")
+    checks.done()
+    return result_from_proto(message.result), options
+
+
+def plan_to_proto(plan: DeliveryPlan) -> pb.DeliveryPlan:
+    """Value to message."""
+    return pb.DeliveryPlan(folder=plan.folder, file_names=plan.file_names, delivery_key=plan.delivery_key)
+
+
+def plan_from_proto(message: pb.DeliveryPlan) -> DeliveryPlan:
+    """Message to value."""
+    return DeliveryPlan(message.folder, tuple(message.file_names), message.delivery_key)

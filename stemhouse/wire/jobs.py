@@ -1,0 +1,116 @@
+"""stemhouse/v1/router.proto <-> stemhouse.jobs."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from stemhouse.audio import SourceRef
+from stemhouse.jobs import DEFAULT_PRIORITY, Job, JobError, SeparationRequest
+from stemhouse.v1 import audio_pb2, router_pb2 as pb
+from stemhouse.vocab import JobState, Stage
+from stemhouse.wire.audio import result_from_proto, result_to_proto, source_ref_from_proto, source_ref_to_proto
+from stemhouse.wire.enums import EnumTable
+from stemhouse.wire.validation import NAME, FieldChecks
+
+LOWEST_PRIORITY = 1000
+
+JOB_STATES = EnumTable(
+    {
+        JobState.QUEUED: pb.JOB_STATE_QUEUED,
+        JobState.RUNNING: pb.JOB_STATE_RUNNING,
+        JobState.DONE: pb.JOB_STATE_DONE,
+        JobState.FAILED: pb.JOB_STATE_FAILED,
+        JobState.CANCELLED: pb.JOB_STATE_CANCELLED,
+    }
+)
+STAGES = EnumTable(
+    {
+        Stage.LOOKUP: pb.STAGE_LOOKUP,
+        Stage.INGEST: pb.STAGE_INGEST,
+        Stage.CHOOSE: pb.STAGE_CHOOSE,
+        Stage.SEPARATE: pb.STAGE_SEPARATE,
+        Stage.ASSESS: pb.STAGE_ASSESS,
+        Stage.ACCEPT: pb.STAGE_ACCEPT,
+    }
+)
+
+
+def request_to_proto(request: SeparationRequest) -> pb.SeparationRequest:
+    """Value to message."""
+    return pb.SeparationRequest(
+        source=source_ref_to_proto(request.source),
+        engine=request.engine,
+        priority=request.priority,
+        force=request.force,
+        sum_to_mix=request.sum_to_mix,
+        references={stem: source_ref_to_proto(source) for stem, source in request.references.items()},
+    )
+
+
+def request_from_proto(message: pb.SeparationRequest) -> SeparationRequest:
+    """Message to value; raises InvalidRequest that lists the bad fields."""
+    priority = message.priority if message.HasField("priority") else DEFAULT_PRIORITY
+    checks = FieldChecks()
+    checks.matches("request.engine", message.engine, NAME)
+    checks.within("request.priority", priority, 0, LOWEST_PRIORITY)
+    for stem in message.references:
+        checks.matches(f"request.references[{stem}]", stem, NAME)
+    checks.done()
+    return SeparationRequest(
+        source=source_ref_from_proto(message.source),
+        engine=message.engine,
+        priority=priority,
+        force=message.force,
+        sum_to_mix=message.sum_to_mix if message.HasField("sum_to_mix") else True,
+        references=_references_from_proto(message.references),
+    )
+
+
+def _references_from_proto(messages: Mapping[str, audio_pb2.SourceRef]) -> dict[str, SourceRef]:
+    return {stem: source_ref_from_proto(source) for stem, source in messages.items()}
+
+
+def job_to_proto(job: Job) -> pb.Job:
+    """Value to message."""
+    return pb.Job(
+        job_id=job.job_id,
+        request_id=job.request_id,
+        request=request_to_proto(job.request),
+        state=JOB_STATES.to_proto(job.state),
+        stage=STAGES.to_proto(job.stage) if job.stage else pb.STAGE_UNSPECIFIED,
+        progress=job.progress,
+        sequence=job.sequence,
+        create_time=_timestamp(job.created_at),
+        end_time=_timestamp(job.ended_at) if job.ended_at else None,
+        result=result_to_proto(job.result) if job.result else None,
+        error=_error_to_proto(job.error) if job.error else None,
+    )
+
+
+def job_from_proto(message: pb.Job) -> Job:
+    """Message to value."""
+    error = message.error
+    return Job(
+        job_id=message.job_id,
+        request_id=message.request_id,
+        request=request_from_proto(message.request),
+        state=JOB_STATES.from_proto("job.state", message.state),
+        created_at=message.create_time.ToDatetime(UTC),
+        stage=STAGES.from_proto("job.stage", message.stage) if message.stage else None,
+        progress=message.progress,
+        sequence=message.sequence,
+        ended_at=message.end_time.ToDatetime(UTC) if message.HasField("end_time") else None,
+        result=result_from_proto(message.result) if message.HasField("result") else None,
+        error=JobError(error.reason, error.message, dict(error.details)) if message.HasField("error") else None,
+    )
+
+
+def _error_to_proto(error: JobError) -> pb.JobError:
+    return pb.JobError(reason=error.reason, message=error.message, details=error.details)
+
+
+def _timestamp(moment: datetime) -> Timestamp:
+    stamp = Timestamp()
+    stamp.FromDatetime(moment)
+    return stamp

@@ -1,0 +1,230 @@
+"""One suite for the SQL ledgers and the fakes that unit tests use instead."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Thread
+
+import pytest
+from sqlalchemy import Engine
+from sqlmodel import Session
+
+from services.router.adapters.database import open_database
+from services.router.adapters.job_ledger import SqlJobLedger
+from services.router.adapters.result_ledger import SqlResultLedger
+from services.router.core.ports import Accepted, Ingested, JobLedger, ResultLedger
+from services.router.migrations import migrate
+from stemhouse.audio import QualityReport, SourceRef, StemQuality
+from stemhouse.errors import Cancelled, InvalidRequest, NotFound, RequestConflict, UnreadableAudio
+from stemhouse.jobs import Decision, Job, JobError, SeparationRequest, SeparationResult
+from stemhouse.vocab import JobState, Stage
+from tests.fakes_router import FACTS, MemoryJobLedger, MemoryResultLedger, audio, job, source, stem_set
+
+ACCEPTED = Accepted(
+    stem_set(),
+    QualityReport("si_sdr", (StemQuality("vocals", "measured", 7.5, 8.0),)),
+    Decision("starter", "starter-tiny-00000000", ("engine starter was asked for",)),
+)
+RESULT = SeparationResult(source(), FACTS, ACCEPTED.stem_set, ACCEPTED.quality, ACCEPTED.decision)
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Engine]:
+    """A migrated SQLite ledger."""
+    engine = open_database(f"sqlite:///{tmp_path}/ledger.db")
+    migrate(engine)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture(params=["sql", "memory"])
+def results(request: pytest.FixtureRequest, database: Engine) -> ResultLedger:
+    """Each result ledger in turn."""
+    return SqlResultLedger(database) if request.param == "sql" else MemoryResultLedger()
+
+
+def _no_queue(_session: Session, _job: Job) -> None:
+    """Jobs of these tests wait for nobody."""
+
+
+@pytest.fixture(params=["sql", "memory"])
+def jobs(request: pytest.FixtureRequest, database: Engine) -> JobLedger:
+    """Each job ledger in turn."""
+    return SqlJobLedger(database, _no_queue) if request.param == "sql" else MemoryJobLedger()
+
+
+def test_ingested_source_is_found_by_both_digests(results: ResultLedger) -> None:
+    """MD5 alone is not enough."""
+    results.record_ingested(source(), Ingested(audio(), FACTS))
+    assert results.find_ingested(source()) == Ingested(audio(), FACTS)
+    assert results.find_ingested(replace(source(), sha256="b" * 64)) is None
+    assert results.find_ingested(replace(source(), md5="b" * 32)) is None
+
+
+def test_rejection_is_raised_as_it_was(results: ResultLedger) -> None:
+    """Type, message and details survive."""
+    results.record_rejected(source(), UnreadableAudio("x.mp3: not audio", {"file": "x.mp3"}))
+    with pytest.raises(UnreadableAudio, match=r"x\.mp3: not audio") as caught:
+        results.find_ingested(source())
+    assert caught.value.details == {"file": "x.mp3"}
+
+
+def test_accepted_result_comes_back_equal_and_is_replaced(results: ResultLedger) -> None:
+    """One row for an audio and a wish; the last acceptance counts."""
+    results.accept("a" * 64, "auto", ACCEPTED)
+    assert results.find_accepted("a" * 64, "auto") == ACCEPTED
+    newer = replace(ACCEPTED, quality=QualityReport("none"))
+    results.accept("a" * 64, "auto", newer)
+    assert results.find_accepted("a" * 64, "auto") == newer
+    assert results.find_accepted("a" * 64, "starter") is None
+    assert results.find_accepted("b" * 64, "auto") is None
+
+
+def test_job_comes_back_equal(jobs: JobLedger) -> None:
+    """Every field survives, references included."""
+    new = job(SeparationRequest(source(), priority=3, references={"vocals": source("b", "v.wav")}))
+    jobs.create(new, is_queued=True)
+    assert jobs.get(new.job_id) == new
+
+
+def test_create_is_idempotent_by_request_id(jobs: JobLedger) -> None:
+    """The first job answers; another wish under its id is a conflict."""
+    first = jobs.create(job(SeparationRequest(source())), is_queued=True)
+    assert jobs.create(job(SeparationRequest(source()), job_id="job-2"), is_queued=True) == first
+    with pytest.raises(RequestConflict):
+        jobs.create(job(SeparationRequest(source("b")), job_id="job-3"), is_queued=True)
+
+
+def test_unknown_job_is_not_found(jobs: JobLedger) -> None:
+    """Reading, waiting and cancelling all say so."""
+    for ask in (jobs.get, jobs.request_cancel, lambda job_id: jobs.wait(job_id, 0, 0.01)):
+        with pytest.raises(NotFound):
+            ask("nobody")
+
+
+def test_each_change_raises_the_sequence(jobs: JobLedger) -> None:
+    """Watchers can tell what they have seen."""
+    jobs.create(job(SeparationRequest(source())), is_queued=True)
+    sequences = [jobs.get("job-1").sequence]
+    jobs.begin_stage("job-1", Stage.SEPARATE)
+    sequences.append(jobs.get("job-1").sequence)
+    jobs.report_progress("job-1", 0.25)
+    sequences.append(jobs.get("job-1").sequence)
+    running = jobs.get("job-1")
+    assert sequences == sorted(set(sequences))
+    assert (running.state, running.stage, running.progress) == (JobState.RUNNING, Stage.SEPARATE, 0.25)
+
+
+def test_final_job_never_changes(jobs: JobLedger) -> None:
+    """A late stage, failure or cancel leaves a done job as it is."""
+    jobs.create(job(SeparationRequest(source())), is_queued=True)
+    jobs.finish("job-1", JobState.DONE, result=RESULT)
+    done = jobs.get("job-1")
+    jobs.begin_stage("job-1", Stage.INGEST)
+    jobs.finish("job-1", JobState.FAILED, error=JobError("X", "late"))
+    jobs.request_cancel("job-1")
+    assert jobs.get("job-1") == done
+    assert done.result == RESULT
+    assert done.ended_at is not None
+
+
+def test_cancelling_a_waiting_job_ends_it(jobs: JobLedger) -> None:
+    """Nobody has to run it first."""
+    jobs.create(job(SeparationRequest(source())), is_queued=True)
+    assert jobs.request_cancel("job-1").state is JobState.CANCELLED
+
+
+def test_cancelling_a_running_job_reaches_its_runner(jobs: JobLedger) -> None:
+    """The runner's callback is called, before or after the request, and the check raises."""
+    jobs.create(job(SeparationRequest(source())), is_queued=True)
+    jobs.begin_stage("job-1", Stage.SEPARATE)
+    stopped: list[str] = []
+    cancellation = jobs.cancellation("job-1")
+    cancellation.raise_if_requested()
+    cancellation.on_request(lambda: stopped.append("before"))
+    jobs.request_cancel("job-1")
+    cancellation.on_request(lambda: stopped.append("after"))
+    assert stopped == ["before", "after"]
+    with pytest.raises(Cancelled):
+        jobs.cancellation("job-1").raise_if_requested()
+
+
+def test_wait_wakes_at_a_change(jobs: JobLedger) -> None:
+    """A watcher that waits for long gets the change when it happens."""
+    jobs.create(job(SeparationRequest(source())), is_queued=True)
+    seen: list[Job] = []
+    watcher = Thread(target=lambda: seen.append(jobs.wait("job-1", 1, 60)))
+    watcher.start()
+    jobs.begin_stage("job-1", Stage.INGEST)
+    watcher.join(10)
+    assert [found.stage for found in seen] == [Stage.INGEST]
+
+
+def test_wait_gives_the_job_as_it_stands_when_the_time_is_over(jobs: JobLedger) -> None:
+    """That is what a heartbeat sends."""
+    new = jobs.create(job(SeparationRequest(source())), is_queued=True)
+    assert jobs.wait("job-1", new.sequence, 0.01) == new
+
+
+def test_pages_go_from_new_to_old_without_gap_or_repeat(jobs: JobLedger) -> None:
+    """A job created between two pages shifts nothing."""
+    for number in range(5):
+        jobs.create(job(SeparationRequest(source()), f"request-{number}", f"job-{number}"), is_queued=True)
+    first = jobs.page(2, "", ())
+    jobs.create(job(SeparationRequest(source()), "request-9", "job-9"), is_queued=True)
+    second = jobs.page(2, first.next_page_token, ())
+    third = jobs.page(2, second.next_page_token, ())
+    listed = [found.job_id for page in (first, second, third) for found in page.jobs]
+    assert listed == ["job-4", "job-3", "job-2", "job-1", "job-0"]
+    assert third.next_page_token == ""
+
+
+def test_page_can_be_limited_to_states_and_refuses_a_foreign_token(jobs: JobLedger) -> None:
+    """Only what was asked for."""
+    for number in range(3):
+        jobs.create(job(SeparationRequest(source()), f"request-{number}", f"job-{number}"), is_queued=True)
+    jobs.request_cancel("job-1")
+    assert [found.job_id for found in jobs.page(10, "", (JobState.CANCELLED,)).jobs] == ["job-1"]
+    with pytest.raises(InvalidRequest):
+        jobs.page(10, "not a token", ())
+
+
+def test_cancel_requested_before_a_restart_still_holds(database: Engine) -> None:
+    """A new ledger over the same database knows about it."""
+    before = SqlJobLedger(database, _no_queue)
+    before.create(job(SeparationRequest(source())), is_queued=True)
+    before.begin_stage("job-1", Stage.SEPARATE)
+    before.request_cancel("job-1")
+    with pytest.raises(Cancelled):
+        SqlJobLedger(database, _no_queue).cancellation("job-1").raise_if_requested()
+
+
+def test_job_that_cannot_be_queued_is_not_in_the_ledger(database: Engine) -> None:
+    """The job and its place in the queue are one transaction."""
+
+    def broken(_session: Session, _job: Job) -> None:
+        raise OSError("queue is gone")
+
+    ledger = SqlJobLedger(database, broken)
+    with pytest.raises(OSError, match="queue is gone"):
+        ledger.create(job(SeparationRequest(source())), is_queued=True)
+    with pytest.raises(NotFound):
+        ledger.get("job-1")
+
+
+def test_times_come_back_in_utc(database: Engine) -> None:
+    """SQLite drops the zone; the ledger puts it back."""
+    ledger = SqlJobLedger(database, _no_queue)
+    ledger.create(job(SeparationRequest(source())), is_queued=True)
+    assert ledger.get("job-1").created_at == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+def test_source_ref_is_stored_whole(results: ResultLedger) -> None:
+    """Two sources with one audio are two rows."""
+    other = SourceRef("c" * 64, "c" * 32, 5, "other.mp3")
+    results.record_ingested(source(), Ingested(audio(), FACTS))
+    results.record_ingested(other, Ingested(audio(), replace(FACTS, title="Other")))
+    found = results.find_ingested(other)
+    assert found is not None
+    assert found.facts.title == "Other"

@@ -1,0 +1,266 @@
+"""Fakes of the router's ports. The ledgers pass the contract suite of the SQL ones."""
+
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from services.router.core.ports import Accepted, Cancellation, Ingested, JobPage, SeparationTask
+from stemhouse.audio import (
+    AudioFormat,
+    AudioRef,
+    QualityReport,
+    SourceFacts,
+    SourceRef,
+    StemRef,
+    StemSet,
+)
+from stemhouse.errors import Cancelled, InvalidRequest, NotFound, RequestConflict, StemhouseError
+from stemhouse.jobs import EngineOffer, Job, JobError, SeparationRequest, SeparationResult
+from stemhouse.vocab import BASE_STEMS, JobState, Stage
+
+STARTER = EngineOffer("starter", "tiny", "starter-tiny-00000000", BASE_STEMS, "basic", "cpu")
+DEMUCS = EngineOffer("demucs", "htdemucs", "demucs-htdemucs-11111111", BASE_STEMS, "standard", "cpu")
+FACTS = SourceFacts("WAV", "PCM_24", 24, "fake")
+
+
+def source(content: str = "a", file_name: str = "song.wav") -> SourceRef:
+    """A source whose digests spell its content (one hex digit)."""
+    return SourceRef(content * 64, content * 32, 1000, file_name)
+
+
+def audio(content: str = "a") -> AudioRef:
+    """Ten seconds of stereo whose digest spells its content."""
+    digest = content * 64
+    return AudioRef(f"audio/{digest}.flac", digest, AudioFormat(44100, 2), 441_000)
+
+
+def stem_set(content: str = "a", offer: EngineOffer = STARTER) -> StemSet:
+    """What an engine made of `audio(content)`."""
+    stems = tuple(StemRef(name, f"results/{content}/{offer.engine_id}/{name}.flac", 0.5) for name in offer.stems)
+    return StemSet(
+        audio=audio(content),
+        engine=offer.name,
+        model=offer.model,
+        engine_id=offer.engine_id,
+        stems=stems,
+        gain=1.0,
+        null_depth_db=-120.0,
+        instrumental_peak=0.7,
+        sums_to_mix=True,
+        processing_s=1.0,
+        device="cpu",
+    )
+
+
+def job(request: SeparationRequest, request_id: str = "request-1", job_id: str = "job-1") -> Job:
+    """A queued job."""
+    return Job(job_id, request_id, request, JobState.QUEUED, datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
+
+
+class FakeSeparators:
+    """Separators that answer from what the test put in, and note what they were asked."""
+
+    def __init__(self, offers: Sequence[EngineOffer] = (STARTER,)) -> None:
+        self.offered = list(offers)
+        self.failure: StemhouseError | None = None
+        self.ingested: list[SourceRef] = []
+        self.separated: list[SeparationTask] = []
+        self.assessed: list[dict[str, AudioRef]] = []
+        self.before_result: Callable[[], object] = lambda: None
+
+    def offers(self) -> list[EngineOffer]:
+        """See Separators.offers."""
+        return self.offered
+
+    def ingest(self, source: SourceRef) -> Ingested:
+        """The canonical audio has the first digit of the MD5 as its content: other tags, other SHA-256, same audio."""
+        self.ingested.append(source)
+        if self.failure:
+            raise self.failure
+        return Ingested(audio(source.md5[0]), FACTS)
+
+    def separate(
+        self, task: SeparationTask, on_progress: Callable[[float], None], cancellation: Cancellation
+    ) -> StemSet:
+        """See Separators.separate."""
+        self.separated.append(task)
+        on_progress(0.5)
+        self.before_result()
+        cancellation.raise_if_requested()
+        offer = next(offer for offer in self.offered if offer.engine_id == task.engine_id)
+        return stem_set(task.audio.pcm_sha256[0], offer)
+
+    def assess(self, stem_set: StemSet, references: dict[str, AudioRef]) -> QualityReport:
+        """See Separators.assess."""
+        self.assessed.append(references)
+        return QualityReport("si_sdr" if references else "none")
+
+
+class MemoryUploads:
+    """Uploads that only remember which sources there are."""
+
+    def __init__(self, *sources: SourceRef) -> None:
+        self.held = set(sources)
+
+    def receive(self, file_name: str, chunks: Iterable[bytes]) -> SourceRef:
+        """See Uploads.receive."""
+        size_bytes = sum(len(chunk) for chunk in chunks)
+        received = replace(source(file_name=file_name), size_bytes=size_bytes)
+        self.held.add(received)
+        return received
+
+    def holds(self, source: SourceRef) -> bool:
+        """See Uploads.holds."""
+        return source in self.held
+
+    def discard(self, source: SourceRef) -> None:
+        """See Uploads.discard."""
+        self.held.discard(source)
+
+
+class MemoryResultLedger:
+    """ResultLedger in dictionaries."""
+
+    def __init__(self) -> None:
+        self._sources: dict[tuple[str, str], Ingested | StemhouseError] = {}
+        self._accepted: dict[tuple[str, str], Accepted] = {}
+
+    def find_ingested(self, source: SourceRef) -> Ingested | None:
+        """See ResultLedger.find_ingested."""
+        found = self._sources.get((source.md5, source.sha256))
+        if isinstance(found, StemhouseError):
+            raise found
+        return found
+
+    def record_ingested(self, source: SourceRef, ingested: Ingested) -> None:
+        """See ResultLedger.record_ingested."""
+        self._sources[source.md5, source.sha256] = ingested
+
+    def record_rejected(self, source: SourceRef, error: StemhouseError) -> None:
+        """See ResultLedger.record_rejected."""
+        self._sources[source.md5, source.sha256] = error
+
+    def find_accepted(self, pcm_sha256: str, wish: str) -> Accepted | None:
+        """See ResultLedger.find_accepted."""
+        return self._accepted.get((pcm_sha256, wish))
+
+    def accept(self, pcm_sha256: str, wish: str, accepted: Accepted) -> None:
+        """See ResultLedger.accept."""
+        self._accepted[pcm_sha256, wish] = accepted
+
+
+class _MemoryCancellation:
+    def __init__(self) -> None:
+        self.is_requested = False
+        self.stops: list[Callable[[], object]] = []
+
+    def raise_if_requested(self) -> None:
+        """See Cancellation.raise_if_requested."""
+        if self.is_requested:
+            raise Cancelled("cancelled")
+
+    def on_request(self, stop: Callable[[], object]) -> None:
+        """See Cancellation.on_request."""
+        self.stops.append(stop)
+        if self.is_requested:
+            stop()
+
+
+class MemoryJobLedger:
+    """JobLedger in a dictionary; `queued` lists the ids put into the queue."""
+
+    def __init__(self) -> None:
+        self.queued: list[str] = []
+        self._jobs: dict[str, Job] = {}
+        self._cancellations: dict[str, _MemoryCancellation] = {}
+        self._changed = threading.Condition()
+
+    def create(self, job: Job, *, is_queued: bool) -> Job:
+        """See JobLedger.create."""
+        for known in self._jobs.values():
+            if known.request_id == job.request_id:
+                if known.request != job.request:
+                    raise RequestConflict("request_id was used for another request")
+                return known
+        self._jobs[job.job_id] = job
+        if is_queued:
+            self.queued.append(job.job_id)
+        return job
+
+    def get(self, job_id: str) -> Job:
+        """See JobLedger.get."""
+        if job_id not in self._jobs:
+            raise NotFound(f"no job {job_id}")
+        return self._jobs[job_id]
+
+    def page(self, page_size: int, page_token: str, states: Sequence[JobState]) -> JobPage:
+        """See JobLedger.page."""
+        if page_token and not page_token.isdecimal():
+            raise InvalidRequest("page_token is not one that this service gave")
+        newest_first = list(enumerate(self._jobs.values()))[::-1]
+        wanted = [
+            (position, job)
+            for position, job in newest_first
+            if (not states or job.state in states) and (not page_token or position < int(page_token))
+        ]
+        shown = wanted[:page_size]
+        token = str(shown[-1][0]) if len(wanted) > page_size else ""
+        return JobPage(tuple(job for _, job in shown), token)
+
+    def wait(self, job_id: str, after_sequence: int, timeout_s: float) -> Job:
+        """See JobLedger.wait."""
+        with self._changed:
+            self._changed.wait_for(lambda: self.get(job_id).sequence > after_sequence, timeout_s)
+            return self.get(job_id)
+
+    def begin_stage(self, job_id: str, stage: Stage) -> None:
+        """See JobLedger.begin_stage."""
+        self._change(job_id, state=JobState.RUNNING, stage=stage, progress=0.0)
+
+    def report_progress(self, job_id: str, share: float) -> None:
+        """See JobLedger.report_progress."""
+        self._change(job_id, progress=share)
+
+    def finish(
+        self, job_id: str, state: JobState, *, result: SeparationResult | None = None, error: JobError | None = None
+    ) -> None:
+        """See JobLedger.finish."""
+        ended_at = datetime(2026, 1, 2, tzinfo=UTC)
+        self._change(job_id, state=state, result=result, error=error, ended_at=ended_at)
+
+    def request_cancel(self, job_id: str) -> Job:
+        """See JobLedger.request_cancel."""
+        self.get(job_id)
+        self._change(job_id)
+        if self.get(job_id).state is JobState.QUEUED:
+            self.finish(job_id, JobState.CANCELLED)
+        cancellation = self.cancellation(job_id)
+        cancellation.is_requested = True
+        for stop in cancellation.stops:
+            stop()
+        return self.get(job_id)
+
+    def cancellation(self, job_id: str) -> _MemoryCancellation:
+        """See JobLedger.cancellation."""
+        return self._cancellations.setdefault(job_id, _MemoryCancellation())
+
+    def _change(self, job_id: str, **values: Any) -> None:
+        with self._changed:
+            known = self.get(job_id)
+            if not known.state.is_final:
+                self._jobs[job_id] = replace(known, sequence=known.sequence + 1, **values)
+            self._changed.notify_all()
+
+
+class InlineSteps:
+    """Steps that run at once and record nothing but the stages' names."""
+
+    def __init__(self) -> None:
+        self.stages: list[Stage] = []
+
+    def run(self, stage: Stage, action: Callable[..., Any], *arguments: object) -> Any:
+        """See Steps.run."""
+        self.stages.append(stage)
+        return action(*arguments)

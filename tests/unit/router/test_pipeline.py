@@ -1,0 +1,178 @@
+"""The way of one track, on fakes."""
+
+import io
+
+import pytest
+
+from services.router.core.cache import StemCache
+from services.router.core.pipeline import StemPipeline
+from stemhouse.audio import SourceRef, StemSet
+from stemhouse.errors import Cancelled, NotFound, UnreadableAudio
+from stemhouse.jobs import CacheHit, SeparationRequest, SeparationResult
+from stemhouse.vocab import Stage
+from tests.fakes import MemoryObjectStore
+from tests.fakes_router import (
+    DEMUCS,
+    STARTER,
+    FakeSeparators,
+    InlineSteps,
+    MemoryJobLedger,
+    MemoryResultLedger,
+    MemoryUploads,
+    audio,
+    job,
+    source,
+    stem_set,
+)
+
+FULL_WAY = [Stage.LOOKUP, Stage.INGEST, Stage.LOOKUP, Stage.CHOOSE, Stage.SEPARATE, Stage.ASSESS, Stage.ACCEPT]
+
+
+class House:
+    """A router's core on fakes."""
+
+    def __init__(self) -> None:
+        self.store = MemoryObjectStore()
+        self.results = MemoryResultLedger()
+        self.jobs = MemoryJobLedger()
+        self.separators = FakeSeparators()
+        self.uploads = MemoryUploads(source())
+        cache = StemCache(self.results, self.store, self.separators)
+        self.pipeline = StemPipeline(cache, self.results, self.jobs, self.separators, self.uploads)
+        self.stages: list[Stage] = []
+        self._run_count = 0
+
+    def run(self, request: SeparationRequest) -> SeparationResult:
+        """Run a new job, noting its stages; its objects are stored as a separator would."""
+        self._run_count += 1
+        new = self.jobs.create(job(request, f"request-{self._run_count}", f"job-{self._run_count}"), is_queued=True)
+        steps = InlineSteps()
+        self.stages = steps.stages
+        result = self.pipeline.run(new, steps)
+        self.put_objects(result.stem_set)
+        return result
+
+    def put_objects(self, stems: StemSet) -> None:
+        """Let the store have the objects of a result."""
+        for key in [stems.audio.object_key, *(stem.object_key for stem in stems.stems)]:
+            self.store.put(key, io.BytesIO(b"flac"))
+
+
+@pytest.fixture
+def house() -> House:
+    """A fresh one."""
+    return House()
+
+
+def test_first_run_goes_all_the_way(house: House) -> None:
+    """Every stage runs once, in the order of the design, and the source's bytes are dropped."""
+    result = house.run(SeparationRequest(source()))
+    assert house.stages == FULL_WAY
+    assert result.stem_set == stem_set()
+    assert result.cache_hit is CacheHit.NONE
+    assert not house.uploads.held
+
+
+def test_second_run_of_the_same_file_stops_at_the_first_look_up(house: House) -> None:
+    """Known by MD5: nothing is decoded or separated."""
+    first = house.run(SeparationRequest(source()))
+    second = house.run(SeparationRequest(source()))
+    assert house.stages == [Stage.LOOKUP]
+    assert (second.cache_hit, second.stem_set) == (CacheHit.FILE, first.stem_set)
+    assert len(house.separators.separated) == 1
+
+
+def test_retagged_file_is_decoded_and_then_known_by_its_samples(house: House) -> None:
+    """Another SHA-256 with the same PCM costs an ingest and no separation."""
+    house.run(SeparationRequest(source()))
+    retagged = SourceRef("b" * 64, "ab" + "c" * 30, 1001, "song.wav")
+    house.uploads.held.add(retagged)
+    result = house.run(SeparationRequest(retagged))
+    assert house.stages == [Stage.LOOKUP, Stage.INGEST, Stage.LOOKUP]
+    assert result.cache_hit is CacheHit.PCM
+    assert len(house.separators.separated) == 1
+
+
+def test_same_md5_with_another_sha256_is_not_the_same_file(house: House) -> None:
+    """An MD5 collision does not answer: the SHA-256 is checked beside it."""
+    house.run(SeparationRequest(source()))
+    collision = SourceRef("d" * 64, "a" * 32, 1000, "other.wav")
+    house.uploads.held.add(collision)
+    house.run(SeparationRequest(collision))
+    assert house.separators.ingested == [source(), collision]
+
+
+def test_force_separates_again(house: House) -> None:
+    """A known result does not answer a forced request."""
+    house.run(SeparationRequest(source()))
+    result = house.run(SeparationRequest(source(), force=True))
+    assert result.cache_hit is CacheHit.NONE
+    assert [task.force for task in house.separators.separated] == [False, True]
+
+
+def test_missing_stem_makes_the_cache_miss(house: House) -> None:
+    """A result whose objects were removed is computed again."""
+    first = house.run(SeparationRequest(source()))
+    house.store.delete(first.stem_set.stems[0].object_key)
+    assert house.run(SeparationRequest(source())).cache_hit is CacheHit.NONE
+
+
+def test_new_weights_of_a_named_engine_make_the_cache_miss(house: House) -> None:
+    """A wish for a named engine is tied to its engine id."""
+    request = SeparationRequest(source(), engine="demucs")
+    house.separators.offered = [DEMUCS]
+    house.run(request)
+    house.separators.offered = [DEMUCS.__class__(**{**DEMUCS.__dict__, "engine_id": "demucs-htdemucs-22222222"})]
+    assert house.run(request).cache_hit is CacheHit.NONE
+
+
+def test_another_wish_is_another_answer(house: House) -> None:
+    """Without the sum, or by another engine, the accepted result does not count."""
+    house.run(SeparationRequest(source()))
+    assert house.run(SeparationRequest(source(), sum_to_mix=False)).cache_hit is CacheHit.NONE
+    assert house.run(SeparationRequest(source(), engine="starter")).cache_hit is CacheHit.NONE
+
+
+def test_references_are_ingested_and_measured_even_on_a_hit(house: House) -> None:
+    """True stems asked for later still give figures, without a new separation."""
+    house.run(SeparationRequest(source()))
+    reference = source("e", "vocals.wav")
+    house.uploads.held.add(reference)
+    result = house.run(SeparationRequest(source(), references={"vocals": reference}))
+    assert house.stages == [Stage.LOOKUP, Stage.ASSESS]
+    assert house.separators.assessed[-1] == {"vocals": audio("e")}
+    assert result.quality.method == "si_sdr"
+    assert len(house.separators.separated) == 1
+
+
+def test_rejected_source_is_remembered_and_its_bytes_dropped(house: House) -> None:
+    """A file that no decoder reads is not tried twice."""
+    house.separators.failure = UnreadableAudio("song.wav: not audio")
+    for _ in range(2):
+        with pytest.raises(UnreadableAudio):
+            house.run(SeparationRequest(source()))
+    assert len(house.separators.ingested) == 1
+    assert not house.uploads.held
+
+
+def test_source_that_was_never_uploaded_is_not_found(house: House) -> None:
+    """The error names the file."""
+    with pytest.raises(NotFound, match=r"gone\.wav"):
+        house.run(SeparationRequest(source("f", "gone.wav")))
+
+
+def test_cancel_during_separation_leaves_nothing_accepted(house: House) -> None:
+    """A cancelled job ends in Cancelled and the next run starts anew."""
+    house.separators.before_result = lambda: house.jobs.request_cancel("job-1")
+    with pytest.raises(Cancelled):
+        house.run(SeparationRequest(source()))
+    house.separators.before_result = lambda: None
+    house.put_objects(stem_set())
+    assert house.run(SeparationRequest(source())).cache_hit is CacheHit.NONE
+
+
+def test_decision_carries_the_reasons_of_the_engine_chosen(house: House) -> None:
+    """The result can explain itself."""
+    decision = house.run(SeparationRequest(source())).decision
+    assert decision.engine_id == STARTER.engine_id
+    assert decision.reasons

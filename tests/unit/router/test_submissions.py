@@ -1,0 +1,91 @@
+"""Taking wishes in, on fakes."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from services.router.core.ports import Ingested
+from services.router.core.submissions import Submissions
+from stemhouse.errors import NotFound, RequestConflict, UnreadableAudio
+from stemhouse.jobs import CacheHit, SeparationRequest
+from stemhouse.vocab import JobState
+from tests.fakes_router import FACTS, audio, source
+from tests.unit.router.test_pipeline import House
+
+NOW = datetime(2026, 5, 6, tzinfo=UTC)
+
+
+class Desk:
+    """Submissions over a house of fakes, with counted job ids."""
+
+    def __init__(self) -> None:
+        self.house = House()
+        ids = iter(f"job-{number}" for number in range(100, 200))
+        self.submissions = Submissions(
+            self.house.pipeline, self.house.jobs, self.house.uploads, now=lambda: NOW, new_job_id=lambda: next(ids)
+        )
+
+
+@pytest.fixture
+def desk() -> Desk:
+    """A fresh one."""
+    return Desk()
+
+
+def test_new_track_is_queued(desk: Desk) -> None:
+    """The job waits, and is in the queue once."""
+    job = desk.submissions.submit("wish-1", SeparationRequest(source()))
+    assert job.state is JobState.QUEUED
+    assert desk.house.jobs.queued == [job.job_id]
+
+
+def test_same_request_id_gives_the_same_job(desk: Desk) -> None:
+    """A client that lost the answer may ask again."""
+    first = desk.submissions.submit("wish-1", SeparationRequest(source()))
+    assert desk.submissions.submit("wish-1", SeparationRequest(source())) == first
+    assert desk.house.jobs.queued == [first.job_id]
+
+
+def test_same_request_id_for_another_wish_is_a_conflict(desk: Desk) -> None:
+    """An id that is reused by mistake is not answered with the wrong job."""
+    desk.submissions.submit("wish-1", SeparationRequest(source()))
+    with pytest.raises(RequestConflict):
+        desk.submissions.submit("wish-1", SeparationRequest(source(), engine="starter"))
+
+
+def test_known_track_is_done_without_queueing(desk: Desk) -> None:
+    """A cache hit never waits behind other work."""
+    desk.house.run(SeparationRequest(source()))
+    desk.house.jobs.queued.clear()
+    job = desk.submissions.submit("wish-1", SeparationRequest(source()))
+    assert job.state is JobState.DONE
+    assert job.result is not None
+    assert job.result.cache_hit is CacheHit.FILE
+    assert job.ended_at == NOW
+    assert not desk.house.jobs.queued
+
+
+def test_known_bad_file_fails_at_once(desk: Desk) -> None:
+    """A file that was rejected before does not queue again."""
+    desk.house.results.record_rejected(source(), UnreadableAudio("song.wav: not audio"))
+    job = desk.submissions.submit("wish-1", SeparationRequest(source()))
+    assert job.state is JobState.FAILED
+    assert job.error is not None
+    assert job.error.reason == "UNREADABLE_AUDIO"
+
+
+def test_source_that_was_never_uploaded_is_refused(desk: Desk) -> None:
+    """References count as sources."""
+    with pytest.raises(NotFound, match=r"vocals\.wav"):
+        desk.submissions.submit("wish-1", SeparationRequest(source(), references={"vocals": source("b", "vocals.wav")}))
+
+
+def test_bytes_are_needed_only_while_no_audio_is_stored(desk: Desk) -> None:
+    """Known: uploaded, or ingested with its audio still in the store."""
+    stranger = source("c")
+    assert desk.submissions.is_known(source())
+    assert not desk.submissions.is_known(stranger)
+    desk.house.results.record_ingested(stranger, Ingested(audio("c"), FACTS))
+    assert not desk.submissions.is_known(stranger)
+    desk.house.store.objects[audio("c").object_key] = b"flac"
+    assert desk.submissions.is_known(stranger)
