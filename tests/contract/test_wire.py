@@ -1,0 +1,145 @@
+"""Every value survives the wire, and bad messages are refused by field."""
+
+from dataclasses import fields, replace
+from datetime import UTC, datetime
+
+import pytest
+
+from stemhouse.audio import (
+    AudioFormat,
+    AudioRef,
+    QualityReport,
+    SourceFacts,
+    SourceRef,
+    StemQuality,
+    StemRef,
+    StemSet,
+)
+from stemhouse.delivery import DeliveryOptions, DeliveryPlan, FileFormat, SampleFormat
+from stemhouse.errors import InvalidRequest
+from stemhouse.jobs import CacheHit, Decision, EngineOffer, Job, JobError, SeparationRequest, SeparationResult
+from stemhouse.tracks import ScanProblem, ScanProgress, Track, TrackPage
+from stemhouse.vocab import JobState, Stage
+from stemhouse.wire import audio as wire_audio, delivery as wire_delivery, jobs as wire_jobs, tracks as wire_tracks
+
+SOURCE = SourceRef("a" * 64, "b" * 32, 123, "Björk - Jóga.mp3")
+AUDIO = AudioRef("audio/x.flac", "c" * 64, AudioFormat(48_000, 1), 12_345, gain=0.5, peak=1.7)
+FACTS = SourceFacts("MP3", "MPEG_LAYER_III", 16, "libsndfile", 1105, "Björk", "Jóga")
+STEM_SET = StemSet(
+    audio=AUDIO,
+    engine="starter",
+    model="tiny",
+    engine_id="starter-tiny-1",
+    stems=(StemRef("vocals", "results/x/vocals.flac", 0.9), StemRef("guitar", "results/x/guitar.flac", 1.2)),
+    gain=0.25,
+    null_depth_db=-138.5,
+    instrumental_peak=1.1,
+    sums_to_mix=True,
+    processing_s=2.5,
+    device="cuda:0",
+    versions={"torch": "2"},
+)
+QUALITY = QualityReport(
+    "si_sdr",
+    (
+        StemQuality("vocals", "measured", 0.0, -3.5, "note"),
+        StemQuality("bass", "not_applicable", note="no reference"),
+    ),
+)
+RESULT = SeparationResult(SOURCE, FACTS, STEM_SET, QUALITY, Decision("starter", "id", ("why", "so")), CacheHit.PCM)
+REQUEST = SeparationRequest(SOURCE, "starter", 0, force=True, sum_to_mix=False, references={"vocals": SOURCE})
+JOB = Job(
+    job_id="job",
+    request_id="request",
+    request=REQUEST,
+    state=JobState.FAILED,
+    created_at=datetime(2026, 1, 2, 3, 4, 5, 678_000, tzinfo=UTC),
+    stage=Stage.ASSESS,
+    progress=0.25,
+    sequence=9,
+    ended_at=datetime(2026, 1, 2, 3, 4, 6, tzinfo=UTC),
+    result=RESULT,
+    error=JobError("X", "text", {"file": "y"}),
+)
+TRACK = Track("/music/x.mp3", 5, "artist", "title", "album", "House", "8A", 124.5, 301.25)
+
+
+def test_examples_leave_no_field_at_its_default() -> None:
+    """So that a field forgotten in the translation cannot hide behind a default."""
+    for value in (SOURCE, AUDIO, FACTS, STEM_SET, RESULT, REQUEST, JOB, TRACK):
+        defaults = {field.name: field.default for field in fields(value)}
+        assert [name for name, default in defaults.items() if getattr(value, name) == default] == []
+
+
+def test_audio_values_survive() -> None:
+    """Each value of audio.proto."""
+    assert wire_audio.source_ref_from_proto(wire_audio.source_ref_to_proto(SOURCE)) == SOURCE
+    assert wire_audio.audio_ref_from_proto(wire_audio.audio_ref_to_proto(AUDIO)) == AUDIO
+    assert wire_audio.source_facts_from_proto(wire_audio.source_facts_to_proto(FACTS)) == FACTS
+    assert wire_audio.stem_set_from_proto(wire_audio.stem_set_to_proto(STEM_SET)) == STEM_SET
+    assert wire_audio.quality_from_proto(wire_audio.quality_to_proto(QUALITY)) == QUALITY
+    offer = EngineOffer("starter", "tiny", "id", ("vocals",), "basic", "cpu")
+    assert wire_audio.engine_from_proto(wire_audio.engine_to_proto(offer)) == offer
+    assert wire_audio.result_from_proto(wire_audio.result_to_proto(RESULT)) == RESULT
+
+
+def test_jobs_survive() -> None:
+    """With everything set, and with only what a new job has."""
+    assert wire_jobs.job_from_proto(wire_jobs.job_to_proto(JOB)) == JOB
+    new = Job("job", "request", SeparationRequest(SOURCE), JobState.QUEUED, JOB.created_at)
+    assert wire_jobs.job_from_proto(wire_jobs.job_to_proto(new)) == new
+
+
+def test_library_values_survive() -> None:
+    """Each value of library.proto."""
+    assert wire_tracks.track_from_proto(wire_tracks.track_to_proto(TRACK)) == TRACK
+    page = TrackPage((TRACK,), "token", 7)
+    assert wire_tracks.track_page_from_proto(wire_tracks.track_page_to_proto(page)) == page
+    progress = ScanProgress(5, 4, 3, 2, 1, (ScanProblem("/x", "why"),), is_complete=True)
+    assert wire_tracks.scan_progress_from_proto(wire_tracks.scan_progress_to_proto(progress)) == progress
+
+
+def test_delivery_values_survive() -> None:
+    """Each value of exporter.proto."""
+    for options in (
+        DeliveryOptions(FileFormat.FLAC, SampleFormat.PCM16, ("acapella",)),
+        DeliveryOptions(FileFormat.WAV, SampleFormat.FLOAT32),
+    ):
+        message = wire_delivery.deliver_request_to_proto(RESULT, options)
+        assert wire_delivery.deliver_request_from_proto(message) == (RESULT, options)
+    plan = DeliveryPlan("A - B_12345678", ("vocals.wav",), "key")
+    assert wire_delivery.plan_from_proto(wire_delivery.plan_to_proto(plan)) == plan
+
+
+def test_float_in_flac_is_refused() -> None:
+    """FLAC has no float samples."""
+    options = DeliveryOptions(FileFormat.FLAC, SampleFormat.FLOAT32)
+    with pytest.raises(InvalidRequest, match="FLAC"):
+        wire_delivery.deliver_request_from_proto(wire_delivery.deliver_request_to_proto(RESULT, options))
+
+
+@pytest.mark.parametrize(
+    ("field", "audio"),
+    [
+        ("audio.object_key", replace(AUDIO, object_key="../secret")),
+        ("audio.object_key", replace(AUDIO, object_key="/etc/passwd")),
+        ("audio.pcm_sha256", replace(AUDIO, pcm_sha256="C" * 64)),
+        ("audio.format.channel_count", replace(AUDIO, format=AudioFormat(48_000, 3))),
+        ("audio.frame_count", replace(AUDIO, frame_count=0)),
+        ("audio.gain", replace(AUDIO, gain=float("nan"))),
+        ("audio.gain", replace(AUDIO, gain=0.0)),
+    ],
+)
+def test_audio_that_no_ingest_wrote_is_refused(field: str, audio: AudioRef) -> None:
+    """By the name of the field; keys cannot leave their bucket."""
+    with pytest.raises(InvalidRequest) as caught:
+        wire_audio.audio_ref_from_proto(wire_audio.audio_ref_to_proto(audio))
+    assert list(caught.value.details) == [field]
+
+
+def test_all_bad_fields_are_listed_at_once() -> None:
+    """A caller mends them in one go."""
+    bad = SourceRef("x", "y", 1, "")
+    with pytest.raises(InvalidRequest) as caught:
+        wire_audio.source_ref_from_proto(wire_audio.source_ref_to_proto(bad))
+    assert list(caught.value.details) == ["source.sha256", "source.md5", "source.file_name"]

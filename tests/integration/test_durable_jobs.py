@@ -1,0 +1,71 @@
+"""DBOS as the router uses it, killed and started again. Holds the promises that the design builds on."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+_TIMEOUT_S = 90
+
+
+class Router:
+    """Runs `durable_router` processes over one database and reads their diary."""
+
+    def __init__(self, folder: Path) -> None:
+        self._url = f"sqlite:///{folder}/ledger.db"
+        self._diary = folder / "diary.txt"
+
+    def start(self, *priorities: int) -> "subprocess.Popen[str]":
+        """A process that submits jobs and runs them."""
+        command = [sys.executable, "-m", "tests.integration.durable_router", self._url, str(self._diary)]
+        return subprocess.Popen([*command, *map(str, priorities)], stdout=subprocess.PIPE, text=True)  # noqa: S603  # our own module
+
+    def finish(self, process: "subprocess.Popen[str]") -> list[str]:
+        """The lines that it prints at its end."""
+        return process.communicate(timeout=_TIMEOUT_S)[0].splitlines()
+
+    def diary(self) -> list[str]:
+        """What the stages wrote down."""
+        return self._diary.read_text().splitlines() if self._diary.exists() else []
+
+    def wait_for(self, line: str) -> None:
+        """Until the diary has the line."""
+        deadline_s = time.monotonic() + _TIMEOUT_S
+        while line not in self.diary():
+            assert time.monotonic() < deadline_s, f"no {line!r} in {self.diary()}"
+            time.sleep(0.02)
+
+
+@pytest.fixture
+def router(tmp_path: Path) -> Router:
+    """A router over a new database."""
+    return Router(tmp_path)
+
+
+def test_killed_router_resumes_and_repeats_only_the_interrupted_stage(router: Router) -> None:
+    """The finished stage is not run again, the interrupted one is, the job ends once."""
+    killed = router.start(100)
+    router.wait_for("job-0 second begins")
+    killed.kill()
+    killed.communicate()
+    assert router.finish(router.start()) == ["job-0 done -"]
+    diary = [line for line in router.diary() if line.startswith("job-0")]
+    assert diary == ["job-0 first", "job-0 second begins", "job-0 second begins", "job-0 second ends"]
+
+
+def test_waiting_jobs_run_by_priority_and_errors_end_only_their_job(router: Router) -> None:
+    """The first job occupies the only place; the others follow by priority, the rejected one fails by its reason."""
+    outcome = router.finish(router.start(500, 300, 666, 1, 200))
+    assert outcome == [
+        "job-0 done -",
+        "job-1 done -",
+        "job-2 failed UNREADABLE_AUDIO",
+        "job-3 done -",
+        "job-4 done -",
+    ]
+    begun = [line.split()[0] for line in router.diary() if line.endswith("second begins")]
+    waited = [job for job in begun if job != begun[0]]
+    priorities = {"job-0": 500, "job-1": 300, "job-2": 666, "job-3": 1, "job-4": 200}
+    assert [priorities[job] for job in waited] == sorted(priorities[job] for job in waited)

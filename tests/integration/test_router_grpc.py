@@ -1,0 +1,131 @@
+"""The router's servicer over a real channel, on fakes: validation, streaming, translation."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from threading import Timer
+
+import grpc
+import pytest
+
+from services.router.servicer import RouterServicer, service
+from stemhouse.errors import InvalidRequest, NotFound
+from stemhouse.jobs import SeparationRequest
+from stemhouse.platform.channel import connect
+from stemhouse.platform.interceptors import RpcInterceptor
+from stemhouse.platform.status import rpc_errors
+from stemhouse.v1 import router_pb2 as pb
+from stemhouse.v1.router_pb2_grpc import RouterServiceStub
+from stemhouse.vocab import JobState, Stage
+from stemhouse.wire.audio import source_ref_to_proto
+from stemhouse.wire.jobs import job_from_proto, request_to_proto
+from tests.fakes_router import job, source
+from tests.unit.router.test_submissions import Desk
+
+REQUEST = SeparationRequest(source())
+
+
+@pytest.fixture
+def desk() -> Desk:
+    """The core behind the servicer."""
+    return Desk()
+
+
+@pytest.fixture
+def stub(desk: Desk) -> Iterator[RouterServiceStub]:
+    """A stub to a server on a free port."""
+    house = desk.house
+    server = grpc.server(ThreadPoolExecutor(4), interceptors=[RpcInterceptor()])
+    servicer = RouterServicer(desk.submissions, house.jobs, house.uploads, house.separators)
+    service(servicer, lambda: None).register(server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    with connect(f"127.0.0.1:{port}") as channel:
+        yield RouterServiceStub(channel)
+    server.stop(0).wait()
+
+
+def test_submitted_job_can_be_read_and_listed(stub: RouterServiceStub) -> None:
+    """The same job through three RPCs."""
+    request = pb.SubmitSeparationRequest(request_id="wish-1", request=request_to_proto(REQUEST))
+    submitted = stub.SubmitSeparation(request, timeout=10).job
+    assert job_from_proto(submitted).request == REQUEST
+    assert stub.GetJob(pb.GetJobRequest(job_id=submitted.job_id), timeout=10).job == submitted
+    assert list(stub.ListJobs(pb.ListJobsRequest(), timeout=10).jobs) == [submitted]
+
+
+def test_unset_priority_and_sum_have_their_defaults(stub: RouterServiceStub) -> None:
+    """A client that sets only what it must gets what the contract says."""
+    wish = pb.SeparationRequest(source=source_ref_to_proto(source()), engine="auto")
+    request = pb.SubmitSeparationRequest(request_id="wish-1", request=wish)
+    submitted = job_from_proto(stub.SubmitSeparation(request, timeout=10).job)
+    assert (submitted.request.priority, submitted.request.sum_to_mix) == (100, True)
+
+
+@pytest.mark.parametrize(
+    ("field", "change"),
+    [
+        ("request_id", {"request_id": "not an id"}),
+        ("request.engine", {"engine": ""}),
+        ("request.priority", {"priority": 1001}),
+        ("source.sha256", {"sha256": "A" * 64}),
+        ("source.file_name", {"file_name": ""}),
+    ],
+)
+def test_bad_field_is_named(field: str, change: dict[str, object], stub: RouterServiceStub) -> None:
+    """Each rule of the contract refuses, and says which field."""
+    message = pb.SubmitSeparationRequest(request_id="wish-1", request=request_to_proto(REQUEST))
+    for part in (message, message.request, message.request.source):
+        for name, value in change.items():
+            if name in part.DESCRIPTOR.fields_by_name:
+                setattr(part, name, value)
+    with pytest.raises(InvalidRequest) as caught, rpc_errors():
+        stub.SubmitSeparation(message, timeout=10)
+    assert list(caught.value.details) == [field]
+
+
+def test_upload_needs_a_name_first_and_chunks_after(desk: Desk, stub: RouterServiceStub) -> None:
+    """Nothing is stored of a malformed upload."""
+    named = pb.UploadTrackRequest(file_name="x.wav")
+    chunk = pb.UploadTrackRequest(chunk=b"data")
+    desk.house.uploads.held.clear()
+    for messages in ([], [chunk], [named, named]):
+        with pytest.raises(InvalidRequest), rpc_errors():
+            stub.UploadTrack(iter(messages), timeout=10)
+    assert not desk.house.uploads.held
+    assert stub.UploadTrack(iter([named, chunk, chunk]), timeout=10).source.size_bytes == 8
+
+
+def test_watch_sends_changes_until_the_job_is_final(desk: Desk, stub: RouterServiceStub) -> None:
+    """The first message is the job as it stands, the last one is final."""
+    jobs = desk.house.jobs
+    jobs.create(job(REQUEST), is_queued=True)
+    stream = stub.WatchJob(pb.WatchJobRequest(job_id="job-1"), timeout=30)
+    seen = [job_from_proto(next(stream).job)]
+    jobs.begin_stage("job-1", Stage.INGEST)
+    seen.append(job_from_proto(next(stream).job))
+    Timer(0.05, lambda: jobs.finish("job-1", JobState.CANCELLED)).start()
+    seen.extend(job_from_proto(message.job) for message in stream)
+    assert [found.state for found in seen] == [JobState.QUEUED, JobState.RUNNING, JobState.CANCELLED]
+
+
+def test_watch_resumes_after_what_was_seen(desk: Desk, stub: RouterServiceStub) -> None:
+    """A client that comes back gets the next change, not the last one again."""
+    jobs = desk.house.jobs
+    seen = jobs.create(job(REQUEST), is_queued=True).sequence
+    Timer(0.05, lambda: jobs.finish("job-1", JobState.CANCELLED)).start()
+    stream = stub.WatchJob(pb.WatchJobRequest(job_id="job-1", after_sequence=seen), timeout=30)
+    assert [job_from_proto(message.job).state for message in stream] == [JobState.CANCELLED]
+
+
+def test_watching_nobody_is_not_found(stub: RouterServiceStub) -> None:
+    """Streams carry errors like other calls."""
+    with pytest.raises(NotFound), rpc_errors():
+        next(stub.WatchJob(pb.WatchJobRequest(job_id="nobody"), timeout=10))
+
+
+def test_times_cross_the_wire_in_utc(desk: Desk, stub: RouterServiceStub) -> None:
+    """To the microsecond."""
+    desk.house.jobs.create(job(REQUEST), is_queued=True)
+    found = job_from_proto(stub.GetJob(pb.GetJobRequest(job_id="job-1"), timeout=10).job)
+    assert found.created_at == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
