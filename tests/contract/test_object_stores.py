@@ -125,7 +125,7 @@ def test_wrong_secret_is_refused(s3: S3ObjectStore, settings: StoreSettings, tmp
     s3.probe()
     wrong = tmp_path / "wrong.json"
     wrong.write_text(settings.credentials_file.read_text().replace('"secret_key": "', '"secret_key": "x'))
-    with pytest.raises(StorageUnavailable, match="(?i)access denied"):
+    with pytest.raises(StorageUnavailable, match=r"(?i)access denied"):
         connect_object_store(settings.model_copy(update={"credentials_file": wrong})).size_bytes("anything")
 
 

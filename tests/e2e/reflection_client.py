@@ -53,7 +53,7 @@ def main(address: str, file: Path) -> None:
     with grpc.insecure_channel(address) as channel:
         router = Service(channel, "stemhouse.v1.RouterService")
         chunks = (content[start : start + _CHUNK_BYTES] for start in range(0, len(content), _CHUNK_BYTES))
-        parts = [{"file_name": file.name}, *({"chunk": chunk} for chunk in chunks)]
+        parts: list[dict[str, Any]] = [{"file_name": file.name}, *({"chunk": chunk} for chunk in chunks)]
         source = router.call("UploadTrack", (router.message("UploadTrack", **part) for part in parts)).source
         assert source.sha256 == hashlib.sha256(content).hexdigest()
         submit = router.message("SubmitSeparation", request_id=uuid.uuid4().hex)
