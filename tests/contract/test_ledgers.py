@@ -1,6 +1,7 @@
 """One suite for the SQL ledgers and the fakes that unit tests use instead."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +21,7 @@ from stemhouse.errors import Cancelled, InvalidRequest, NotFound, RequestConflic
 from stemhouse.jobs import Decision, Job, JobError, SeparationRequest, SeparationResult
 from stemhouse.vocab import JobState, Stage
 from tests.fakes_router import FACTS, MemoryJobLedger, MemoryResultLedger, audio, job, source, stem_set
+from tests.postgres import postgres_server
 
 ACCEPTED = Accepted(
     stem_set(),
@@ -29,29 +31,59 @@ ACCEPTED = Accepted(
 RESULT = SeparationResult(source(), FACTS, ACCEPTED.stem_set, ACCEPTED.quality, ACCEPTED.decision)
 
 
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Engine]:
-    """A migrated SQLite ledger."""
-    engine = open_database(f"sqlite:///{tmp_path}/ledger.db")
+@pytest.fixture(scope="module")
+def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A PostgreSQL server for all tests of this module."""
+    with postgres_server(tmp_path_factory.mktemp("postgres")) as url:
+        yield url
+
+
+@contextmanager
+def migrated(url: str) -> Iterator[Engine]:
+    """The ledger's tables, empty."""
+    engine = open_database(url)
+    migrate(engine, "base")
     migrate(engine)
     yield engine
     engine.dispose()
 
 
-@pytest.fixture(params=["sql", "memory"])
-def results(request: pytest.FixtureRequest, database: Engine) -> ResultLedger:
+def _database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    url: str = request.getfixturevalue("postgres_url") if request.param == "postgres" else f"sqlite:///{tmp_path}/l.db"
+    return url
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+    """Each kind of database in turn."""
+    with migrated(_database_url(request, tmp_path)) as engine:
+        yield engine
+
+
+@pytest.fixture(params=["sqlite", "postgres", "memory"])
+def ledger_kind(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine | None]:
+    """Each kind of database in turn, and None for the fakes."""
+    if request.param == "memory":
+        yield None
+        return
+    with migrated(_database_url(request, tmp_path)) as engine:
+        yield engine
+
+
+@pytest.fixture
+def results(ledger_kind: Engine | None) -> ResultLedger:
     """Each result ledger in turn."""
-    return SqlResultLedger(database) if request.param == "sql" else MemoryResultLedger()
+    return SqlResultLedger(ledger_kind) if ledger_kind else MemoryResultLedger()
 
 
 def _no_queue(_session: Session, _job: Job) -> None:
     """Jobs of these tests wait for nobody."""
 
 
-@pytest.fixture(params=["sql", "memory"])
-def jobs(request: pytest.FixtureRequest, database: Engine) -> JobLedger:
+@pytest.fixture
+def jobs(ledger_kind: Engine | None) -> JobLedger:
     """Each job ledger in turn."""
-    return SqlJobLedger(database, _no_queue) if request.param == "sql" else MemoryJobLedger()
+    return SqlJobLedger(ledger_kind, _no_queue) if ledger_kind else MemoryJobLedger()
 
 
 def test_ingested_source_is_found_by_both_digests(results: ResultLedger) -> None:

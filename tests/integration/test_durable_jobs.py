@@ -3,9 +3,12 @@
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.postgres import postgres_server
 
 _TIMEOUT_S = 90
 
@@ -13,14 +16,14 @@ _TIMEOUT_S = 90
 class Router:
     """Runs `durable_router` processes over one database and reads their diary."""
 
-    def __init__(self, folder: Path) -> None:
-        self._url = f"sqlite:///{folder}/ledger.db"
+    def __init__(self, folder: Path, database_url: str) -> None:
+        self._url = database_url
         self._diary = folder / "diary.txt"
 
     def start(self, *priorities: int) -> "subprocess.Popen[str]":
         """A process that submits jobs and runs them."""
         command = [sys.executable, "-m", "tests.integration.durable_router", self._url, str(self._diary)]
-        return subprocess.Popen([*command, *map(str, priorities)], stdout=subprocess.PIPE, text=True)  # noqa: S603  # our own module
+        return subprocess.Popen([*command, *map(str, priorities)], stdout=subprocess.PIPE, text=True)  # our own module
 
     def finish(self, process: "subprocess.Popen[str]") -> list[str]:
         """The lines that it prints at its end."""
@@ -38,10 +41,14 @@ class Router:
             time.sleep(0.02)
 
 
-@pytest.fixture
-def router(tmp_path: Path) -> Router:
-    """A router over a new database."""
-    return Router(tmp_path)
+@pytest.fixture(params=["sqlite", "postgres"])
+def router(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Router]:
+    """A router over a new database of each kind."""
+    if request.param == "sqlite":
+        yield Router(tmp_path, f"sqlite:///{tmp_path}/ledger.db")
+        return
+    with postgres_server(tmp_path) as url:
+        yield Router(tmp_path, url)
 
 
 def test_killed_router_resumes_and_repeats_only_the_interrupted_stage(router: Router) -> None:
