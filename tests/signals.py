@@ -28,4 +28,5 @@ def song(frame_count: int, sample_rate_hz: int, channel_count: int = 2, seed: in
     breath = np.random.default_rng(seed).standard_normal(frame_count) * (0.5 + 0.5 * np.sin(2 * np.pi * 0.7 * time_s))
     mixture = 0.8 * kick + bass + 0.2 * chord + 0.05 * breath
     spread = np.linspace(0.8, 1.0, channel_count)[:, np.newaxis]
-    return (spread * mixture * (0.9 / np.max(np.abs(mixture)))).astype(np.float32)
+    loud: Audio = (spread * mixture * (0.9 / np.max(np.abs(mixture)))).astype(np.float32)
+    return loud

@@ -124,5 +124,7 @@ def _stop_event() -> threading.Event:
 
 
 def _set_at_end_of_input(stop: threading.Event) -> None:
-    sys.stdin.buffer.read()
+    # Not sys.stdin.buffer: a thread that holds its lock at exit makes Python abort.
+    while os.read(sys.stdin.fileno(), 1024):
+        pass
     stop.set()

@@ -8,7 +8,7 @@ import structlog
 
 from services.router.core.ports import Cancellation, Ingested, SeparationTask
 from stemhouse.audio import AudioRef, QualityReport, SourceRef, StemSet
-from stemhouse.errors import EngineUnavailable, InternalFault, Unavailable
+from stemhouse.errors import InternalFault, Unavailable
 from stemhouse.jobs import EngineOffer
 from stemhouse.platform.channel import connect
 from stemhouse.platform.status import rpc_errors
@@ -99,8 +99,9 @@ class SeparatorFleet:
     def _least_loaded(self, engine_id: str | None = None) -> _Separator:
         able = [state for state in self._states() if engine_id is None or state.has(engine_id)]
         if not able:
-            message = f"no separator that answers offers {engine_id}"
-            raise EngineUnavailable(message, {"engine_id": engine_id or ""})
+            # It was offered when it was chosen: its separator is starting again, or will.
+            message = f"no separator that answers offers {engine_id} just now"
+            raise Unavailable(message, {"engine_id": engine_id or ""})
         return min(able, key=lambda state: state.load).separator
 
     def _states(self) -> list[_State]:

@@ -69,7 +69,7 @@ class Separators(Protocol):
     def separate(
         self, task: SeparationTask, on_progress: Callable[[float], None], cancellation: Cancellation
     ) -> StemSet:
-        """Separate on the least-loaded separator that has the engine. Raises EngineUnavailable, Cancelled."""
+        """Separate on the least-loaded separator that has the engine. Raises Cancelled."""
 
     def assess(self, stem_set: StemSet, references: dict[str, AudioRef]) -> QualityReport:
         """Measure stems against references, where there are any."""

@@ -12,7 +12,7 @@ from typing import Any, Generic, Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from stemhouse.audio import AudioFormat, AudioRef, SourceFacts, SourceRef
+from stemhouse.audio import AudioFormat, SourceFacts, SourceRef
 from stemhouse.ports import ObjectStore
 
 Block = npt.NDArray[np.float32]
@@ -73,7 +73,7 @@ class TaskControl:
 
 
 class SourceAudio(Protocol):
-    """A source file whose head a decoder has understood. `is_integer`: no sample can exceed full scale."""
+    """A source file whose head a decoder has understood."""
 
     @property
     def format(self) -> AudioFormat:
@@ -91,13 +91,17 @@ class SourceAudio(Protocol):
 
 
 class PcmFile(Protocol):
-    """Scratch samples: written once from the start to the end, then read as often as needed."""
+    """Samples on the grid, in the scratch folder."""
+
+    def blocks(self) -> Iterator[PcmBlock]:
+        """All frames from the start, in blocks of `pcm.block_frames`, as often as it is asked for."""
+
+
+class PcmSpool(PcmFile, Protocol):
+    """Samples that are written before they are read."""
 
     def append(self, block: PcmBlock) -> None:
         """Write the next frames."""
-
-    def blocks(self) -> Iterator[PcmBlock]:
-        """All frames in blocks of `pcm.block_frames`, whatever they were written in."""
 
 
 class FlacFile(Protocol):
@@ -107,7 +111,7 @@ class FlacFile(Protocol):
         """Encode the next frames, which must fit 24 bits."""
 
     def upload(self, object_key: str) -> None:
-        """Finish the file, put it into the store, and remove it here."""
+        """Finish the file and put it into the store."""
 
 
 class AudioDesk(Protocol):
@@ -132,7 +136,7 @@ class AudioDesk(Protocol):
     def create_flac(self, audio_format: AudioFormat) -> FlacFile:
         """A new FLAC. Raises UnsupportedAudio if FLAC cannot hold the sample rate."""
 
-    def create_spool(self, audio_format: AudioFormat) -> PcmFile:
+    def create_spool(self, audio_format: AudioFormat) -> PcmSpool:
         """New scratch samples of 32 bits, uncompressed."""
 
 

@@ -1,0 +1,1 @@
+"""Exporter service: the technologies behind its ports."""

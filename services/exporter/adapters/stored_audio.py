@@ -1,0 +1,61 @@
+"""FLAC objects of the store, by libsndfile over one scratch file at a time."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+import soundfile
+
+from services.exporter.adapters.scratch import scratch_file, scratch_unavailable
+from services.exporter.core.ports import BLOCK_FRAMES, GridBlock
+from stemhouse.audio import AudioRef
+from stemhouse.errors import InternalFault
+from stemhouse.ports import ObjectStore
+
+_SPARE_BITS = 8
+"""libsndfile gives 24 bits in the upper part of 32."""
+
+
+class StoredFlac:
+    """StoredAudio over an object store."""
+
+    def __init__(self, store: ObjectStore, scratch_dir: Path) -> None:
+        """Keep the store and the folder."""
+        self._store = store
+        self._scratch_dir = scratch_dir
+
+    def blocks(self, object_key: str, audio: AudioRef) -> Iterator[GridBlock]:
+        """See StoredAudio.blocks."""
+        with scratch_file(self._scratch_dir) as scratch:
+            self._download(object_key, scratch)
+            try:
+                yield from _decoded(scratch, object_key, audio)
+            except soundfile.LibsndfileError as error:
+                raise _damaged(object_key, str(error)) from error
+
+    def _download(self, object_key: str, scratch: IO[bytes]) -> None:
+        for chunk in self._store.read(object_key):
+            try:
+                scratch.write(chunk)
+            except OSError as error:
+                raise scratch_unavailable(self._scratch_dir, error) from error
+        scratch.seek(0)
+
+
+def _decoded(scratch: IO[bytes], object_key: str, audio: AudioRef) -> Iterator[GridBlock]:
+    with soundfile.SoundFile(scratch) as flac:
+        shape = (flac.samplerate, flac.channels, flac.frames)
+        expected = (audio.format.sample_rate_hz, audio.format.channel_count, audio.frame_count)
+        if shape != expected:
+            raise _damaged(object_key, f"(Hz, channels, frames) are {shape}, not {expected}")
+        read_frames = 0
+        while len(block := flac.read(BLOCK_FRAMES, dtype="int32", always_2d=True)):
+            read_frames += len(block)
+            block >>= _SPARE_BITS
+            yield block
+    if read_frames != audio.frame_count:
+        raise _damaged(object_key, f"it ends after {read_frames} of {audio.frame_count} frames")
+
+
+def _damaged(object_key: str, cause: str) -> InternalFault:
+    return InternalFault(f"object {object_key} is not what its result says: {cause}", {"object_key": object_key})

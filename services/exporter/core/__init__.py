@@ -1,0 +1,1 @@
+"""Exporter service: values and decisions, no I/O."""

@@ -1,0 +1,19 @@
+"""What the exporter is told from outside; read once, in `main`."""
+
+from pathlib import Path
+from tempfile import gettempdir
+
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from stemhouse.platform.object_stores import StoreSettings
+
+
+class ExporterSettings(BaseSettings):
+    """From environment variables STEMHOUSE_*; the store's are STEMHOUSE_STORE__*."""
+
+    model_config = SettingsConfigDict(env_prefix="STEMHOUSE_", env_nested_delimiter="__", frozen=True)
+
+    listen: str = "127.0.0.1:50054"
+    store: StoreSettings
+    scratch_dir: Path = Path(gettempdir())
+    log_level: str = "INFO"

@@ -1,0 +1,1 @@
+"""Library service: the technologies behind its ports."""

@@ -1,0 +1,103 @@
+"""The catalogue in an SQLite file."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Engine, and_, event, make_url, true
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.exc import SQLAlchemyError
+from sqlmodel import col, create_engine, delete, func, select
+
+from services.library.adapters.tables import TrackRow
+from services.library.core.ports import CatalogueEntry, FileStamp
+from stemhouse.errors import Unavailable
+from stemhouse.tracks import Track
+
+_BUSY_TIMEOUT_MS = 30_000
+_path = col(TrackRow.path)
+_TRACK_COLUMNS = tuple(TrackRow.metadata.tables["tracks"].c[field.name] for field in fields(Track))
+
+
+class SqliteTrackCatalogue:
+    """TrackCatalogue over the tables that the migrations have made."""
+
+    def __init__(self, engine: Engine) -> None:
+        """Keep the engine; no call is made here."""
+        self._engine = engine
+
+    def probe(self) -> None:
+        """Ask the database something, as readiness means; raises Unavailable."""
+        with self._transaction() as connection:
+            connection.execute(select(_path).limit(1))
+
+    def stamps(self, prefix: str) -> Mapping[str, FileStamp]:
+        """See TrackCatalogue.stamps."""
+        query = select(_path, col(TrackRow.size_bytes), col(TrackRow.modified_ns)).where(_below(prefix))
+        with self._transaction() as connection:
+            rows = connection.execute(query)
+            return {path: FileStamp(size_bytes, modified_ns) for path, size_bytes, modified_ns in rows}
+
+    def upsert(self, entries: Sequence[CatalogueEntry]) -> None:
+        """See TrackCatalogue.upsert."""
+        if not entries:
+            return
+        statement = insert(TrackRow)
+        replaced = {column.name: column for column in statement.excluded if column.name != "path"}
+        statement = statement.on_conflict_do_update(index_elements=[_path], set_=replaced)
+        with self._transaction() as connection:
+            connection.execute(statement, [_row(entry) for entry in entries])
+
+    def remove(self, paths: Sequence[str]) -> None:
+        """See TrackCatalogue.remove."""
+        with self._transaction() as connection:
+            connection.execute(delete(TrackRow).where(_path.in_(paths)))
+
+    def page(self, prefix: str, after: str, limit: int) -> Sequence[Track]:
+        """See TrackCatalogue.page."""
+        query = select(*_TRACK_COLUMNS).where(_below(prefix), _path > after).order_by(_path).limit(limit)
+        with self._transaction() as connection:
+            return [Track(*row) for row in connection.execute(query)]
+
+    def count(self, prefix: str) -> int:
+        """See TrackCatalogue.count."""
+        with self._transaction() as connection:
+            return connection.execute(select(func.count()).select_from(TrackRow).where(_below(prefix))).scalar_one()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        try:
+            with self._engine.begin() as connection:
+                yield connection
+        except SQLAlchemyError as error:
+            message = f"library database {self._engine.url.render_as_string()}: {error}"
+            raise Unavailable(message) from error
+
+
+def open_database(url: str) -> Engine:
+    """An engine for `sqlite:///` + path, in write-ahead mode; makes the file's folder, not its tables."""
+    database = make_url(url).database
+    if database:
+        Path(database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(url)
+    event.listen(engine, "connect", _configure)
+    return engine
+
+
+def _configure(connection: Any, _record: object) -> None:
+    connection.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
+
+
+def _below(prefix: str) -> ColumnElement[bool]:
+    """Whether a path starts with the prefix, as a range of the primary key's index."""
+    if not prefix:
+        return true()
+    return and_(_path >= prefix, _path < prefix[:-1] + chr(ord(prefix[-1]) + 1))
+
+
+def _row(entry: CatalogueEntry) -> dict[str, Any]:
+    return {**asdict(entry.track), "modified_ns": entry.stamp.modified_ns, "size_bytes": entry.stamp.size_bytes}

@@ -1,0 +1,1 @@
+"""Library service: values and decisions, no I/O."""

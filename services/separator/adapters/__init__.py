@@ -1,0 +1,1 @@
+"""Separator service: the technologies behind its ports."""

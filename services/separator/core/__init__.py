@@ -1,0 +1,1 @@
+"""Separator service: values and decisions, no I/O."""

@@ -1,0 +1,108 @@
+"""Ingest: a source file becomes canonical PCM, once.
+
+Nothing is normalised. Samples that exceed full scale (lossy and float sources have them) are lowered by one power
+of two for the whole track, which is recorded and undone on delivery.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from services.separator.core.control import until_cancelled
+from services.separator.core.pcm import PcmDigest, fitting_gain, pcm_from_source
+from services.separator.core.ports import AudioDesk, SourceAudio, SourceBlock, Task, TaskControl
+from stemhouse.audio import AudioFormat, AudioRef, SourceFacts, SourceRef
+from stemhouse.errors import UnreadableAudio, UnsupportedAudio
+
+_MOST_CHANNELS = 2
+_LOUDEST = 2.0**24
+"""Float files with integers for samples come this far; above lies damage."""
+
+
+@dataclass(frozen=True)
+class IngestedTrack:
+    """The canonical audio, and what decoding told."""
+
+    audio: AudioRef
+    facts: SourceFacts
+
+
+@dataclass(frozen=True)
+class IngestTask(Task[IngestedTrack]):
+    """Ingest one source."""
+
+    source: SourceRef
+
+
+def audio_key(pcm_sha256: str) -> str:
+    """Where canonical PCM lies."""
+    return f"audio/{pcm_sha256}.flac"
+
+
+def ingest_track(source: SourceRef, desk: AudioDesk, control: TaskControl) -> IngestedTrack:
+    """Decode a source into the store, unless the same samples are there already.
+
+    Raises UnreadableAudio (no audio, no frames, a sample that is not finite), UnsupportedAudio (channels, rate),
+    NotFound, StorageUnavailable, Cancelled.
+    """
+    sound = desk.open_source(source)
+    _require_supported(sound.format, source.file_name)
+    gain = 1.0 if sound.is_integer else fitting_gain(_peak_of(sound, source.file_name, control))
+    meter = _Meter(source.file_name)
+    digest = PcmDigest(sound.format, gain)
+    flac = desk.create_flac(sound.format)
+    for samples in until_cancelled(meter.metered(sound.blocks()), control):
+        block = pcm_from_source(samples, gain)
+        digest.update(block)
+        flac.append(block)
+    meter.require_frames()
+    key = audio_key(digest.hexdigest())
+    if desk.store.size_bytes(key) is None:
+        flac.upload(key)
+    audio = AudioRef(key, digest.hexdigest(), sound.format, meter.frame_count, gain, meter.peak)
+    return IngestedTrack(audio, sound.facts())
+
+
+def _peak_of(sound: SourceAudio, file_name: str, control: TaskControl) -> float:
+    """Decoding twice is cheaper than keeping float samples on disk: an MP3 decodes at hundreds of times real time."""
+    meter = _Meter(file_name)
+    for _ in until_cancelled(meter.metered(sound.blocks()), control):
+        pass
+    return meter.peak
+
+
+def _require_supported(audio_format: AudioFormat, file_name: str) -> None:
+    if audio_format.channel_count > _MOST_CHANNELS:
+        message = f"{file_name} has {audio_format.channel_count} channels: Stemhouse takes mono and stereo"
+        raise UnsupportedAudio(message, {"file": file_name, "channels": str(audio_format.channel_count)})
+
+
+class _Meter:
+    """Counts frames, finds the peak, and stops at the first sample that cannot be one."""
+
+    def __init__(self, file_name: str) -> None:
+        self._file_name = file_name
+        self.frame_count = 0
+        self.peak = 0.0
+
+    def metered(self, blocks: Iterator[SourceBlock]) -> Iterator[SourceBlock]:
+        """The same blocks; raises UnreadableAudio that names the frame of the first bad sample."""
+        for samples in blocks:
+            peaks = np.abs(samples).max(axis=0)
+            is_bad = ~(peaks <= _LOUDEST)  # true for NaN, too
+            if is_bad.any():
+                self._reject(self.frame_count + int(np.argmax(is_bad)))
+            self.peak = max(self.peak, float(peaks.max()))
+            self.frame_count += samples.shape[1]
+            yield samples
+
+    def _reject(self, frame: int) -> None:
+        message = f"{self._file_name} is damaged: the sample at frame {frame} is not finite or absurdly large"
+        raise UnreadableAudio(message, {"file": self._file_name, "frame": str(frame)})
+
+    def require_frames(self) -> None:
+        """Raises UnreadableAudio for a file without a single frame."""
+        if self.frame_count == 0:
+            message = f"{self._file_name} holds no audio: not one frame could be decoded"
+            raise UnreadableAudio(message, {"file": self._file_name})

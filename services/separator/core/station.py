@@ -1,0 +1,99 @@
+"""The station: gives each call to the worker that can do it, and does nothing twice at the same time."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from services.separator.core.assessment import AssessTask
+from services.separator.core.ingest import IngestedTrack, IngestTask
+from services.separator.core.ports import EngineSpec, SharedRuns, TaskControl, Worker
+from services.separator.core.results import SeparateTask, find_result
+from stemhouse.audio import AudioRef, QualityReport, SourceRef, StemSet
+from stemhouse.errors import EngineUnavailable, UnreadableAudio, WorkerDied
+from stemhouse.jobs import EngineOffer
+from stemhouse.ports import ObjectStore
+
+_DEVICE_COUNT = 1
+
+
+@dataclass(frozen=True)
+class LocalEngines:
+    """What is ready here, the tracks that can be separated at once, and those that run or wait."""
+
+    offers: tuple[EngineOffer, ...]
+    slot_count: int
+    busy_count: int
+
+
+class Station:
+    """All that the separator does, over two workers: `files` decodes and measures, `device` runs the engines.
+
+    Every method takes `is_wanted`, which tells whether the caller still waits for the answer.
+    """
+
+    def __init__(self, store: ObjectStore, files: Worker, device: Worker, runs: SharedRuns) -> None:
+        self._store = store
+        self._files = files
+        self._device = device
+        self._runs = runs
+
+    def ingest(self, source: SourceRef, is_wanted: Callable[[], bool]) -> IngestedTrack:
+        """Decode a source; see `ingest_track`. A file on which two workers died is unreadable."""
+        task, control = IngestTask(source), _control(is_wanted)
+        try:
+            return self._files.run(task, control)
+        except WorkerDied:
+            return self._ingest_again(task, control)
+
+    def _ingest_again(self, task: IngestTask, control: TaskControl) -> IngestedTrack:
+        """Once more, since the first worker may have died of something else."""
+        try:
+            return self._files.run(task, control)
+        except WorkerDied as death:
+            message = f"the decoder crashed on {task.source.file_name}"
+            raise UnreadableAudio(message, {"file": task.source.file_name}) from death
+
+    def separate(self, task: SeparateTask, is_wanted: Callable[[], bool]) -> Iterator[float | StemSet]:
+        """Progress from 0 to 1, then the result; see `separate_track`.
+
+        A stored result comes at once. Calls for the same result share one computation. Raises EngineUnavailable
+        for an engine that is not loaded here.
+        """
+        stored = None if task.force else find_result(self._store, task)
+        if stored:
+            yield stored
+            return
+        self._require_engine(task.engine_id)
+        yield from self._runs.watch(task.folder, partial(self._device.run, task), is_wanted)
+
+    def assess(
+        self, stem_set: StemSet, references: Mapping[str, AudioRef], is_wanted: Callable[[], bool]
+    ) -> QualityReport:
+        """Measure stems; see `assess_stems`."""
+        return self._files.run(AssessTask(stem_set, dict(references)), _control(is_wanted))
+
+    def local_engines(self) -> LocalEngines:
+        """The engines that the device worker has loaded, and the room for more work."""
+        return LocalEngines(tuple(_offer(spec) for spec in self._specs()), _DEVICE_COUNT, self._runs.count)
+
+    def check_ready(self) -> None:
+        """Return if both workers are up and the engines loaded; raises Unavailable."""
+        self._device.check_ready()
+        self._files.check_ready()
+
+    def _specs(self) -> tuple[EngineSpec, ...]:
+        return tuple(self._device.greeting or ())
+
+    def _require_engine(self, engine_id: str) -> None:
+        loaded = [spec.engine_id for spec in self._specs()]
+        if engine_id not in loaded:
+            message = f"no engine {engine_id} here; loaded: {', '.join(loaded) or 'none yet'}"
+            raise EngineUnavailable(message, {"engine_id": engine_id})
+
+
+def _control(is_wanted: Callable[[], bool]) -> TaskControl:
+    return TaskControl(is_cancelled=lambda: not is_wanted())
+
+
+def _offer(spec: EngineSpec) -> EngineOffer:
+    return EngineOffer(spec.name, spec.model, spec.engine_id, spec.stems, spec.grade, spec.device)

@@ -1,0 +1,75 @@
+"""SeparatorService over a Station: wire in, one call, wire out."""
+
+from collections.abc import Callable, Iterator
+
+import grpc
+
+from services.separator.core.results import SeparateTask
+from services.separator.core.station import Station
+from stemhouse.audio import StemSet
+from stemhouse.platform.server import Service
+from stemhouse.v1 import separator_pb2 as pb
+from stemhouse.v1.separator_pb2_grpc import SeparatorServiceServicer, add_SeparatorServiceServicer_to_server
+from stemhouse.wire.audio import (
+    audio_ref_from_proto,
+    audio_ref_to_proto,
+    engine_to_proto,
+    quality_to_proto,
+    source_facts_to_proto,
+    source_ref_from_proto,
+    stem_set_from_proto,
+    stem_set_to_proto,
+)
+from stemhouse.wire.validation import NAME, FieldChecks
+
+SERVICE_NAME = pb.DESCRIPTOR.services_by_name["SeparatorService"].full_name
+
+
+class SeparatorServicer(SeparatorServiceServicer):
+    """See protos/stemhouse/v1/separator.proto."""
+
+    def __init__(self, station: Station) -> None:
+        """Keep what the methods call."""
+        self._station = station
+
+    def IngestTrack(self, request: pb.IngestTrackRequest, context: grpc.ServicerContext) -> pb.IngestTrackResponse:
+        """Decode a source once, into canonical PCM."""
+        track = self._station.ingest(source_ref_from_proto(request.source), context.is_active)
+        return pb.IngestTrackResponse(audio=audio_ref_to_proto(track.audio), facts=source_facts_to_proto(track.facts))
+
+    def Separate(self, request: pb.SeparateRequest, context: grpc.ServicerContext) -> Iterator[pb.SeparateResponse]:
+        """Separate a track: progress, then the result."""
+        for event in self._station.separate(_task_from_proto(request), context.is_active):
+            yield _event_to_proto(event)
+
+    def AssessStems(self, request: pb.AssessStemsRequest, context: grpc.ServicerContext) -> pb.AssessStemsResponse:
+        """Measure the stems of a result."""
+        references = {stem: audio_ref_from_proto(audio) for stem, audio in request.references.items()}
+        quality = self._station.assess(stem_set_from_proto(request.stem_set), references, context.is_active)
+        return pb.AssessStemsResponse(quality=quality_to_proto(quality))
+
+    def ListLocalEngines(
+        self, request: pb.ListLocalEnginesRequest, context: grpc.ServicerContext
+    ) -> pb.ListLocalEnginesResponse:
+        """List the engines that are loaded, and the room for more work."""
+        local = self._station.local_engines()
+        engines = [engine_to_proto(offer) for offer in local.offers]
+        return pb.ListLocalEnginesResponse(engines=engines, slot_count=local.slot_count, busy_count=local.busy_count)
+
+
+def service(servicer: SeparatorServicer, check_ready: Callable[[], None]) -> Service:
+    """The servicer as a service that can be served."""
+    return Service(SERVICE_NAME, lambda server: add_SeparatorServiceServicer_to_server(servicer, server), check_ready)
+
+
+def _task_from_proto(request: pb.SeparateRequest) -> SeparateTask:
+    checks = FieldChecks()
+    checks.matches("engine_id", request.engine_id, NAME)
+    checks.done()
+    return SeparateTask(audio_ref_from_proto(request.audio), request.engine_id, request.sum_to_mix, request.force)
+
+
+def _event_to_proto(event: float | StemSet) -> pb.SeparateResponse:
+    if isinstance(event, StemSet):
+        return pb.SeparateResponse(stem_set=stem_set_to_proto(event))
+    return pb.SeparateResponse(progress=event)

@@ -1,0 +1,72 @@
+"""The `stemhouse` command: its subcommands, and errors to exit codes."""
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from stemhouse.cli.exit_codes import EXIT_CODES, ExitCode
+from stemhouse.cli.output import Output
+from stemhouse.errors import InvalidRequest, StemhouseError
+
+_COMMANDS = {
+    "separate": "stemhouse.cli.separate",
+    "jobs": "stemhouse.cli.jobs",
+    "engines": "stemhouse.cli.engines",
+    "library": "stemhouse.cli.library",
+    "up": "stemhouse.cli.up",
+    "down": "stemhouse.cli.stack",
+    "status": "stemhouse.cli.stack",
+    "doctor": "stemhouse.cli.doctor",
+}
+
+
+class _LazyGroup(click.Group):
+    """Imports a subcommand when it is used: starting up is most of what a cached `separate` takes."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's signature
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  click's signature
+        module = _COMMANDS.get(cmd_name)
+        command: click.Command | None = getattr(importlib.import_module(module), cmd_name) if module else None
+        return command
+
+
+@click.command(
+    cls=_LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 ok, 2 wrong usage, 3 input rejected, 4 unavailable, 5 finished with failures, "
+    "130 interrupted. STEMHOUSE_SERVER names servers to use instead of the local stack; STEMHOUSE_HOME is where "
+    "the local stack keeps its data.",
+)
+@click.version_option(package_name="stemhouse")
+def cli() -> None:
+    """Separate music into stems: vocals, drums, bass and other; acapella and instrumental."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; gives its exit code."""
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its notes on lost connections are no help to people
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    output = Output(is_json="--json" in given)
+    try:
+        code = cli.main(given, prog_name="stemhouse", standalone_mode=False, obj=output)
+    except click.ClickException as error:
+        usage = error.ctx.get_usage() if isinstance(error, click.UsageError) and error.ctx else ""
+        output.say(usage)
+        output.failure(InvalidRequest.reason, error.format_message(), {})
+        return ExitCode.USAGE
+    except click.Abort:
+        output.failure("INTERRUPTED", "interrupted", {})
+        return ExitCode.INTERRUPTED
+    except StemhouseError as error:
+        output.failure(error.reason, error.message, error.details)
+        return EXIT_CODES[type(error)]
+    return int(code or ExitCode.OK)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,64 @@
+"""Where text goes: results to stdout, as text or as one JSON document; everything else to stderr."""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import click
+
+from stemhouse.errors import StemhouseError
+
+
+class Output:
+    """The two streams of one command."""
+
+    def __init__(self, *, is_json: bool) -> None:
+        """With `is_json`, stdout carries exactly one document."""
+        self._is_json = is_json
+
+    def say(self, text: str) -> None:
+        """A line for people, beside the result."""
+        click.echo(text, err=True)
+
+    def result(self, document: Mapping[str, Any], text: str) -> None:
+        """What the command was asked for; once per command. Values of the document may be dataclasses."""
+        click.echo(json.dumps(document, indent=2, default=_plain) if self._is_json else text)
+
+    def failure(self, reason: str, message: str, details: Mapping[str, str]) -> None:
+        """Why there is no result."""
+        self.say(f"error: {message}")
+        if self._is_json:
+            click.echo(json.dumps({"error": {"reason": reason, "message": message, "details": details}}, indent=2))
+
+
+def error_document(error: StemhouseError | None) -> dict[str, Any] | None:
+    """The error as JSON shows it."""
+    return {"reason": error.reason, "message": error.message, "details": error.details} if error else None
+
+
+def path_text(path: Path) -> str:
+    """A path for people, whatever bytes it is made of."""
+    return click.format_filename(path)
+
+
+def _plain(value: object) -> object:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.asdict(value)
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, Enum):
+        return value.value
+    message = f"{type(value).__name__} has no JSON form"
+    raise TypeError(message)
+
+
+json_option = click.option(
+    "--json", is_flag=True, expose_value=False, help="Print one JSON document on stdout; text for people on stderr."
+)
+"""Of every command; `main` looks for it, so that usage errors are told as JSON too."""

@@ -1,0 +1,114 @@
+"""Outcomes and jobs as people and programs read them."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from stemhouse.audio import QualityReport, StemQuality
+from stemhouse.cli.output import error_document, path_text
+from stemhouse.cli.progress import stage_text
+from stemhouse.cli.separation import Outcome
+from stemhouse.jobs import CacheHit, Job, SeparationResult
+from stemhouse.vocab import JobState, QualityStatus
+
+_ORIGINS = {
+    CacheHit.NONE: "computed now",
+    CacheHit.FILE: "known: this file was separated before",
+    CacheHit.PCM: "known: this audio was separated before",
+}
+
+
+def outcome_document(outcome: Outcome) -> dict[str, Any]:
+    """One file's outcome; keys that cannot be known are null."""
+    result = outcome.job.result if outcome.job else None
+    return {
+        "file": outcome.file,
+        "status": outcome_status(outcome),
+        "job_id": outcome.job.job_id if outcome.job else None,
+        "error": error_document(outcome.error),
+        "folder": outcome.delivered.folder if outcome.delivered else None,
+        "files": outcome.delivered.files if outcome.delivered else [],
+        "is_reused": outcome.delivered.is_reused if outcome.delivered else None,
+        "speed": speed(result) if result else None,
+        "result": result,
+    }
+
+
+def outcome_status(outcome: Outcome) -> str:
+    """`done`, `failed` or `cancelled`."""
+    if outcome.job and outcome.job.state is JobState.CANCELLED:
+        return JobState.CANCELLED.value
+    return (JobState.FAILED if outcome.error else JobState.DONE).value
+
+
+def speed(result: SeparationResult) -> float | None:
+    """How many times real time the separation took when it was computed; None if no time was taken."""
+    stems = result.stem_set
+    return round(stems.audio.duration_s / stems.processing_s, 3) if stems.processing_s > 0 else None
+
+
+def outcome_text(outcome: Outcome) -> str:
+    """A short block about one file."""
+    lines = [path_text(outcome.file)]
+    result = outcome.job.result if outcome.job else None
+    if result:
+        lines += [f"  {label:<10}{text}" for label, text in _result_rows(result)]
+    if outcome.delivered:
+        state = " (unchanged since it was delivered)" if outcome.delivered.is_reused else ""
+        lines.append(f"  {'folder':<10}{path_text(outcome.delivered.folder)}{state}")
+        lines += [f"  {'':<10}  {file.name}" for file in outcome.delivered.files]
+    if outcome.error:
+        lines.append(f"  {'failed':<10}{outcome.error.message} ({outcome.error.reason})")
+    return "\n".join(lines)
+
+
+def _result_rows(result: SeparationResult) -> Iterator[tuple[str, str]]:
+    stems, audio = result.stem_set, result.stem_set.audio
+    yield "engine", f"{stems.engine}, {stems.model} on {stems.device} ({stems.engine_id})"
+    for reason in result.decision.reasons:
+        yield "why", reason
+    yield "origin", _ORIGINS[result.cache_hit]
+    times = speed(result)
+    if times:
+        yield "speed", f"{times:.1f}x real time: {audio.duration_s:.1f} s in {stems.processing_s:.1f} s"
+    yield (
+        "audio",
+        f"{audio.frame_count} frames, {audio.format.sample_rate_hz} Hz, {_channels(audio.format.channel_count)}",
+    )
+    yield "fidelity", f"sum of stems against the mix {stems.null_depth_db:.1f} dB, gain {stems.gain:g}"
+    yield from _quality_rows(result.quality)
+
+
+def _channels(count: int) -> str:
+    return {1: "mono", 2: "stereo"}.get(count, f"{count} channels")
+
+
+def _quality_rows(quality: QualityReport) -> Iterator[tuple[str, str]]:
+    measured = [stem for stem in quality.stems if stem.status == QualityStatus.MEASURED]
+    for stem in measured:
+        yield "quality", f"{stem.stem}: {_figures(stem)} ({quality.method})"
+    if not measured:
+        notes = dict.fromkeys(stem.note for stem in quality.stems if stem.note)
+        yield "quality", "; ".join(["not measured", *notes])
+
+
+def _figures(quality: StemQuality) -> str:
+    figures = {"SI-SDR": quality.si_sdr_db, "SDR": quality.sdr_db}
+    return ", ".join(f"{name} {value_db:.2f} dB" for name, value_db in figures.items() if value_db is not None)
+
+
+def job_line(job: Job) -> str:
+    """One job in a list."""
+    engine = job.result.stem_set.engine if job.result else job.request.engine
+    created = job.created_at.astimezone().strftime("%Y-%m-%d %H:%M")
+    state = f"{stage_text(job)} {job.progress:.0%}" if job.state is JobState.RUNNING else job.state.value
+    return f"{job.job_id}  {created}  {state:<14}  {engine:<8}  {job.request.source.file_name}"
+
+
+def job_text(job: Job) -> str:
+    """Everything about one job."""
+    lines = [job_line(job)]
+    if job.result:
+        lines += [f"  {label:<10}{text}" for label, text in _result_rows(job.result)]
+    if job.error:
+        lines.append(f"  {'failed':<10}{job.error.message} ({job.error.reason})")
+    return "\n".join(lines)

@@ -1,0 +1,146 @@
+"""Several files through one client: all are submitted, then each is watched and delivered, whatever the others do."""
+
+import contextlib
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from stemhouse.cli.output import path_text
+from stemhouse.cli.progress import ProgressView
+from stemhouse.client.delivery import Delivered
+from stemhouse.client.sdk import Stemhouse
+from stemhouse.delivery import DeliveryOptions
+from stemhouse.errors import Cancelled, InternalFault, InvalidRequest, StemhouseError, error_from_reason
+from stemhouse.jobs import DEFAULT_PRIORITY, Job, SeparationRequest, SeparationResult
+from stemhouse.vocab import AUTO_ENGINE, BASE_STEMS, DERIVED_STEMS, JobState
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the options ask of every file. `references` are paths of true stems, by stem name."""
+
+    output_dir: Path
+    delivery: DeliveryOptions
+    engine: str = AUTO_ENGINE
+    priority: int = DEFAULT_PRIORITY
+    force: bool = False
+    sum_to_mix: bool = True
+    references: Mapping[str, Path] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How far one file has come, and the error that ended its way, if any."""
+
+    file: Path
+    job: Job | None = None
+    delivered: Delivered | None = None
+    error: StemhouseError | None = None
+
+
+def separate_files(client: Stemhouse, files: Sequence[Path], wish: Wish, progress: ProgressView) -> list[Outcome]:
+    """The outcome of each file, in order. KeyboardInterrupt cancels what is not done, and goes on.
+
+    Raises InvalidRequest before any upload if no engine gives the stems that are wished for.
+    """
+    _check_stems(client, wish)
+    outcomes = [Outcome(file) for file in files]
+    try:
+        for step in (_submit, _finish):
+            for index, outcome in enumerate(outcomes):
+                progress.begin(_title(outcome.file, index, len(files)))
+                outcomes[index] = step(client, outcome, wish, progress)
+    except KeyboardInterrupt:
+        _cancel(client, outcomes)
+        raise
+    return outcomes
+
+
+def reference_files(folder: Path) -> dict[str, Path]:
+    """The files of a folder that are named after stems (`vocals.wav`), by stem; others are left alone.
+
+    Raises InvalidRequest if there is none, or two for one stem.
+    """
+    found: dict[str, Path] = {}
+    for file in sorted(folder.iterdir()):
+        stem = file.stem.lower()
+        if stem not in (*BASE_STEMS, *DERIVED_STEMS) or not file.is_file():
+            continue
+        if stem in found:
+            message = f"{path_text(folder)} has two references for {stem}: {found[stem].name} and {file.name}"
+            raise InvalidRequest(message)
+        found[stem] = file
+    if not found:
+        message = f"{path_text(folder)} has no file that is named after a stem, such as vocals.wav"
+        raise InvalidRequest(message)
+    return found
+
+
+def _check_stems(client: Stemhouse, wish: Wish) -> None:
+    """Better now than after a long separation. Where no engine answers, the router has the better error."""
+    if not wish.delivery.stems:
+        return
+    offers = [offer for offer in client.engines() if wish.engine in (AUTO_ENGINE, offer.name)]
+    known = {stem for offer in offers for stem in offer.stems} | set(DERIVED_STEMS)
+    unknown = [stem for stem in wish.delivery.stems if stem not in known]
+    if offers and unknown:
+        message = f"no engine gives {', '.join(unknown)}; there are {', '.join(sorted(known))}"
+        raise InvalidRequest(message)
+
+
+def _title(file: Path, index: int, count: int) -> str:
+    return path_text(Path(file.name)) if count == 1 else f"[{index + 1}/{count}] {path_text(Path(file.name))}"
+
+
+def _submit(client: Stemhouse, outcome: Outcome, wish: Wish, _progress: ProgressView) -> Outcome:
+    try:
+        request = SeparationRequest(
+            source=client.upload(outcome.file),
+            engine=wish.engine,
+            priority=wish.priority,
+            force=wish.force,
+            sum_to_mix=wish.sum_to_mix,
+            references={stem: client.upload(path) for stem, path in wish.references.items()},
+        )
+        return replace(outcome, job=client.submit(request, uuid.uuid4().hex))
+    except StemhouseError as error:
+        return replace(outcome, error=error)
+
+
+def _finish(client: Stemhouse, outcome: Outcome, wish: Wish, progress: ProgressView) -> Outcome:
+    if outcome.job is None:
+        return outcome
+    job = outcome.job
+    try:
+        for change in _changes(client, outcome.job):
+            job = change
+            progress.show(job)
+        delivered = client.deliver(_result(job), wish.delivery, wish.output_dir)
+    except StemhouseError as error:
+        return replace(outcome, job=job, error=error)
+    return replace(outcome, job=job, delivered=delivered)
+
+
+def _changes(client: Stemhouse, job: Job) -> Iterator[Job]:
+    return iter([job]) if job.state.is_final else client.watch(job.job_id)
+
+
+def _result(job: Job) -> SeparationResult:
+    """The result of a final job; raises the error that the job failed with."""
+    if job.error:
+        raise error_from_reason(job.error.reason, job.error.message, job.error.details)
+    if job.state is JobState.CANCELLED:
+        message = f"job {job.job_id} was cancelled"
+        raise Cancelled(message)
+    if job.result is None:
+        message = f"job {job.job_id} is {job.state.value} without a result"
+        raise InternalFault(message)
+    return job.result
+
+
+def _cancel(client: Stemhouse, outcomes: Sequence[Outcome]) -> None:
+    for outcome in outcomes:
+        if outcome.job and not outcome.delivered:
+            with contextlib.suppress(StemhouseError):
+                client.cancel(outcome.job.job_id)

@@ -1,0 +1,1 @@
+"""The typed SDK: what a program needs to have music separated, in values instead of protobuf."""

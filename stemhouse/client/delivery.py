@@ -1,0 +1,200 @@
+"""Receiving a delivery: into a hidden folder, checked, then moved into place; nobody's edits are overwritten.
+
+The folder's `metadata.json` is the record of what was delivered: `delivery.delivery_key`, and in `files` the name,
+size and SHA-256 of each. A file whose digest differs from the record belongs to the user.
+"""
+
+import hashlib
+import itertools
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Protocol
+
+from stemhouse.client.files import sha256_of
+from stemhouse.delivery import DeliveryPlan
+from stemhouse.errors import InternalFault, InvalidRequest, Unavailable
+from stemhouse.v1 import exporter_pb2 as pb
+from stemhouse.wire.delivery import plan_from_proto
+
+METADATA = "metadata.json"
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """Where the files are; `is_reused` if they had all been there already."""
+
+    folder: Path
+    files: tuple[Path, ...]
+    is_reused: bool
+
+
+class DeliveryStream(Protocol):
+    """The parts of a delivery as they come, and a way to want no more of them."""
+
+    def __iter__(self) -> Iterator[pb.DeliverResponse]:
+        """The parts in order."""
+
+    def cancel(self) -> object:
+        """End the stream."""
+
+
+def receive_delivery(stream: DeliveryStream, output_dir: Path) -> Delivered:
+    """Take a delivery into a folder below `output_dir`, or find that it is there.
+
+    Raises Unavailable if the stream ends early, InvalidRequest if the files cannot be written there, InternalFault for
+    a damaged or unsafe stream.
+    """
+    parts = iter(stream)
+    plan = _plan(parts)
+    existing = itertools.takewhile(os.path.lexists, _candidates(output_dir, plan.folder))
+    reusable = next((folder for folder in existing if _holds(folder, plan)), None)
+    if reusable:
+        stream.cancel()
+        return Delivered(reusable, _paths(reusable, plan), is_reused=True)
+    with _write_errors(output_dir), _part_folder(output_dir) as part_folder:
+        digests = _receive_files(parts, part_folder, plan)
+        folder = next(found for found in _candidates(output_dir, plan.folder) if _is_free_for(found, digests))
+        folder.mkdir(exist_ok=True)
+        for name in (*plan.file_names, METADATA):
+            (part_folder / name).replace(folder / name)
+    return Delivered(folder, _paths(folder, plan), is_reused=False)
+
+
+def _plan(parts: Iterator[pb.DeliverResponse]) -> DeliveryPlan:
+    first = next(parts, None)
+    if first is None or first.WhichOneof("part") != "plan":
+        message = "the delivery does not begin with its plan"
+        raise InternalFault(message)
+    plan = plan_from_proto(first.plan)
+    for name in (plan.folder, *plan.file_names):
+        _check_segment(name)
+    return plan
+
+
+def _check_segment(name: str) -> None:
+    is_segment = PurePosixPath(name).name == name and PureWindowsPath(name).name == name
+    has_control = any(ord(character) < ord(" ") for character in name)
+    if not is_segment or has_control or name in {"", ".."}:
+        message = f"the delivery names a file or folder {name!r}, which is not one safe path segment"
+        raise InternalFault(message)
+
+
+def _candidates(output_dir: Path, folder: str) -> Iterator[Path]:
+    yield output_dir / folder
+    for number in itertools.count(2):
+        yield output_dir / f"{folder} ({number})"
+
+
+def _paths(folder: Path, plan: DeliveryPlan) -> tuple[Path, ...]:
+    return tuple(folder / name for name in (*plan.file_names, METADATA))
+
+
+@dataclass(frozen=True)
+class _Record:
+    delivery_key: str
+    sizes_bytes: Mapping[str, int]
+    digests: Mapping[str, str]
+
+
+def _record(folder: Path) -> _Record | None:
+    try:
+        metadata = json.loads((folder / METADATA).read_text(encoding="utf-8"))
+        files = metadata["files"]
+        return _Record(
+            delivery_key=metadata["delivery"]["delivery_key"],
+            sizes_bytes={file["name"]: file["size_bytes"] for file in files},
+            digests={file["name"]: file["sha256"] for file in files},
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # none there, or not one of ours
+
+
+def _holds(folder: Path, plan: DeliveryPlan) -> bool:
+    record = _record(folder)
+    if record is None or record.delivery_key != plan.delivery_key:
+        return False
+    return all(_is_as_recorded(folder / name, record) for name in plan.file_names)
+
+
+def _is_as_recorded(path: Path, record: _Record) -> bool:
+    if not path.is_file() or path.stat().st_size != record.sizes_bytes.get(path.name):
+        return False
+    return sha256_of(path) == record.digests[path.name]
+
+
+def _is_free_for(folder: Path, digests: Mapping[str, str]) -> bool:
+    """Whether the files can go there without a loss: none is there but our own, or one equal to what comes."""
+    if not os.path.lexists(folder):
+        return True
+    record = _record(folder)
+    if not folder.is_dir() or (record is None and os.path.lexists(folder / METADATA)):
+        return False
+    recorded = record.digests if record else {}
+    return all(_is_replaceable(folder / name, {digest, recorded.get(name)}) for name, digest in digests.items())
+
+
+def _is_replaceable(path: Path, digests: set[str | None]) -> bool:
+    if path.name == METADATA or not os.path.lexists(path):
+        return True
+    return path.is_file() and sha256_of(path) in digests
+
+
+def _receive_files(parts: Iterator[pb.DeliverResponse], part_folder: Path, plan: DeliveryPlan) -> dict[str, str]:
+    """Write every file of the plan and the metadata; gives their digests."""
+    missing = {*plan.file_names, METADATA}
+    digests: dict[str, str] = {}
+    for part in parts:
+        name = part.file_start.name
+        if part.WhichOneof("part") != "file_start" or name not in missing:
+            message = f"the delivery sends {name or part.WhichOneof('part')!r} out of turn"
+            raise InternalFault(message)
+        digests[name] = _receive_file(parts, part_folder / name, part.file_start.size_bytes)
+        missing.remove(name)
+    if missing:
+        message = f"the delivery ended without {', '.join(sorted(missing))}"
+        raise Unavailable(message)
+    return digests
+
+
+def _receive_file(parts: Iterator[pb.DeliverResponse], path: Path, size_bytes: int) -> str:
+    digest, received_bytes = hashlib.sha256(), 0
+    with path.open("xb") as file:
+        for part in parts:
+            if part.WhichOneof("part") != "chunk":
+                break
+            file.write(part.chunk)
+            digest.update(part.chunk)
+            received_bytes += len(part.chunk)
+        else:
+            message = f"the delivery ended within {path.name}"
+            raise Unavailable(message)
+    if received_bytes != size_bytes or part.file_end.sha256 != digest.hexdigest():
+        message = f"{path.name} was damaged on its way: size or SHA-256 differ"
+        raise InternalFault(message)
+    return digest.hexdigest()
+
+
+@contextmanager
+def _part_folder(output_dir: Path) -> Iterator[Path]:
+    """A hidden sibling of the folder to come, on the same file system; gone afterwards."""
+    folder = output_dir / f".stemhouse-{uuid.uuid4().hex}.part"
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+@contextmanager
+def _write_errors(output_dir: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        message = f"cannot write below {output_dir}: {error}"
+        raise InvalidRequest(message, {"folder": str(output_dir)}) from error

@@ -1,0 +1,49 @@
+"""Which processes make up a stack, and the settings that each is given."""
+
+import os
+import sys
+
+from stemhouse.local.children import ChildSpec
+from stemhouse.local.home import Home
+from stemhouse.local.ports import LOOPBACK, free_ports
+from stemhouse.local.store import store_spec
+
+ROUTER, SEPARATOR, LIBRARY, EXPORTER = "router", "separator", "library", "exporter"
+
+
+def stack_specs(home: Home) -> list[ChildSpec]:
+    """The store, then the services, each on a free port."""
+    store = store_spec(home)
+    names = (ROUTER, SEPARATOR, LIBRARY, EXPORTER)
+    addresses = {name: f"{LOOPBACK}:{port}" for name, port in zip(names, free_ports(len(names)), strict=True)}
+    own_settings = {
+        ROUTER: {"SEPARATORS": addresses[SEPARATOR], "DATABASE_URL": _database_url(home, ROUTER, "ledger.db")},
+        LIBRARY: {"DATABASE_URL": _database_url(home, LIBRARY, "library.db")},
+    }
+    common = {
+        "EXIT_WITH_STDIN": "1",
+        "SCRATCH_DIR": str(home.scratch_dir),
+        "STORE__ENDPOINT": store.address,
+        "STORE__CREDENTIALS_FILE": str(home.credentials_file),
+    }
+    services = [
+        _service_spec(name, address, {**common, **own_settings.get(name, {})}) for name, address in addresses.items()
+    ]
+    return [store, *services]
+
+
+def _service_spec(name: str, address: str, settings: dict[str, str]) -> ChildSpec:
+    variables = {f"STEMHOUSE_{key}": value for key, value in {**settings, "LISTEN": address}.items()}
+    return ChildSpec(
+        name=name,
+        command=(sys.executable, "-m", f"services.{name}.main"),
+        address=address,
+        environment={**os.environ, **variables},
+        service_name=f"stemhouse.v1.{name.capitalize()}Service",
+    )
+
+
+def _database_url(home: Home, service: str, file_name: str) -> str:
+    folder = home.root / service
+    folder.mkdir(exist_ok=True)
+    return f"sqlite:///{(folder / file_name).as_posix()}"

@@ -1,0 +1,277 @@
+"""A router, a library and an exporter behind one gRPC server; tests say what they answer and read what they got."""
+
+import hashlib
+import json
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import grpc
+from structlog.testing import capture_logs
+
+from stemhouse.audio import (
+    AudioFormat,
+    AudioRef,
+    QualityReport,
+    SourceFacts,
+    SourceRef,
+    StemQuality,
+    StemRef,
+    StemSet,
+)
+from stemhouse.client.endpoints import Endpoints
+from stemhouse.delivery import DeliveryOptions, DeliveryPlan
+from stemhouse.errors import NotFound, StemhouseError, Unavailable
+from stemhouse.jobs import Decision, EngineOffer, Job, JobError, SeparationRequest, SeparationResult
+from stemhouse.platform.interceptors import RpcInterceptor
+from stemhouse.tracks import ScanProgress, Track, TrackPage
+from stemhouse.v1 import (
+    exporter_pb2,
+    exporter_pb2_grpc,
+    library_pb2,
+    library_pb2_grpc,
+    router_pb2 as pb,
+    router_pb2_grpc,
+)
+from stemhouse.vocab import BASE_STEMS, JobState, QualityStatus, Stage
+from stemhouse.wire.audio import engine_to_proto, source_ref_to_proto
+from stemhouse.wire.delivery import deliver_request_from_proto, plan_to_proto
+from stemhouse.wire.jobs import JOB_STATES, job_to_proto, request_from_proto
+from stemhouse.wire.tracks import scan_progress_to_proto, track_page_to_proto
+
+STARTER = EngineOffer("starter", "tiny", "starter-tiny-00000000", BASE_STEMS, "basic", "cpu")
+METADATA = "metadata.json"
+
+
+def result_of(source: SourceRef) -> SeparationResult:
+    """Ten seconds of stereo that took two to separate, with a measured score of the vocals."""
+    digest = "ab" * 32
+    stems = StemSet(
+        audio=AudioRef(f"audio/{digest}.flac", digest, AudioFormat(44_100, 2), 441_000),
+        engine=STARTER.name,
+        model=STARTER.model,
+        engine_id=STARTER.engine_id,
+        stems=tuple(StemRef(name, f"results/{digest}/{name}.flac", 0.5) for name in BASE_STEMS),
+        gain=1.0,
+        null_depth_db=-123.4,
+        instrumental_peak=0.7,
+        sums_to_mix=True,
+        processing_s=2.0,
+        device="cpu",
+    )
+    quality = QualityReport("si-sdr", (StemQuality("vocals", QualityStatus.MEASURED, 8.25, 8.5),))
+    decision = Decision(STARTER.name, STARTER.engine_id, ("the only engine that is ready",))
+    return SeparationResult(source, SourceFacts("MP3", "MP3", 0, "fake"), stems, quality, decision)
+
+
+def done(job: Job) -> list[Job]:
+    """A job's way to its result: half way, then there."""
+    result = result_of(job.request.source)
+    return [
+        replace(job, state=JobState.RUNNING, stage=Stage.SEPARATE, progress=0.5, sequence=2),
+        replace(job, state=JobState.DONE, sequence=3, result=result),
+    ]
+
+
+def failed(error: StemhouseError) -> Callable[[Job], list[Job]]:
+    """A job's way to an error."""
+    told = JobError(error.reason, error.message, error.details)
+    return lambda job: [replace(job, state=JobState.FAILED, sequence=2, error=told)]
+
+
+class FakeRouter(router_pb2_grpc.RouterServiceServicer):
+    """Jobs go the way that `ways` has for their file name, else to `done`.
+
+    Each number of `watch_breaks` ends one watch with UNAVAILABLE after that many messages.
+    """
+
+    def __init__(self) -> None:
+        self.known: set[str] = set()
+        self.uploads: list[tuple[str, bytes]] = []
+        self.requests: list[SeparationRequest] = []
+        self.request_ids: list[str] = []
+        self.jobs: dict[str, list[Job]] = {}
+        self.ways: dict[str, Callable[[Job], list[Job]]] = {}
+        self.watch_breaks: list[int] = []
+        self.watched_after: list[int] = []
+        self.cancelled: list[str] = []
+        self.offers = [STARTER]
+
+    def FindSource(self, request: pb.FindSourceRequest, context: grpc.ServicerContext) -> pb.FindSourceResponse:
+        """Known, or not."""
+        return pb.FindSourceResponse(is_known=request.source.sha256 in self.known)
+
+    def UploadTrack(
+        self, request_iterator: Iterator[pb.UploadTrackRequest], context: grpc.ServicerContext
+    ) -> pb.UploadTrackResponse:
+        """Take and hash."""
+        name = next(request_iterator).file_name
+        chunks = [message.chunk for message in request_iterator]
+        assert max(map(len, chunks)) <= 1024 * 1024
+        content = b"".join(chunks)
+        self.uploads.append((name, content))
+        source = SourceRef(hashlib.sha256(content).hexdigest(), hashlib.md5(content).hexdigest(), len(content), name)  # noqa: S324  a name
+        self.known.add(source.sha256)
+        return pb.UploadTrackResponse(source=source_ref_to_proto(source))
+
+    def SubmitSeparation(
+        self, request: pb.SubmitSeparationRequest, context: grpc.ServicerContext
+    ) -> pb.SubmitSeparationResponse:
+        """Queue."""
+        wish = request_from_proto(request.request)
+        job_id = f"job-{len(self.jobs) + 1}"
+        job = Job(job_id, request.request_id, wish, JobState.QUEUED, datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
+        self.requests.append(wish)
+        self.request_ids.append(request.request_id)
+        self.jobs[job_id] = [job, *self.ways.get(wish.source.file_name, done)(job)]
+        return pb.SubmitSeparationResponse(job=job_to_proto(job))
+
+    def WatchJob(self, request: pb.WatchJobRequest, context: grpc.ServicerContext) -> Iterator[pb.WatchJobResponse]:
+        """Tell what comes after, each change twice, as a heartbeat would; then wait if the job is not final."""
+        self.watched_after.append(request.after_sequence)
+        changes = [job for job in self._way(request.job_id) if job.sequence > request.after_sequence]
+        limit = self.watch_breaks.pop(0) if self.watch_breaks else len(changes)
+        for change in changes[:limit]:
+            yield pb.WatchJobResponse(job=job_to_proto(change))
+            if not change.state.is_final:
+                yield pb.WatchJobResponse(job=job_to_proto(change))
+        if limit < len(changes):
+            message = "restarting"
+            raise Unavailable(message)
+        if not changes[-1].state.is_final:
+            ended = threading.Event()
+            context.add_callback(ended.set)
+            ended.wait(30)
+
+    def GetJob(self, request: pb.GetJobRequest, context: grpc.ServicerContext) -> pb.GetJobResponse:
+        """The job at the end of its way."""
+        return pb.GetJobResponse(job=job_to_proto(self._way(request.job_id)[-1]))
+
+    def ListJobs(self, request: pb.ListJobsRequest, context: grpc.ServicerContext) -> pb.ListJobsResponse:
+        """Two a page, whatever was asked for."""
+        states = [JOB_STATES.from_proto("states", state) for state in request.states]
+        jobs = [way[-1] for way in self.jobs.values() if not states or way[-1].state in states]
+        start = int(request.page_token or 0)
+        token = str(start + 2) if start + 2 < len(jobs) else ""
+        return pb.ListJobsResponse(jobs=map(job_to_proto, jobs[start : start + 2]), next_page_token=token)
+
+    def CancelJob(self, request: pb.CancelJobRequest, context: grpc.ServicerContext) -> pb.CancelJobResponse:
+        """Note and obey."""
+        self.cancelled.append(request.job_id)
+        way = self._way(request.job_id)
+        way.append(replace(way[-1], state=JobState.CANCELLED, sequence=way[-1].sequence + 1))
+        return pb.CancelJobResponse(job=job_to_proto(way[-1]))
+
+    def ListEngines(self, request: pb.ListEnginesRequest, context: grpc.ServicerContext) -> pb.ListEnginesResponse:
+        """The offers."""
+        return pb.ListEnginesResponse(engines=map(engine_to_proto, self.offers))
+
+    def _way(self, job_id: str) -> list[Job]:
+        if job_id not in self.jobs:
+            message = f"no job {job_id}"
+            raise NotFound(message)
+        return self.jobs[job_id]
+
+
+class FakeLibrary(library_pb2_grpc.LibraryServiceServicer):
+    """Reports and tracks as the test says; two tracks a page."""
+
+    def __init__(self) -> None:
+        self.folders: list[str] = []
+        self.reports: list[ScanProgress] = [ScanProgress(found_count=3, added_count=3, is_complete=True)]
+        self.tracks: list[Track] = []
+
+    def ScanLibrary(
+        self, request: library_pb2.ScanLibraryRequest, context: grpc.ServicerContext
+    ) -> Iterator[library_pb2.ScanLibraryResponse]:
+        """Send the reports."""
+        self.folders.append(request.folder)
+        yield from map(scan_progress_to_proto, self.reports)
+
+    def ListTracks(
+        self, request: library_pb2.ListTracksRequest, context: grpc.ServicerContext
+    ) -> library_pb2.ListTracksResponse:
+        """A page."""
+        self.folders.append(request.folder)
+        start = int(request.page_token or 0)
+        token = str(start + 2) if start + 2 < len(self.tracks) else ""
+        return track_page_to_proto(TrackPage(tuple(self.tracks[start : start + 2]), token, len(self.tracks)))
+
+
+def delivery_parts(plan: DeliveryPlan, contents: dict[str, bytes]) -> Iterator[exporter_pb2.DeliverResponse]:
+    """A delivery as the exporter sends it: the plan, the files, metadata.json."""
+    part = exporter_pb2.DeliverResponse
+    yield part(plan=plan_to_proto(plan))
+    for name, content in {**contents, METADATA: metadata_of(plan, contents)}.items():
+        yield part(file_start=exporter_pb2.FileStart(name=name, size_bytes=len(content)))
+        for start in range(0, len(content), 1000):
+            yield part(chunk=content[start : start + 1000])
+        yield part(file_end=exporter_pb2.FileEnd(sha256=hashlib.sha256(content).hexdigest()))
+
+
+def metadata_of(plan: DeliveryPlan, contents: dict[str, bytes]) -> bytes:
+    """The part of metadata.json that a client reads."""
+    files = [
+        {"name": name, "size_bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+        for name, content in contents.items()
+    ]
+    return json.dumps({"delivery": {"delivery_key": plan.delivery_key}, "files": files}).encode()
+
+
+class FakeExporter(exporter_pb2_grpc.ExporterServiceServicer):
+    """Delivers `contents`. Each number of `breaks` ends one delivery with UNAVAILABLE after that many messages."""
+
+    def __init__(self) -> None:
+        self.contents = {f"{stem}.wav": stem.encode() * 1000 for stem in BASE_STEMS}
+        self.options: list[DeliveryOptions] = []
+        self.breaks: list[int] = []
+        self.on_deliver: Callable[[], object] = lambda: None
+
+    def Deliver(
+        self, request: exporter_pb2.DeliverRequest, context: grpc.ServicerContext
+    ) -> Iterator[exporter_pb2.DeliverResponse]:
+        """Send plan and files."""
+        self.on_deliver()
+        result, options = deliver_request_from_proto(request)
+        self.options.append(options)
+        names = tuple(self.contents)
+        plan = DeliveryPlan(f"Artist - Title_{result.source.md5[:8]}", names, "key-1")
+        limit = self.breaks.pop(0) if self.breaks else None
+        for number, part in enumerate(delivery_parts(plan, self.contents)):
+            if number == limit:
+                message = "restarting"
+                raise Unavailable(message)
+            yield part
+
+
+class FakeFront:
+    """The three services at one address."""
+
+    def __init__(self, address: str, router: FakeRouter, library: FakeLibrary, exporter: FakeExporter) -> None:
+        self.address = address
+        self.router = router
+        self.library = library
+        self.exporter = exporter
+
+    @property
+    def endpoints(self) -> Endpoints:
+        """For a client."""
+        return Endpoints(self.address, self.address, self.address)
+
+
+@contextmanager
+def serve_front() -> Iterator[FakeFront]:
+    """The services on a free port."""
+    server = grpc.server(ThreadPoolExecutor(8), interceptors=[RpcInterceptor()])
+    router, library, exporter = FakeRouter(), FakeLibrary(), FakeExporter()
+    router_pb2_grpc.add_RouterServiceServicer_to_server(router, server)
+    library_pb2_grpc.add_LibraryServiceServicer_to_server(library, server)
+    exporter_pb2_grpc.add_ExporterServiceServicer_to_server(exporter, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    with capture_logs():  # a server's log lines would mix with what the test's own process prints
+        yield FakeFront(f"127.0.0.1:{port}", router, library, exporter)
+        server.stop(0).wait()

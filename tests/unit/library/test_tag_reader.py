@@ -1,0 +1,110 @@
+"""MutagenTagReader on real files of each format, whole and damaged."""
+
+from pathlib import Path
+
+import mutagen
+import pytest
+import soundfile
+from mutagen.id3 import Frames
+
+from services.library.adapters.tag_reader import MutagenTagReader
+from services.library.core.ports import FileStamp, FoundFile
+from stemhouse.tracks import ScanProblem, Track
+from tests.signals import noise
+
+RATE_HZ = 44100
+ID3_TAGS = {
+    "TIT2": "Jóga",
+    "TPE1": ["Björk", "日本語 🎧"],
+    "TALB": "Homogenic",
+    "TCON": ["(17)", "House"],
+    "TKEY": "8A",
+    "TBPM": "127.95",
+}
+VORBIS_TAGS = {
+    "title": "Jóga",
+    "artist": ["Björk", "日本語 🎧"],
+    "album": "Homogenic",
+    "genre": ["Rock", "House"],
+    "initialkey": "8A",
+    "bpm": "127.95",
+}
+
+
+def write_audio(path: Path) -> None:
+    """One second without tags."""
+    soundfile.write(path, noise(RATE_HZ).T, RATE_HZ)
+
+
+def write_tags(path: Path) -> None:
+    """Tags in the way of the file's format."""
+    audio = mutagen.File(path)
+    assert audio is not None
+    if path.suffix == ".flac":
+        audio.update(VORBIS_TAGS)
+    else:
+        audio.add_tags()
+        for name, text in ID3_TAGS.items():
+            audio.tags.add(Frames[name](text=text))
+    audio.save()
+
+
+def read(path: Path) -> Track | ScanProblem:
+    """The track of a file."""
+    return MutagenTagReader().read(FoundFile(str(path), FileStamp(path.stat().st_size, 1)))
+
+
+@pytest.mark.parametrize("extension", ["mp3", "wav", "flac"])
+def test_tags_are_read_from_each_format(tmp_path: Path, extension: str) -> None:
+    """The same tags, whatever the container; several values are joined."""
+    path = tmp_path / f"a.{extension}"
+    write_audio(path)
+    write_tags(path)
+    track = read(path)
+    assert isinstance(track, Track)
+    assert (track.artist, track.title, track.album) == ("Björk, 日本語 🎧", "Jóga", "Homogenic")
+    assert (track.genre, track.key, track.bpm) == ("Rock, House", "8A", 127.95)
+    assert (track.path, track.size_bytes) == (str(path), path.stat().st_size)
+
+
+@pytest.mark.parametrize(("extension", "tolerance_s"), [("mp3", 0.06), ("wav", 0.0), ("flac", 0.0)])
+def test_file_without_tags_has_its_length(tmp_path: Path, extension: str, tolerance_s: float) -> None:
+    """Everything else is empty; MP3 counts in frames of 26 ms."""
+    path = tmp_path / f"a.{extension}"
+    write_audio(path)
+    track = read(path)
+    assert isinstance(track, Track)
+    assert track.duration_s == pytest.approx(1.0, abs=tolerance_s)
+    assert Track(track.path, track.size_bytes, duration_s=track.duration_s) == track
+
+
+@pytest.mark.parametrize("extension", ["mp3", "wav", "flac"])
+def test_reading_leaves_the_file_as_it_is(tmp_path: Path, extension: str) -> None:
+    """The library never writes to a DJ's files, not even missing tags."""
+    path = tmp_path / f"a.{extension}"
+    write_audio(path)
+    before = path.read_bytes()
+    read(path)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("extension", ["mp3", "wav", "flac"])
+@pytest.mark.parametrize(
+    "data", [b"", b"not audio at all" * 100, b"\0" * 5000, b"RIFF\xff\xff\xff\xffWAVE", b"ID3\x04"]
+)
+def test_what_is_not_audio_is_a_problem(tmp_path: Path, extension: str, data: bytes) -> None:
+    """It says why, and names the file."""
+    path = tmp_path / f"a.{extension}"
+    path.write_bytes(data)
+    problem = read(path)
+    assert isinstance(problem, ScanProblem)
+    assert problem.path == str(path)
+    assert problem.reason
+    assert "NoneType" not in problem.reason
+
+
+def test_missing_file_is_a_problem(tmp_path: Path) -> None:
+    """A file may go between the walk and the reading."""
+    problem = MutagenTagReader().read(FoundFile(str(tmp_path / "gone.wav"), FileStamp(1, 1)))
+    assert isinstance(problem, ScanProblem)
+    assert "No such file" in problem.reason

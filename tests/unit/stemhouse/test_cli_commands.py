@@ -1,0 +1,235 @@
+"""The other commands, exit codes, progress, and what importing the command line costs."""
+
+import dataclasses
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from stemhouse.audio import SourceRef
+from stemhouse.cli.exit_codes import EXIT_CODES, exit_code_of_all
+from stemhouse.cli.main import _COMMANDS, cli as root, main
+from stemhouse.cli.progress import LineProgress, TimeLeft
+from stemhouse.client.sdk import Stemhouse
+from stemhouse.errors import InternalFault, NotFound, UnreadableAudio, error_types
+from stemhouse.jobs import Job, SeparationRequest
+from stemhouse.local.home import HOME_VARIABLE
+from stemhouse.tracks import ScanProblem, ScanProgress, Track
+from stemhouse.vocab import JobState, Stage
+from tests.fakes_front import FakeFront, serve_front
+
+SOURCE = SourceRef("a" * 64, "b" * 32, 3, "song.mp3")
+JOB = Job("job-1", "wish-1", SeparationRequest(SOURCE), JobState.RUNNING, datetime(2026, 1, 2, tzinfo=UTC))
+
+
+@pytest.fixture
+def front(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeFront]:
+    """The servers that STEMHOUSE_SERVER names."""
+    with serve_front() as front:
+        monkeypatch.setenv("STEMHOUSE_SERVER", front.address)
+        yield front
+
+
+@pytest.fixture
+def no_stack(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A home in which nothing runs."""
+    monkeypatch.setenv(HOME_VARIABLE, str(tmp_path / "home"))
+
+
+@pytest.fixture
+def job_ids(front: FakeFront) -> list[str]:
+    """Three jobs that are done."""
+    with Stemhouse(front.endpoints) as client:
+        return [client.submit(SeparationRequest(SOURCE), f"wish-{number}").job_id for number in range(3)]
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, Any]:
+    """A command's exit code and its JSON document."""
+    code = main([*arguments, "--json"])
+    return code, json.loads(capsys.readouterr().out)
+
+
+def test_every_error_has_an_exit_code() -> None:
+    """A new error class fails this test until it has its row."""
+    assert set(EXIT_CODES) == set(error_types())
+
+
+def test_codes_of_many_files_become_one() -> None:
+    """Alike: that code; different: finished with failures."""
+    rejected, missing = UnreadableAudio("x"), NotFound("x")
+    assert [exit_code_of_all(errors) for errors in ([None, None], [rejected, rejected], [None, rejected])] == [0, 3, 5]
+    assert exit_code_of_all([rejected, missing]) == 5
+
+
+@pytest.mark.parametrize("command", ["jobs", "jobs list"])
+def test_jobs_are_listed(job_ids: list[str], capsys: pytest.CaptureFixture[str], command: str) -> None:
+    """With and without the word."""
+    code, document = run(capsys, *command.split())
+    assert (code, [job["job_id"] for job in document["jobs"]]) == (0, job_ids)
+    assert main(command.split()) == 0
+    assert capsys.readouterr().out.count("song.mp3") == 3
+
+
+@pytest.mark.usefixtures("job_ids")
+def test_jobs_can_be_counted_and_chosen_by_state(capsys: pytest.CaptureFixture[str]) -> None:
+    """At most so many, only of these states."""
+    assert len(run(capsys, "jobs", "list", "--count", "2")[1]["jobs"]) == 2
+    assert run(capsys, "jobs", "list", "--state", "failed", "--state", "queued") == (0, {"jobs": []})
+
+
+def test_job_is_shown_and_cancelled_by_id(
+    front: FakeFront, job_ids: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The whole job as JSON; an unknown id is wrong usage."""
+    code, document = run(capsys, "jobs", "show", job_ids[1])
+    assert (code, document["job"]["state"], document["job"]["created_at"]) == (0, "done", "2026-01-02T03:04:05+00:00")
+    assert run(capsys, "jobs", "cancel", job_ids[1])[0] == 0
+    assert front.router.cancelled == [job_ids[1]]
+    code, document = run(capsys, "jobs", "show", "nope")
+    assert (code, document["error"]["reason"]) == (2, "NOT_FOUND")
+
+
+@pytest.mark.usefixtures("front")
+def test_engines_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    """As the router knows them."""
+    code, document = run(capsys, "engines")
+    assert (code, document["engines"][0]["engine_id"]) == (0, "starter-tiny-00000000")
+
+
+def test_scan_sends_an_absolute_folder_and_counts(
+    front: FakeFront, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The service has another working directory."""
+    monkeypatch.chdir(tmp_path)
+    code, document = run(capsys, "library", "scan", ".")
+    assert (code, document["outcome"]["added_count"], front.library.folders) == (0, 3, [str(tmp_path)])
+
+
+def test_scan_with_problems_finishes_with_failures(
+    front: FakeFront, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """All of them are told, whichever report they came with."""
+    problems = [ScanProblem("/m/x.mp3", "damaged"), ScanProblem("/m/y.mp3", "empty")]
+    front.library.reports = [
+        ScanProgress(1, problems=(problems[0],)),
+        ScanProgress(2, problems=(problems[1],), is_complete=True),
+    ]
+    code, document = run(capsys, "library", "scan", str(tmp_path))
+    assert (code, document["problems"]) == (5, [dataclasses.asdict(problem) for problem in problems])
+
+
+def test_scan_that_ends_early_is_no_success(
+    front: FakeFront, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """The last report must be the outcome."""
+    front.library.reports = [ScanProgress(1)]
+    code, document = run(capsys, "library", "scan", str(tmp_path))
+    assert (code, document["error"]["reason"]) == (5, InternalFault.reason)
+
+
+def test_tracks_are_listed(front: FakeFront, capsys: pytest.CaptureFixture[str]) -> None:
+    """With artist, title, tempo and key where they are known."""
+    front.library.tracks = [Track("/m/a.mp3", 1, "Artist", "Title", bpm=124.0, key="8A"), Track("/m/b.mp3", 1)]
+    assert [track["path"] for track in run(capsys, "library", "tracks")[1]["tracks"]] == ["/m/a.mp3", "/m/b.mp3"]
+    assert main(["library", "tracks"]) == 0
+    assert capsys.readouterr().out.splitlines() == ["Artist - Title  124 BPM  8A  /m/a.mp3", "b.mp3  /m/b.mp3"]
+
+
+@pytest.mark.usefixtures("no_stack")
+def test_nothing_running_is_unavailable_to_status_and_well_to_down(capsys: pytest.CaptureFixture[str]) -> None:
+    """Neither starts anything."""
+    code, document = run(capsys, "status")
+    assert (code, document["processes"]) == (4, [])
+    assert run(capsys, "down") == (0, {"was_running": False})
+
+
+@pytest.mark.usefixtures("no_stack")
+def test_doctor_tells_each_check(capsys: pytest.CaptureFixture[str]) -> None:
+    """With its remedy where there is one."""
+    code, document = run(capsys, "doctor")
+    assert code == 0
+    assert {"python", "separator", "object store", "starter weights", "disk"} <= {
+        check["name"] for check in document["checks"]
+    }
+
+
+def _commands(command: click.Command, name: str) -> Iterator[tuple[str, click.Command]]:
+    yield name, command
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for sub_name in command.list_commands(context):
+            sub_command = command.get_command(context, sub_name)
+            assert sub_command
+            yield from _commands(sub_command, f"{name} {sub_name}")
+
+
+def test_every_command_has_help_and_json() -> None:
+    """And so has every option; pure groups have nothing to print as JSON."""
+    for name, command in _commands(root, "stemhouse"):
+        assert command.help, name
+        options = [parameter for parameter in command.params if isinstance(parameter, click.Option)]
+        assert name in {"stemhouse", "stemhouse library"} or "--json" in {
+            opt for found in options for opt in found.opts
+        }
+        assert all(option.help or option.type.name == "choice" for option in options), name
+
+
+def test_unknown_command_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    """It is named."""
+    assert main(["sepparate"]) == 2
+    assert "sepparate" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["separate", "--help"], ["jobs", "list", "-h"]])
+def test_help_and_version_are_no_errors(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
+    """Exit code 0, text on stdout."""
+    assert main(arguments) == 0
+    assert capsys.readouterr().out
+
+
+def test_time_left_follows_the_pace_of_the_stage() -> None:
+    """Nothing is said before there is something to tell from; each stage starts anew."""
+    now_s = 0.0
+    time_left = TimeLeft(lambda: now_s)
+
+    def estimate_s(stage: Stage, progress: float) -> float | None:
+        return time_left.estimate_s(dataclasses.replace(JOB, stage=stage, progress=progress))
+
+    assert estimate_s(Stage.SEPARATE, 0.0) is None
+    now_s = 10.0
+    assert estimate_s(Stage.SEPARATE, 0.25) == pytest.approx(30.0)
+    assert estimate_s(Stage.ASSESS, 0.0) is None
+    now_s = 12.0
+    assert estimate_s(Stage.ASSESS, 0.5) == pytest.approx(2.0)
+
+
+def test_lines_are_sparse() -> None:
+    """A hundred changes of one stage make five lines; the last tells the minutes left."""
+    now_s = 0.0
+    lines: list[str] = []
+    progress = LineProgress(lines.append, lambda: now_s)
+    progress.begin("song.mp3")
+    for percent in range(100):
+        now_s = percent * 2.0
+        progress.show(dataclasses.replace(JOB, stage=Stage.SEPARATE, progress=percent / 100))
+    assert lines == [
+        "song.mp3: separate",
+        "song.mp3: separate 25%, 2:30 left",
+        "song.mp3: separate 50%, 1:40 left",
+        "song.mp3: separate 75%, 0:50 left",
+    ]
+
+
+def test_starting_up_imports_nothing_heavy() -> None:
+    """A cached `separate` is mostly start-up; the whole of the client must do without these."""
+    modules = [name for name in _COMMANDS.values() if not name.endswith((".up", ".doctor"))]
+    code = f"import sys, {', '.join(modules)}; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
+    heavy = {"torch", "numpy", "sqlite3", "sqlmodel", "dbos", "minio", "pydantic", "services", "rich.progress"}
+    assert heavy & set(loaded) == set()

@@ -1,0 +1,135 @@
+"""The client against real gRPC servers with fake insides."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from stemhouse.client.sdk import Stemhouse
+from stemhouse.delivery import DeliveryOptions, FileFormat, SampleFormat
+from stemhouse.errors import NotFound, UnreadableAudio
+from stemhouse.jobs import Job, SeparationRequest
+from stemhouse.tracks import ScanProblem, ScanProgress, Track
+from stemhouse.vocab import JobState
+from tests.fakes_front import STARTER, FakeFront, result_of, serve_front
+
+
+@pytest.fixture
+def front() -> Iterator[FakeFront]:
+    """The servers."""
+    with serve_front() as front:
+        yield front
+
+
+@pytest.fixture
+def client(front: FakeFront) -> Iterator[Stemhouse]:
+    """A client of them."""
+    with Stemhouse(front.endpoints) as client:
+        yield client
+
+
+@pytest.fixture
+def song(tmp_path: Path) -> Path:
+    """A file of some chunks."""
+    path = tmp_path / "song.mp3"
+    path.write_bytes(bytes(range(251)) * 10_000)
+    return path
+
+
+def submitted(client: Stemhouse, song: Path) -> Job:
+    """A job of the song."""
+    return client.submit(SeparationRequest(client.upload(song)), "wish-1")
+
+
+def test_bytes_travel_once(front: FakeFront, client: Stemhouse, song: Path) -> None:
+    """The second upload of the same bytes is a question only."""
+    first, second = client.upload(song), client.upload(song)
+    assert first == second
+    assert front.router.uploads == [("song.mp3", song.read_bytes())]
+
+
+def test_empty_file_never_reaches_the_router(front: FakeFront, client: Stemhouse, tmp_path: Path) -> None:
+    """It is told apart here."""
+    (tmp_path / "empty.mp3").touch()
+    with pytest.raises(UnreadableAudio):
+        client.upload(tmp_path / "empty.mp3")
+    assert not front.router.uploads
+
+
+def test_wish_arrives_as_it_was_said(front: FakeFront, client: Stemhouse, song: Path) -> None:
+    """Every field, and the request id."""
+    source = client.upload(song)
+    wish = SeparationRequest(source, "starter", 7, force=True, sum_to_mix=False, references={"vocals": source})
+    job = client.submit(wish, "wish-1")
+    assert job.request == wish == front.router.requests[0]
+    assert front.router.request_ids == ["wish-1"]
+
+
+def test_watch_gives_each_change_once_until_the_job_is_final(client: Stemhouse, song: Path) -> None:
+    """Heartbeats are not shown."""
+    seen = list(client.watch(submitted(client, song).job_id))
+    assert [job.state for job in seen] == [JobState.QUEUED, JobState.RUNNING, JobState.DONE]
+    assert seen[-1].result == result_of(seen[-1].request.source)
+
+
+def test_watch_goes_on_where_it_was_broken(front: FakeFront, client: Stemhouse, song: Path) -> None:
+    """After the last sequence that was seen, twice."""
+    front.router.watch_breaks = [1, 1]
+    seen = list(client.watch(submitted(client, song).job_id))
+    assert [job.sequence for job in seen] == [1, 2, 3]
+    assert front.router.watched_after == [0, 1, 2]
+
+
+def test_unknown_job_is_not_found(client: Stemhouse) -> None:
+    """By each way to ask for it, without waiting."""
+    for ask in (client.get_job, client.cancel, lambda job_id: list(client.watch(job_id))):
+        with pytest.raises(NotFound):
+            ask("nope")
+
+
+def test_jobs_are_listed_over_all_pages(client: Stemhouse, tmp_path: Path) -> None:
+    """Five jobs, two on a page; and only those of a state."""
+    for number in range(5):
+        (tmp_path / f"{number}.mp3").write_bytes(bytes([number]))
+        client.submit(SeparationRequest(client.upload(tmp_path / f"{number}.mp3")), f"wish-{number}")
+    client.cancel("job-2")
+    assert [job.job_id for job in client.list_jobs()] == [f"job-{number}" for number in range(1, 6)]
+    assert [job.job_id for job in client.list_jobs([JobState.CANCELLED])] == ["job-2"]
+
+
+def test_engines_are_told(client: Stemhouse) -> None:
+    """As values."""
+    assert client.engines() == (STARTER,)
+
+
+def test_scan_gives_every_report(front: FakeFront, client: Stemhouse) -> None:
+    """Problems and all."""
+    reports = [ScanProgress(1, problems=(ScanProblem("/m/x.mp3", "damaged"),)), ScanProgress(2, 1, is_complete=True)]
+    front.library.reports = reports
+    assert list(client.scan("/m")) == reports
+    assert front.library.folders == ["/m"]
+
+
+def test_tracks_are_listed_over_all_pages(front: FakeFront, client: Stemhouse) -> None:
+    """Five tracks, two on a page."""
+    front.library.tracks = [Track(f"/m/{number}.mp3", number, bpm=120.5) for number in range(5)]
+    assert list(client.tracks("/m")) == front.library.tracks
+
+
+def test_delivery_is_written_with_the_options(front: FakeFront, client: Stemhouse, song: Path, tmp_path: Path) -> None:
+    """And found again."""
+    options = DeliveryOptions(FileFormat.FLAC, SampleFormat.PCM16, ("vocals",))
+    result = result_of(client.upload(song))
+    first = client.deliver(result, options, tmp_path / "stems")
+    second = client.deliver(result, options, tmp_path / "stems")
+    assert (first.is_reused, second.is_reused) == (False, True)
+    assert front.exporter.options == [options, options]
+    assert (first.folder / "drums.wav").read_bytes() == front.exporter.contents["drums.wav"]
+
+
+def test_broken_delivery_is_asked_for_again(front: FakeFront, client: Stemhouse, song: Path, tmp_path: Path) -> None:
+    """At its plan and within a file."""
+    front.exporter.breaks = [0, 4]
+    delivered = client.deliver(result_of(client.upload(song)), DeliveryOptions(), tmp_path / "stems")
+    assert len(delivered.files) == 5
+    assert list((tmp_path / "stems").iterdir()) == [delivered.folder]
