@@ -11,7 +11,7 @@ from stemhouse.platform.object_stores import StoreSettings
 
 
 class SeparatorSettings(BaseSettings):
-    """`scratch_dir` needs room for about 30 times the compressed size of a track while it is separated."""
+    """While a minute of stereo at 44.1 kHz is separated, `scratch_dir` needs room for about 150 MB."""
 
     model_config = SettingsConfigDict(env_prefix="STEMHOUSE_", env_nested_delimiter="__", frozen=True)
 

@@ -39,8 +39,8 @@ class _LazyGroup(click.Group):
     cls=_LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit codes: 0 ok, 2 wrong usage, 3 input rejected, 4 unavailable, 5 finished with failures, "
-    "130 interrupted. STEMHOUSE_SERVER names servers to use instead of the local stack; STEMHOUSE_HOME is where "
-    "the local stack keeps its data.",
+    "130 interrupted. STEMHOUSE_SERVER names servers to use instead of the local stack: HOST:PORT of a gateway, or "
+    "router=HOST:PORT,library=HOST:PORT,exporter=HOST:PORT. STEMHOUSE_HOME is where the local stack keeps its data.",
 )
 @click.version_option(package_name="stemhouse")
 def cli() -> None:

@@ -22,13 +22,14 @@ _STABLE_AFTER_S = 30.0
 
 @dataclass(frozen=True)
 class ChildSpec:
-    """What to run. The end of its standard input tells the child to leave, even if the supervisor was killed."""
+    """What to run, and where. The end of its input tells the child to leave, even if the supervisor was killed."""
 
     name: str
     command: tuple[str, ...]
     address: str
     environment: Mapping[str, str]
     service_name: str = ""
+    folder: Path | None = None
 
 
 class Child:
@@ -54,6 +55,7 @@ class Child:
                 stdout=subprocess.PIPE if self._echo else log,
                 stderr=subprocess.STDOUT,
                 env=dict(self.spec.environment),
+                cwd=self.spec.folder,
                 start_new_session=True,
             )
         if self._echo and self._process.stdout:

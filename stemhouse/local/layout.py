@@ -27,12 +27,13 @@ def stack_specs(home: Home) -> list[ChildSpec]:
         "STORE__CREDENTIALS_FILE": str(home.credentials_file),
     }
     services = [
-        _service_spec(name, address, {**common, **own_settings.get(name, {})}) for name, address in addresses.items()
+        _service_spec(home, name, address, {**common, **own_settings.get(name, {})})
+        for name, address in addresses.items()
     ]
     return [store, *services]
 
 
-def _service_spec(name: str, address: str, settings: dict[str, str]) -> ChildSpec:
+def _service_spec(home: Home, name: str, address: str, settings: dict[str, str]) -> ChildSpec:
     variables = {f"STEMHOUSE_{key}": value for key, value in {**settings, "LISTEN": address}.items()}
     return ChildSpec(
         name=name,
@@ -40,6 +41,7 @@ def _service_spec(name: str, address: str, settings: dict[str, str]) -> ChildSpe
         address=address,
         environment={**os.environ, **variables},
         service_name=f"stemhouse.v1.{name.capitalize()}Service",
+        folder=home.root,
     )
 
 

@@ -72,6 +72,7 @@ def store_spec(home: Home) -> ChildSpec:
         command=(str(weed_binary()), "-logtostderr=true", "mini", *_flags(home, listeners)),
         address=f"{LOOPBACK}:{listeners['s3'][0]}",
         environment=_environment(home),
+        folder=home.store_dir,
     )
 
 
@@ -84,6 +85,8 @@ def _flags(home: Home, listeners: dict[str, tuple[int, int]]) -> list[str]:
     return [
         f"-dir={home.store_dir / 'data'}",
         f"-s3.config={_identities_file(home)}",
+        # By default each start leaves another one in /tmp. Relative, since such paths must be short.
+        "-s3.localSocket=s3.sock",
         f"-ip={LOOPBACK}",
         f"-ip.bind={LOOPBACK}",
         *ports,

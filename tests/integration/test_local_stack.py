@@ -79,6 +79,14 @@ def test_two_stores_run_side_by_side(tmp_path: Path) -> None:
             connect_object_store(stranger).put("sources/abc", io.BytesIO(b"x"))
 
 
+def test_store_runs_in_a_home_with_a_long_path(tmp_path: Path) -> None:
+    """Longer than the address of a Unix socket can be."""
+    home = Home(tmp_path / ("long" * 30))
+    home.make_dirs()
+    with running_store(home) as (settings, _):
+        connect_object_store(settings).probe()
+
+
 def test_store_listens_on_loopback_only(home: Home) -> None:
     """Ten ports: HTTP and gRPC of master, volume, filer, S3 and admin."""
     with running_store(home) as (_, pid):

@@ -1,5 +1,9 @@
 """Source files, decoded by libsndfile."""
 
+import contextlib
+import os
+import shutil
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,7 +12,7 @@ import numpy as np
 import soundfile
 
 from services.separator.adapters.tags import read_name_tags
-from services.separator.core.lame import HEAD_BYTES, id3v2_bytes, trimmed_lead_frames
+from services.separator.core.mpeg import HEAD_BYTES, Mp3Lead, id3v2_bytes, lead_of_mp3
 from services.separator.core.pcm import block_frames
 from services.separator.core.ports import SourceBlock
 from stemhouse.audio import AudioFormat, SourceFacts
@@ -29,6 +33,8 @@ _CONTAINERS = {
 
 _INTEGER_BITS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32, "ULAW": 16, "ALAW": 16}
 _FLOAT_BITS = {"FLOAT": 32, "DOUBLE": 64}
+_ENDLESS_FRAMES = 2**63 - 1
+"""What libsndfile says of a pipe."""
 
 
 class SourceFile:
@@ -39,11 +45,12 @@ class SourceFile:
         self._path = path
         self._name = name
         self._damage = ""
-        with self._open() as sound:
+        with self._open(path) as sound:
             self.format = AudioFormat(sound.samplerate, sound.channels)
             self._subtype: str = sound.subtype
             self._container = self._require_container(sound.format)
             self._own_tags: dict[str, str] = {"artist": sound.artist, "title": sound.title}
+        self._mp3_lead = _read_mp3_lead(path) if self._container == "mp3" else Mp3Lead()
 
     @property
     def is_integer(self) -> bool:
@@ -53,16 +60,17 @@ class SourceFile:
     def blocks(self) -> Iterator[SourceBlock]:
         """See SourceAudio.blocks."""
         frame_count = 0
-        with self._open() as sound:
+        with self._open(_piped(self._path) if self._mp3_lead.hides_length else self._path) as sound:
             while True:
                 interleaved, error = _read_block(sound, block_frames(self.format))
-                frame_count += len(interleaved)
-                if len(interleaved):
-                    yield interleaved.T
-                if error or not len(interleaved):
+                if not len(interleaved):
                     break
-            if error:
-                self._damage = f", stopped by damage after {frame_count} frames ({error.error_string.strip('. ')})"
+                frame_count += len(interleaved)
+                yield interleaved.T
+                if error:
+                    break
+            if error or frame_count < sound.frames < _ENDLESS_FRAMES:
+                self._damage = f", which stopped after {frame_count} frames: the file is damaged"
 
     def facts(self) -> SourceFacts:
         """See SourceAudio.facts."""
@@ -72,14 +80,14 @@ class SourceFile:
             codec=self._subtype.lower(),
             bits_per_sample=_INTEGER_BITS.get(self._subtype) or _FLOAT_BITS.get(self._subtype, 0),
             decoder=DECODER + self._damage,
-            trimmed_lead_frames=_mp3_lead_frames(self._path) if self._container == "mp3" else 0,
+            trimmed_lead_frames=self._mp3_lead.trimmed_frames,
             artist=tags.artist or self._own_tags["artist"],
             title=tags.title or self._own_tags["title"],
         )
 
-    def _open(self) -> Any:
+    def _open(self, source: Path | int) -> Any:
         try:
-            return soundfile.SoundFile(self._path)
+            return soundfile.SoundFile(source)
         except soundfile.LibsndfileError as error:
             message = f"{self._name} is not audio that can be read: {error.error_string}"
             raise UnreadableAudio(message, {"file": self._name}) from error
@@ -89,6 +97,30 @@ class SourceFile:
             message = f"{self._name} is a {libsndfile_format} file: Stemhouse takes WAV, FLAC, MP3, AIFF and OGG"
             raise UnsupportedAudio(message, {"file": self._name})
         return _CONTAINERS[libsndfile_format]
+
+
+def _piped(path: Path) -> int:
+    """The reading end of a pipe, for an MP3 that hides its length.
+
+    In a file libsndfile 1.2.2 guesses the length from the first frames and ends there: less than half of a track
+    with a variable bit rate was seen. A pipe has no size to guess from, so it reads to the end.
+    """
+    read_end, write_end = os.pipe()
+    threading.Thread(target=_feed, args=(path, write_end), daemon=True).start()
+    return read_end
+
+
+def _feed(path: Path, write_end: int) -> None:
+    """All behind the ID3v2 tag."""
+    with path.open("rb") as file, contextlib.suppress(BrokenPipeError), os.fdopen(write_end, "wb") as pipe:
+        file.seek(id3v2_bytes(file.read(10)))
+        shutil.copyfileobj(file, pipe)
+
+
+def _read_mp3_lead(path: Path) -> Mp3Lead:
+    with path.open("rb") as file:
+        file.seek(id3v2_bytes(file.read(10)))
+        return lead_of_mp3(file.read(HEAD_BYTES))
 
 
 def _read_block(sound: Any, frame_count: int) -> tuple[SourceBlock, soundfile.LibsndfileError | None]:
@@ -102,9 +134,3 @@ def _read_block(sound: Any, frame_count: int) -> tuple[SourceBlock, soundfile.Li
         return sound.read(out=block), None
     except soundfile.LibsndfileError as error:
         return block[: int(np.count_nonzero(~np.isnan(block[:, 0])))], error
-
-
-def _mp3_lead_frames(path: Path) -> int:
-    with path.open("rb") as file:
-        file.seek(id3v2_bytes(file.read(10)))
-        return trimmed_lead_frames(file.read(HEAD_BYTES))

@@ -176,7 +176,8 @@ class _Child:
         return self._process.pid or 0
 
     def is_alive(self) -> bool:
-        return self._process.is_alive()
+        """Between tasks. A loaded child is silent then, so anything in its pipe is the end of it."""
+        return self._process.is_alive() and not self._pipe.closed and not (self.is_loaded and self._pipe.poll())
 
     def age_s(self) -> float:
         return time.monotonic() - self._started_s

@@ -85,11 +85,9 @@ def test_what_the_peak_allows_fits(
 def test_instrumental_of_a_lowered_set_fits(shift: int) -> None:
     """The stored vocals are rounded to a coarser grid than the mix, which may raise mix - vocals by half a step."""
     step = 1 << shift
-    mix = np.array([[FULL_SCALE - 1], [-FULL_SCALE]])
-    vocals = np.array([[-5 * step - step // 2], [7 * step + step // 2]])
-    exact_peak = float(np.max(np.abs(mix - vocals))) / FULL_SCALE
-    stored_vocals = np.floor(vocals / step + [[0.0], [1.0]]).astype(np.int64) << shift
-    units = mix - stored_vocals
+    mix, vocals = step // 2 - FULL_SCALE, 5 * step + step // 2
+    exact_peak = (vocals - mix) / FULL_SCALE
+    units = np.array([[mix - 6 * step]])
     assert np.max(np.abs(units)) > exact_peak * FULL_SCALE
     gain = gain_to_fit([units_from_peak(exact_peak, 1 / step)], SampleFormat.PCM24)
     (samples,) = in_format([units], gain, SampleFormat.PCM24)

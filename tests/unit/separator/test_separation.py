@@ -97,12 +97,15 @@ def test_loud_float_source_is_heard_on_its_own_scale(house: SeparatorHouse) -> N
 
             return super().separate(listened())
 
-    stem_set = house.separate(audio, Listening({VOCALS: 0.0, OTHER: 1.0}))
-    other = stem_set.stem(OTHER)
-    assert other is not None
-    assert max(heard) == other.peak == stem_set.instrumental_peak == pytest.approx(1.7, abs=1e-6)
+    stem_set = house.separate(audio, Listening({VOCALS: 0.25, OTHER: 0.0}))
+    mix, stems = house.integers(audio.object_key), house.stems(stem_set)
+    vocals = stem_set.stem(VOCALS)
+    assert vocals is not None
+    assert max(heard) == pytest.approx(1.7, abs=1e-6)
+    assert (vocals.peak, stem_set.instrumental_peak) == pytest.approx((1.7 / 4, 1.7 * 3 / 4), abs=1e-6)
     assert stem_set.gain == audio.gain == 0.5
-    assert np.array_equal(house.stems(stem_set)[OTHER], house.integers(audio.object_key))
+    assert np.abs(stems[VOCALS] - mix / 4).max() <= 0.5
+    assert np.array_equal(stems[VOCALS] + stems[OTHER], mix)
 
 
 def test_negative_full_scale_needs_no_gain(house: SeparatorHouse) -> None:

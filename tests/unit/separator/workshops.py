@@ -55,6 +55,9 @@ def _obey(order: Order, control: TaskControl) -> Any:
     match order.verb:
         case "echo":
             return order.argument
+        case "nap":
+            time.sleep(0.3)
+            return order.argument
         case "tell request id":
             return structlog.contextvars.get_contextvars()["request_id"]
         case "reject":

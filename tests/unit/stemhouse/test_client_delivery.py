@@ -73,15 +73,16 @@ def test_other_delivery_replaces_untouched_files(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("key", ["key-1", "key-2"])
-def test_edited_file_is_never_overwritten(tmp_path: Path, key: str) -> None:
-    """The delivery goes beside it, and is found there the next time."""
+@pytest.mark.parametrize("edit", [b"cut", b"e" * len(CONTENTS["vocals.wav"])])
+def test_edited_file_is_never_overwritten(tmp_path: Path, key: str, edit: bytes) -> None:
+    """Of another length or of the same: the delivery goes beside it, and is found there the next time."""
     folder = deliver(tmp_path, CONTENTS).folder
-    (folder / "vocals.wav").write_bytes(b"my edit")
+    (folder / "vocals.wav").write_bytes(edit)
     second = deliver(tmp_path, OTHER_CONTENTS, key)
     third = deliver(tmp_path, OTHER_CONTENTS, key)
     assert second.folder == third.folder == tmp_path / f"{FOLDER} (2)"
     assert (second.is_reused, third.is_reused) == (False, True)
-    assert (folder / "vocals.wav").read_bytes() == b"my edit"
+    assert (folder / "vocals.wav").read_bytes() == edit
 
 
 def test_two_edited_deliveries_lead_to_a_third_folder(tmp_path: Path) -> None:
