@@ -28,7 +28,8 @@ def main() -> None:
         {FileFormat.WAV: WavEncoder(), FileFormat.FLAC: FlacEncoder(settings.scratch_dir)},
         {tool: version(tool) for tool in TOOLS},
     )
-    serve(service(ExporterServicer(delivery), store.probe), settings.listen)
+    readiness = connect_object_store(settings.store, is_patient=False)
+    serve(service(ExporterServicer(delivery), readiness.probe), settings.listen)
 
 
 if __name__ == "__main__":

@@ -39,7 +39,8 @@ def main() -> None:
         pipeline, jobs, uploads, now=lambda: datetime.now(UTC), new_job_id=lambda: uuid.uuid4().hex
     )
     durable.start(jobs, pipeline.run)
-    serve(service(RouterServicer(submissions, jobs, uploads, separators), store.probe), settings.listen)
+    readiness = connect_object_store(settings.store, is_patient=False)
+    serve(service(RouterServicer(submissions, jobs, uploads, separators), readiness.probe), settings.listen)
     # Running jobs are recorded and resume with the next start; waiting for them would only delay it.
     os._exit(0)
 

@@ -22,9 +22,11 @@ def main() -> None:
     files = WorkerProcess("files", partial(open_files_workshop, settings))
     station = Station(store, files, device, ThreadedRuns())
 
+    readiness = connect_object_store(settings.store, is_patient=False)
+
     def check_ready() -> None:
         station.check_ready()
-        store.probe()
+        readiness.probe()
 
     serve(service(SeparatorServicer(station), check_ready), settings.listen, on_stop=[files.stop, device.stop])
 

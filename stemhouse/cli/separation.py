@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import structlog
+
 from stemhouse.cli.output import path_text
 from stemhouse.cli.progress import ProgressView
 from stemhouse.client.delivery import Delivered
@@ -31,9 +33,13 @@ class Wish:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How far one file has come, and the error that ended its way, if any."""
+    """How far one file has come, and the error that ended its way, if any.
+
+    `request_id` names the request to the router, and follows the file through every log.
+    """
 
     file: Path
+    request_id: str
     job: Job | None = None
     delivered: Delivered | None = None
     error: StemhouseError | None = None
@@ -45,12 +51,13 @@ def separate_files(client: Stemhouse, files: Sequence[Path], wish: Wish, progres
     Raises InvalidRequest before any upload if no engine gives the stems that are wished for.
     """
     _check_stems(client, wish)
-    outcomes = [Outcome(file) for file in files]
+    outcomes = [Outcome(file, uuid.uuid4().hex) for file in files]
     try:
         for step in (_submit, _finish):
             for index, outcome in enumerate(outcomes):
                 progress.begin(_title(outcome.file, index, len(files)))
-                outcomes[index] = step(client, outcome, wish, progress)
+                with structlog.contextvars.bound_contextvars(request_id=outcome.request_id):
+                    outcomes[index] = step(client, outcome, wish, progress)
     except KeyboardInterrupt:
         _cancel(client, outcomes)
         raise
@@ -103,7 +110,7 @@ def _submit(client: Stemhouse, outcome: Outcome, wish: Wish, _progress: Progress
             sum_to_mix=wish.sum_to_mix,
             references={stem: client.upload(path) for stem, path in wish.references.items()},
         )
-        return replace(outcome, job=client.submit(request, uuid.uuid4().hex))
+        return replace(outcome, job=client.submit(request, outcome.request_id))
     except StemhouseError as error:
         return replace(outcome, error=error)
 

@@ -25,9 +25,10 @@ _PART_BYTES = 16 * 1024 * 1024
 _MISSING = frozenset({"NoSuchKey", "NoSuchObject", "NoSuchBucket"})
 _PROBE_KEY = "probes/ready"
 # 0.25 + 0.5 + 1 + 2 + 4 + 5 x 5 s: a restarting SeaweedFS was seen to refuse for up to 13 s.
-_RETRY = urllib3.Retry(
+_PATIENT = urllib3.Retry(
     total=10, backoff_factor=0.25, backoff_max=5.0, status_forcelist=(500, 502, 503, 504), allowed_methods=None
 )
+_IMPATIENT = urllib3.Retry(0)
 _TIMEOUT = urllib3.Timeout(connect=2.0, read=60.0)
 
 
@@ -121,9 +122,10 @@ class S3ObjectStore:
                 raise
 
 
-def connect_object_store(settings: StoreSettings) -> S3ObjectStore:
+def connect_object_store(settings: StoreSettings, *, is_patient: bool = True) -> S3ObjectStore:
     """The store that the settings name; the first call to it connects.
 
+    A patient one waits about half a minute for a store that is starting; the other tells at once, as readiness must.
     Raises StorageUnavailable without usable credentials.
     """
     try:
@@ -131,7 +133,7 @@ def connect_object_store(settings: StoreSettings) -> S3ObjectStore:
     except (OSError, ValueError) as error:
         message = f"no usable object store credentials in {settings.credentials_file}: {error}"
         raise StorageUnavailable(message) from error
-    http = urllib3.PoolManager(maxsize=16, timeout=_TIMEOUT, retries=_RETRY)
+    http = urllib3.PoolManager(maxsize=16, timeout=_TIMEOUT, retries=_PATIENT if is_patient else _IMPATIENT)
     client = Minio(
         settings.endpoint,
         access_key=credentials.access_key,

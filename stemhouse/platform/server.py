@@ -93,24 +93,24 @@ def _add_health_and_reflection(server: grpc.Server, service_name: str) -> health
 
 
 def _report_readiness(service: Service, servicer: health.HealthServicer, stop: threading.Event) -> None:
-    was_ready: bool | None = None
+    serving = health_pb2.HealthCheckResponse
+    told: str | None = None
     while not stop.is_set():
-        is_ready = _is_ready(service)
-        if is_ready != was_ready:
-            serving = health_pb2.HealthCheckResponse
-            servicer.set(service.name, serving.SERVING if is_ready else serving.NOT_SERVING)
-            log.info("readiness", is_ready=is_ready)
-        was_ready = is_ready
-        stop.wait(_READINESS_INTERVAL_S if is_ready else _READINESS_INTERVAL_S / 10)
+        problem = _problem_of(service)
+        if problem != told:
+            servicer.set(service.name, serving.NOT_SERVING if problem else serving.SERVING)
+            log.info("readiness", is_ready=not problem, problem=problem)
+        told = problem
+        stop.wait(_READINESS_INTERVAL_S / 10 if problem else _READINESS_INTERVAL_S)
 
 
-def _is_ready(service: Service) -> bool:
+def _problem_of(service: Service) -> str:
+    """Why the service is not ready; empty if it is."""
     try:
         service.check_ready()
     except StemhouseError as error:
-        log.info("not ready", reason=error.reason, error=error.message)
-        return False
-    return True
+        return error.message
+    return ""
 
 
 def _stop_event() -> threading.Event:

@@ -36,6 +36,8 @@ def configure_logging(service: str, level: str = "INFO") -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=level, force=True)
+    # It warns of each connection that it tries again; what comes of it is raised.
+    logging.getLogger("urllib3").setLevel(logging.ERROR)
     structlog.contextvars.bind_contextvars(service=service)
 
 

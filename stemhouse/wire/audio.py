@@ -1,5 +1,7 @@
 """stemhouse/v1/audio.proto <-> stemhouse.audio and stemhouse.jobs."""
 
+from math import isfinite
+
 from stemhouse.audio import (
     AudioFormat,
     AudioRef,
@@ -14,10 +16,12 @@ from stemhouse.jobs import CacheHit, Decision, EngineOffer, SeparationResult
 from stemhouse.v1 import audio_pb2 as pb
 from stemhouse.vocab import QualityStatus
 from stemhouse.wire.enums import EnumTable
-from stemhouse.wire.validation import MD5, OBJECT_KEY, SHA256, FieldChecks
+from stemhouse.wire.validation import MD5, NAME, OBJECT_KEY, SHA256, FieldChecks
 
 MAX_SAMPLE_RATE_HZ = 768_000
 MAX_FILE_NAME_CHARACTERS = 1024
+LARGEST_PEAK = 2.0**32
+"""On the source's scale; far above what ingest and engines let through."""
 
 QUALITY_STATUSES = EnumTable(
     {
@@ -70,6 +74,7 @@ def audio_ref_from_proto(message: pb.AudioRef) -> AudioRef:
     checks.within("audio.format.sample_rate_hz", message.format.sample_rate_hz, 1, MAX_SAMPLE_RATE_HZ)
     checks.within("audio.format.channel_count", message.format.channel_count, 1, 2)
     checks.require("audio.frame_count", holds=message.frame_count > 0, because="must be positive")
+    checks.within("audio.peak", message.peak, 0.0, LARGEST_PEAK)
     checks.require("audio.gain", holds=0.0 < message.gain <= 1.0, because="must be above 0 and at most 1")
     checks.done()
     return AudioRef(
@@ -130,7 +135,11 @@ def stem_set_from_proto(message: pb.StemSet) -> StemSet:
     """Message to value; raises InvalidRequest for bad audio, keys or gain."""
     checks = FieldChecks()
     for index, stem in enumerate(message.stems):
+        checks.matches(f"stem_set.stems[{index}].name", stem.name, NAME)
         checks.matches(f"stem_set.stems[{index}].object_key", stem.object_key, OBJECT_KEY)
+        checks.within(f"stem_set.stems[{index}].peak", stem.peak, 0.0, LARGEST_PEAK)
+    checks.within("stem_set.instrumental_peak", message.instrumental_peak, 0.0, LARGEST_PEAK)
+    checks.require("stem_set.null_depth_db", holds=isfinite(message.null_depth_db), because="must be finite")
     checks.require("stem_set.gain", holds=0.0 < message.gain <= 1.0, because="must be above 0 and at most 1")
     checks.done()
     return StemSet(

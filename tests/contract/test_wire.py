@@ -128,12 +128,31 @@ def test_float_in_flac_is_refused() -> None:
         ("audio.frame_count", replace(AUDIO, frame_count=0)),
         ("audio.gain", replace(AUDIO, gain=float("nan"))),
         ("audio.gain", replace(AUDIO, gain=0.0)),
+        ("audio.peak", replace(AUDIO, peak=float("nan"))),
     ],
 )
 def test_audio_that_no_ingest_wrote_is_refused(field: str, audio: AudioRef) -> None:
     """By the name of the field; keys cannot leave their bucket."""
     with pytest.raises(InvalidRequest) as caught:
         wire_audio.audio_ref_from_proto(wire_audio.audio_ref_to_proto(audio))
+    assert list(caught.value.details) == [field]
+
+
+@pytest.mark.parametrize(
+    ("field", "stem_set"),
+    [
+        ("stem_set.stems[0].name", replace(STEM_SET, stems=(StemRef("../vocals", "results/x.flac", 0.5),))),
+        ("stem_set.stems[0].object_key", replace(STEM_SET, stems=(StemRef("vocals", "/x.flac", 0.5),))),
+        ("stem_set.stems[0].peak", replace(STEM_SET, stems=(StemRef("vocals", "x.flac", float("inf")),))),
+        ("stem_set.gain", replace(STEM_SET, gain=2.0)),
+        ("stem_set.instrumental_peak", replace(STEM_SET, instrumental_peak=-1.0)),
+        ("stem_set.null_depth_db", replace(STEM_SET, null_depth_db=float("-inf"))),
+    ],
+)
+def test_stems_that_no_engine_gave_are_refused(field: str, stem_set: StemSet) -> None:
+    """By the name of the field."""
+    with pytest.raises(InvalidRequest) as caught:
+        wire_audio.stem_set_from_proto(wire_audio.stem_set_to_proto(stem_set))
     assert list(caught.value.details) == [field]
 
 

@@ -73,7 +73,11 @@ class Station:
         return self._files.run(AssessTask(stem_set, dict(references)), _control(is_wanted))
 
     def local_engines(self) -> LocalEngines:
-        """The engines that the device worker has loaded, and the room for more work."""
+        """The engines that the device worker has loaded, and the room for more work.
+
+        Raises Unavailable while they are being loaded: to list none would say that there are none.
+        """
+        self._device.check_ready()
         return LocalEngines(tuple(_offer(spec) for spec in self._specs()), _DEVICE_COUNT, self._runs.count)
 
     def check_ready(self) -> None:
