@@ -208,6 +208,17 @@ def test_mp3_that_does_not_tell_its_length_is_decoded_to_its_end(house: Separato
     assert "damaged" not in track.facts.decoder
 
 
+@pytest.mark.parametrize("channel_count", [1, 2])
+@pytest.mark.parametrize("sample_rate_hz", [22050, 44100, 48000])
+def test_mp3_read_in_blocks_has_no_seams(house: SeparatorHouse, sample_rate_hz: int, channel_count: int) -> None:
+    """Block by block it decodes to what one long read gives: the decoder's bit reservoir goes on between blocks."""
+    data = encoded(song(5 * sample_rate_hz, sample_rate_hz, channel_count), sample_rate_hz, "MP3", "MPEG_LAYER_III")
+    at_once, _ = soundfile.read(io.BytesIO(data), always_2d=True)
+    audio = house.ingest(data).audio
+    stored = house.integers(audio.object_key) / (audio.gain * 2**23)
+    assert np.abs(stored - at_once.T).max() < 3 / 2**23  # libmpg123 decodes to single precision
+
+
 @pytest.mark.parametrize("sample_rate_hz", [16000, 22050, 48000])
 def test_trim_is_read_at_other_rates_and_layouts(house: SeparatorHouse, sample_rate_hz: int) -> None:
     """MPEG 2 and stereo have their side information elsewhere."""
