@@ -1,6 +1,6 @@
 """Composition root of the library: settings, adapters, core, servicer."""
 
-from services.library.adapters.catalogue import SqliteTrackCatalogue, open_database
+from services.library.adapters.catalogue import SqliteTrackCatalogue
 from services.library.adapters.folders import DiskFolders
 from services.library.adapters.tag_reader import MutagenTagReader
 from services.library.core.listing import TrackListing
@@ -8,6 +8,7 @@ from services.library.core.scanner import DJLibraryScanner
 from services.library.migrations import migrate
 from services.library.servicer import LibraryServicer, service
 from services.library.settings import LibrarySettings
+from stemhouse.platform.databases import open_database
 from stemhouse.platform.server import serve
 from stemhouse.platform.telemetry import configure_logging
 

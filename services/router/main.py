@@ -4,7 +4,6 @@ import os
 import uuid
 from datetime import UTC, datetime
 
-from services.router.adapters.database import open_database
 from services.router.adapters.durable_jobs import DurableJobs
 from services.router.adapters.job_ledger import SqlJobLedger
 from services.router.adapters.result_ledger import SqlResultLedger
@@ -16,6 +15,7 @@ from services.router.core.submissions import Submissions
 from services.router.migrations import migrate
 from services.router.servicer import RouterServicer, service
 from services.router.settings import RouterSettings
+from stemhouse.platform.databases import open_database
 from stemhouse.platform.object_stores import connect_object_store
 from stemhouse.platform.server import serve
 from stemhouse.platform.telemetry import configure_logging

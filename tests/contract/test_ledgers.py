@@ -11,7 +11,6 @@ import pytest
 from sqlalchemy import Engine
 from sqlmodel import Session
 
-from services.router.adapters.database import open_database
 from services.router.adapters.job_ledger import SqlJobLedger
 from services.router.adapters.result_ledger import SqlResultLedger
 from services.router.core.ports import Accepted, Ingested, JobLedger, ResultLedger
@@ -19,6 +18,7 @@ from services.router.migrations import migrate
 from stemhouse.audio import QualityReport, SourceRef, StemQuality
 from stemhouse.errors import Cancelled, InvalidRequest, NotFound, RequestConflict, UnreadableAudio
 from stemhouse.jobs import Decision, Job, JobError, SeparationRequest, SeparationResult
+from stemhouse.platform.databases import open_database
 from stemhouse.vocab import JobState, Stage
 from tests.fakes_router import FACTS, MemoryJobLedger, MemoryResultLedger, audio, job, source, stem_set
 from tests.postgres import postgres_server

@@ -63,8 +63,9 @@ def test_separated_track_is_a_folder_of_stems_with_a_report(stack: Stack, tmp_pa
     )
     metadata = json.loads((folder / "metadata.json").read_text())
     assert track["result"]["stem_set"]["engine"] == "starter"
-    assert metadata["engine_id"] == track["result"]["stem_set"]["engine_id"] if "engine_id" in metadata else True
-    assert "basic quality" in json.dumps(metadata)
+    assert metadata["separation"]["engine_id"] == track["result"]["stem_set"]["engine_id"]
+    assert "basic quality" in metadata["separation"]["decision_reasons"][-1]
+    assert {file["name"] for file in metadata["files"]} == {f"{name}.wav" for name in BASE_STEMS}
 
 
 @pytest.mark.parametrize("change", ["nothing", "tags"])

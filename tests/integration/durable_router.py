@@ -10,13 +10,13 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from services.router.adapters.database import open_database
 from services.router.adapters.durable_jobs import DurableJobs
 from services.router.adapters.job_ledger import SqlJobLedger
 from services.router.core.ports import Steps
 from services.router.migrations import migrate
 from stemhouse.errors import UnreadableAudio
 from stemhouse.jobs import Job, SeparationRequest, SeparationResult
+from stemhouse.platform.databases import open_database
 from stemhouse.platform.telemetry import configure_logging
 from stemhouse.vocab import JobState, Stage
 from tests.contract.test_ledgers import RESULT

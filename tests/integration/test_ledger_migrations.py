@@ -9,8 +9,8 @@ from sqlalchemy import Engine, inspect
 from sqlmodel import SQLModel
 
 from services.router.adapters import tables
-from services.router.adapters.database import open_database
 from services.router.migrations import VERSION_TABLE, migrate
+from stemhouse.platform.databases import open_database
 
 LEDGER_TABLES = {tables.JobRow.__tablename__, tables.SourceRow.__tablename__, tables.ResultRow.__tablename__}
 

@@ -9,7 +9,7 @@ import grpc
 import pytest
 import soundfile
 
-from services.library.adapters.catalogue import SqliteTrackCatalogue, open_database
+from services.library.adapters.catalogue import SqliteTrackCatalogue
 from services.library.adapters.folders import DiskFolders
 from services.library.adapters.tag_reader import MutagenTagReader
 from services.library.core.listing import TrackListing
@@ -18,6 +18,7 @@ from services.library.migrations import migrate
 from services.library.servicer import LibraryServicer, service
 from stemhouse.errors import InvalidRequest, NotFound
 from stemhouse.platform.channel import connect
+from stemhouse.platform.databases import open_database
 from stemhouse.platform.interceptors import RpcInterceptor
 from stemhouse.platform.status import rpc_errors
 from stemhouse.tracks import ScanProgress, Track

@@ -3,20 +3,17 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, fields
-from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, and_, event, make_url, true
+from sqlalchemy import ColumnElement, Connection, Engine, and_, true
 from sqlalchemy.dialects.sqlite import insert
-from sqlalchemy.exc import SQLAlchemyError
-from sqlmodel import col, create_engine, delete, func, select
+from sqlmodel import col, delete, func, select
 
 from services.library.adapters.tables import TrackRow
 from services.library.core.ports import CatalogueEntry, FileStamp
-from stemhouse.errors import Unavailable
+from stemhouse.platform.databases import database_errors
 from stemhouse.tracks import Track
 
-_BUSY_TIMEOUT_MS = 30_000
 _path = col(TrackRow.path)
 _TRACK_COLUMNS = tuple(TrackRow.metadata.tables["tracks"].c[field.name] for field in fields(Track))
 
@@ -68,28 +65,8 @@ class SqliteTrackCatalogue:
 
     @contextmanager
     def _transaction(self) -> Iterator[Connection]:
-        try:
-            with self._engine.begin() as connection:
-                yield connection
-        except SQLAlchemyError as error:
-            message = f"library database {self._engine.url.render_as_string()}: {error}"
-            raise Unavailable(message) from error
-
-
-def open_database(url: str) -> Engine:
-    """An engine for `sqlite:///` + path, in write-ahead mode; makes the file's folder, not its tables."""
-    database = make_url(url).database
-    if database:
-        Path(database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url)
-    event.listen(engine, "connect", _configure)
-    return engine
-
-
-def _configure(connection: Any, _record: object) -> None:
-    connection.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = NORMAL")
+        with database_errors(self._engine), self._engine.begin() as connection:
+            yield connection
 
 
 def _below(prefix: str) -> ColumnElement[bool]:

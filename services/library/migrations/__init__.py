@@ -2,16 +2,13 @@
 
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import Engine
+
+from stemhouse.platform import databases
+
+VERSION_TABLE = "catalogue_version"
 
 
 def migrate(database: Engine, revision: str = "head") -> None:
-    """Bring the database to a revision: `head` is the newest, `base` an empty schema."""
-    config = Config(attributes={"database": database})
-    config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
-    if revision == "base":
-        command.downgrade(config, revision)
-    else:
-        command.upgrade(config, revision)
+    """Bring the catalogue's tables to a revision: `head` is the newest, `base` none."""
+    databases.migrate(database, Path(__file__).parent, VERSION_TABLE, revision)

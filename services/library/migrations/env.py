@@ -2,6 +2,8 @@
 
 from alembic import context
 
-with context.config.attributes["database"].begin() as connection:
-    context.configure(connection=connection)
+attributes = context.config.attributes
+
+with attributes["database"].begin() as connection:
+    context.configure(connection=connection, version_table=attributes["version_table"])
     context.run_migrations()

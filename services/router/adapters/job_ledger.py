@@ -14,6 +14,7 @@ from sqlmodel import Session, col, select
 
 from services.router.adapters.cancellations import JobCancellation
 from services.router.adapters.documents import from_document, to_document
+from services.router.adapters.sessions import transaction
 from services.router.adapters.tables import JobRow
 from services.router.core.ports import JobPage
 from stemhouse.errors import InvalidRequest, NotFound, RequestConflict
@@ -40,7 +41,7 @@ class SqlJobLedger:
 
     def create(self, job: Job, *, is_queued: bool) -> Job:
         """See JobLedger.create."""
-        with Session(self._database) as session, session.begin():
+        with transaction(self._database) as session:
             wanted = select(JobRow).where(col(JobRow.request_id) == job.request_id)
             existing = session.exec(wanted).first()
             if existing is None:
@@ -56,7 +57,7 @@ class SqlJobLedger:
 
     def get(self, job_id: str) -> Job:
         """See JobLedger.get."""
-        with Session(self._database) as session:
+        with transaction(self._database) as session:
             return _job_from_row(_row_of(session, job_id))
 
     def page(self, page_size: int, page_token: str, states: Sequence[JobState]) -> JobPage:
@@ -66,7 +67,7 @@ class SqlJobLedger:
             wanted = wanted.where(col(JobRow.state).in_([state.value for state in states]))
         if page_token:
             wanted = wanted.where(col(JobRow.position) < _position_from_token(page_token))
-        with Session(self._database) as session:
+        with transaction(self._database) as session:
             rows = session.exec(wanted).all()
         shown = rows[:page_size]
         token = str(shown[-1].position) if len(rows) > page_size else ""
@@ -121,7 +122,7 @@ class SqlJobLedger:
     def cancellation(self, job_id: str) -> JobCancellation:
         """See JobLedger.cancellation. One that was requested before a restart still holds."""
         cancellation = self._cancellation(job_id)
-        with Session(self._database) as session:
+        with transaction(self._database) as session:
             if _row_of(session, job_id).is_cancel_requested:
                 cancellation.request()
         return cancellation
@@ -136,7 +137,7 @@ class SqlJobLedger:
             .where(col(JobRow.job_id) == job_id, col(JobRow.state).not_in(_FINAL))
             .values(sequence=JobRow.sequence + 1, **values)
         )
-        with Session(self._database) as session, session.begin():
+        with transaction(self._database) as session:
             session.connection().execute(change)
         with self._changed:
             self._changed.notify_all()

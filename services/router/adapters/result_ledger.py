@@ -5,6 +5,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
 from services.router.adapters.documents import from_document, to_document
+from services.router.adapters.sessions import transaction
 from services.router.adapters.tables import ResultRow, SourceRow
 from services.router.core.ports import Accepted, Ingested
 from stemhouse.audio import SourceRef
@@ -22,7 +23,7 @@ class SqlResultLedger:
     def find_ingested(self, source: SourceRef) -> Ingested | None:
         """See ResultLedger.find_ingested."""
         wanted = select(SourceRow).where(col(SourceRow.md5) == source.md5, col(SourceRow.sha256) == source.sha256)
-        with Session(self._database) as session:
+        with transaction(self._database) as session:
             row = session.exec(wanted).first()
         if row is None:
             return None
@@ -44,7 +45,7 @@ class SqlResultLedger:
 
     def find_accepted(self, pcm_sha256: str, wish: str) -> Accepted | None:
         """See ResultLedger.find_accepted."""
-        with Session(self._database) as session:
+        with transaction(self._database) as session:
             row = self._accepted_row(session, pcm_sha256, wish)
         return from_document(Accepted, row.accepted) if row else None
 
@@ -56,7 +57,7 @@ class SqlResultLedger:
             self._put_accepted(pcm_sha256, wish, accepted)
 
     def _put_accepted(self, pcm_sha256: str, wish: str, accepted: Accepted) -> None:
-        with Session(self._database) as session, session.begin():
+        with transaction(self._database) as session:
             row = self._accepted_row(session, pcm_sha256, wish) or ResultRow(
                 pcm_sha256=pcm_sha256, wish=wish, engine_id="", accepted={}
             )
@@ -65,7 +66,7 @@ class SqlResultLedger:
             session.add(row)
 
     def _merge(self, row: SourceRow) -> None:
-        with Session(self._database) as session, session.begin():
+        with transaction(self._database) as session:
             session.merge(row)
 
     @staticmethod

@@ -2,19 +2,13 @@
 
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import Engine
+
+from stemhouse.platform import databases
 
 VERSION_TABLE = "ledger_version"
 
 
 def migrate(database: Engine, revision: str = "head") -> None:
-    """Bring the ledger's tables to a revision; other tables of the database are left alone."""
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent))
-    config.attributes["database"] = database
-    if revision == "base":
-        command.downgrade(config, revision)
-    else:
-        command.upgrade(config, revision)
+    """Bring the ledger's tables to a revision: `head` is the newest, `base` none."""
+    databases.migrate(database, Path(__file__).parent, VERSION_TABLE, revision)

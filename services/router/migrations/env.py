@@ -2,8 +2,8 @@
 
 from alembic import context
 
-from services.router.migrations import VERSION_TABLE
+attributes = context.config.attributes
 
-with context.config.attributes["database"].begin() as connection:
-    context.configure(connection=connection, version_table=VERSION_TABLE, render_as_batch=True)
+with attributes["database"].begin() as connection:
+    context.configure(connection=connection, version_table=attributes["version_table"])
     context.run_migrations()

@@ -9,11 +9,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Engine, inspect
 
-from services.library.adapters.catalogue import SqliteTrackCatalogue, open_database
+from services.library.adapters.catalogue import SqliteTrackCatalogue
 from services.library.adapters.tables import LibraryTable
 from services.library.core.ports import CatalogueEntry, FileStamp, TrackCatalogue
-from services.library.migrations import migrate
+from services.library.migrations import VERSION_TABLE, migrate
 from stemhouse.errors import Unavailable
+from stemhouse.platform.databases import open_database
 from stemhouse.tracks import Track
 from tests.unit.library.fakes import MemoryTrackCatalogue
 
@@ -89,13 +90,14 @@ def test_remove_forgets_the_named_tracks(catalogue: TrackCatalogue) -> None:
 def test_migrated_schema_is_that_of_the_tables(database: Engine) -> None:
     """A changed table needs a migration."""
     with database.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), LibraryTable.metadata) == []
+        context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
+        assert compare_metadata(context, LibraryTable.metadata) == []
 
 
 def test_migrations_go_back_and_forth(database: Engine) -> None:
     """The way back leaves no table, and the way forth can be gone again, also twice."""
     migrate(database, "base")
-    assert inspect(database).get_table_names() == ["alembic_version"]
+    assert inspect(database).get_table_names() == [VERSION_TABLE]
     migrate(database)
     migrate(database)
     SqliteTrackCatalogue(database).upsert([entry("/a.wav")])
