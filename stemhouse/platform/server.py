@@ -48,7 +48,7 @@ def serve(
     service: Service,
     address: str,
     *,
-    max_threads: int = 64,
+    max_threads: int = 256,
     authenticate: Authenticator | None = None,
     on_stop: Iterable[Callable[[], None]] = (),
 ) -> None:

@@ -6,11 +6,17 @@ Values are stored as JSON documents of the dataclasses in `stemhouse`; columns b
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, Column, DateTime, Index, UniqueConstraint
+from sqlalchemy import JSON, Column, DateTime, Index, MetaData, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 
-class JobRow(SQLModel, table=True):
+class LedgerTable(SQLModel):
+    """The base of all tables here: a registry of their own, for whoever compares schemas."""
+
+    metadata = MetaData()
+
+
+class JobRow(LedgerTable, table=True):
     """A job; `position` orders jobs by creation and pages through them."""
 
     __tablename__ = "ledger_job"
@@ -31,7 +37,7 @@ class JobRow(SQLModel, table=True):
     error: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
 
 
-class SourceRow(SQLModel, table=True):
+class SourceRow(LedgerTable, table=True):
     """A source file by its digests, and what ingest made of it: either `ingested` or `rejection`."""
 
     __tablename__ = "ledger_source"
@@ -42,7 +48,7 @@ class SourceRow(SQLModel, table=True):
     rejection: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
 
 
-class ResultRow(SQLModel, table=True):
+class ResultRow(LedgerTable, table=True):
     """The accepted result for an audio and a wish: one row, whoever else tries."""
 
     __tablename__ = "ledger_result"
