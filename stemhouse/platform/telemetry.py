@@ -12,7 +12,12 @@ REQUEST_ID_KEY = "x-request-id"
 
 def configure_logging(service: str, level: str = "INFO") -> None:
     """Send structlog and standard logging to stderr as JSON lines that name `service`."""
+
+    def name_service(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+        return {"service": service, **event}
+
     shared: list[structlog.typing.Processor] = [
+        name_service,
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -38,7 +43,6 @@ def configure_logging(service: str, level: str = "INFO") -> None:
     logging.basicConfig(handlers=[handler], level=level, force=True)
     # It warns of each connection that it tries again; what comes of it is raised.
     logging.getLogger("urllib3").setLevel(logging.ERROR)
-    structlog.contextvars.bind_contextvars(service=service)
 
 
 def current_request_id() -> str:
