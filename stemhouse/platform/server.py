@@ -19,7 +19,8 @@ from stemhouse.platform.interceptors import Authenticator, RpcInterceptor
 log = structlog.get_logger(__name__)
 
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
-_READINESS_INTERVAL_S = 1.0
+_READINESS_INTERVAL_S = 5.0
+_NOT_READY_INTERVAL_S = 0.1
 _GRACE_S = 10.0
 _EXIT_WITH_STDIN = "STEMHOUSE_EXIT_WITH_STDIN"
 
@@ -101,7 +102,7 @@ def _report_readiness(service: Service, servicer: health.HealthServicer, stop: t
             servicer.set(service.name, serving.NOT_SERVING if problem else serving.SERVING)
             log.info("readiness", is_ready=not problem, problem=problem)
         told = problem
-        stop.wait(_READINESS_INTERVAL_S / 10 if problem else _READINESS_INTERVAL_S)
+        stop.wait(_NOT_READY_INTERVAL_S if problem else _READINESS_INTERVAL_S)
 
 
 def _problem_of(service: Service) -> str:

@@ -35,7 +35,7 @@ _EXECUTOR_ID = "router-0"
 """Fixed: DBOS resumes what an executor of the same id left behind."""
 _QUEUE = "separations"
 _WORKFLOW = "separate_track"
-_POLLING_INTERVAL_S = 0.1
+_POLLING_INTERVAL_S = 0.2
 _HIGHEST_DBOS_PRIORITY = 1
 
 _RETRY_INTERVAL_S = 0.5
