@@ -13,10 +13,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from stemhouse.local.home import Home
-from stemhouse.local.stack import stop_stack
 from stemhouse.vocab import BASE_STEMS
-from tests.e2e.conftest import Stack, run_cli
+from tests.e2e.conftest import Stack
 from tests.signals import song
 
 if TYPE_CHECKING:
@@ -248,17 +246,6 @@ def test_library_lists_what_it_scanned_and_changes_nothing(stack: Stack, tmp_pat
     [found] = document(stack.cli("library", "tracks", folder, "--json"))["tracks"]
     assert (found["artist"], found["title"]) == ("Some Artist", "In the Library")
     assert (track.read_bytes(), track.stat().st_mtime_ns) == before
-
-
-def test_two_commands_at_once_start_one_stack(tmp_path: Path) -> None:
-    """Both succeed, and only one of them says that it starts a stack."""
-    home = Home(tmp_path / "home")
-    songs = [new_song(tmp_path / f"{number}.wav") for number in range(2)]
-    with ThreadPoolExecutor(2) as users:
-        answers = list(users.map(lambda path: run_cli(home, "separate", path, "--output", tmp_path), songs))
-    assert stop_stack(home)
-    assert [answer.returncode for answer in answers] == [0, 0], answers[0].stderr + answers[1].stderr
-    assert sum("starting the local stack" in answer.stderr for answer in answers) == 1
 
 
 def test_cancelled_job_is_told_as_cancelled(stack: Stack, tmp_path: Path) -> None:
