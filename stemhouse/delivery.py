@@ -30,8 +30,12 @@ class DeliveryOptions:
 
 @dataclass(frozen=True)
 class DeliveryPlan:
-    """The folder (one safe path segment), its files in order, and a key: equal keys mean equal files."""
+    """The folder (one safe path segment), its files in order, a key (equal keys mean equal files), and a gain.
+
+    `gain` is that of all files against the source: 1, or just low enough that no stem clips.
+    """
 
     folder: str
     file_names: tuple[str, ...]
     delivery_key: str
+    gain: float = 1.0

@@ -68,6 +68,7 @@ class FakeSeparators:
         self.ingested: list[SourceRef] = []
         self.separated: list[SeparationTask] = []
         self.assessed: list[dict[str, AudioRef]] = []
+        self.before_ingest: Callable[[], object] = lambda: None
         self.before_result: Callable[[], object] = lambda: None
 
     def offers(self) -> list[EngineOffer]:
@@ -77,6 +78,7 @@ class FakeSeparators:
     def ingest(self, source: SourceRef) -> Ingested:
         """The canonical audio has the first digit of the MD5 as its content: other tags, other SHA-256, same audio."""
         self.ingested.append(source)
+        self.before_ingest()
         if self.failure:
             raise self.failure
         return Ingested(audio(source.md5[0]), FACTS)

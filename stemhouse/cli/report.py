@@ -1,5 +1,6 @@
 """Outcomes and jobs as people and programs read them."""
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -28,6 +29,7 @@ def outcome_document(outcome: Outcome) -> dict[str, Any]:
         "folder": outcome.delivered.folder if outcome.delivered else None,
         "files": outcome.delivered.files if outcome.delivered else [],
         "is_reused": outcome.delivered.is_reused if outcome.delivered else None,
+        "delivered_gain": outcome.delivered.gain if outcome.delivered else None,
         "speed": speed(result) if result else None,
         "result": result,
     }
@@ -54,6 +56,7 @@ def outcome_text(outcome: Outcome) -> str:
         lines += [f"  {label:<10}{text}" for label, text in _result_rows(result)]
     if outcome.delivered:
         state = " (unchanged since it was delivered)" if outcome.delivered.is_reused else ""
+        lines.append(f"  {'level':<10}{_level(outcome.delivered.gain)}")
         lines.append(f"  {'folder':<10}{path_text(outcome.delivered.folder)}{state}")
         lines += [f"  {'':<10}  {file.name}" for file in outcome.delivered.files]
     if outcome.error:
@@ -74,8 +77,14 @@ def _result_rows(result: SeparationResult) -> Iterator[tuple[str, str]]:
         "audio",
         f"{audio.frame_count} frames, {audio.format.sample_rate_hz} Hz, {_channels(audio.format.channel_count)}",
     )
-    yield "fidelity", f"sum of stems against the mix {stems.null_depth_db:.1f} dB, gain {stems.gain:g}"
+    yield "fidelity", f"sum of the stems against the mix: {stems.null_depth_db:.1f} dB"
     yield from _quality_rows(result.quality)
+
+
+def _level(gain: float) -> str:
+    if gain == 1.0:
+        return "that of the source"
+    return f"{20 * math.log10(gain):.2f} dB against the source, so that no stem clips (--bit-depth 32f: none)"
 
 
 def _channels(count: int) -> str:

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import Protocol
+from typing import Any, Protocol
 
 from stemhouse.client.files import sha256_of
 from stemhouse.delivery import DeliveryPlan
@@ -23,15 +23,17 @@ from stemhouse.v1 import exporter_pb2 as pb
 from stemhouse.wire.delivery import plan_from_proto
 
 METADATA = "metadata.json"
+_EARLIER = "earlier_files"
 
 
 @dataclass(frozen=True)
 class Delivered:
-    """Where the files are; `is_reused` if they had all been there already."""
+    """Where the files are; `is_reused` if they had all been there already. `gain` is theirs against the source."""
 
     folder: Path
     files: tuple[Path, ...]
     is_reused: bool
+    gain: float = 1.0
 
 
 class DeliveryStream(Protocol):
@@ -56,14 +58,15 @@ def receive_delivery(stream: DeliveryStream, output_dir: Path) -> Delivered:
     reusable = next((folder for folder in existing if _holds(folder, plan)), None)
     if reusable:
         stream.cancel()
-        return Delivered(reusable, _paths(reusable, plan), is_reused=True)
+        return Delivered(reusable, _paths(reusable, plan), is_reused=True, gain=plan.gain)
     with _write_errors(output_dir), _part_folder(output_dir) as part_folder:
         digests = _receive_files(parts, part_folder, plan)
         folder = next(found for found in _candidates(output_dir, plan.folder) if _is_free_for(found, digests))
         folder.mkdir(exist_ok=True)
+        _carry_over(folder, part_folder / METADATA, digests)
         for name in (*plan.file_names, METADATA):
             (part_folder / name).replace(folder / name)
-    return Delivered(folder, _paths(folder, plan), is_reused=False)
+    return Delivered(folder, _paths(folder, plan), is_reused=False, gain=plan.gain)
 
 
 def _plan(parts: Iterator[pb.DeliverResponse]) -> DeliveryPlan:
@@ -102,10 +105,33 @@ class _Record:
     digests: Mapping[str, str]
 
 
-def _record(folder: Path) -> _Record | None:
+def _carry_over(folder: Path, metadata_file: Path, digests: Mapping[str, str]) -> None:
+    """Keep the record of files of earlier deliveries that stay in the folder, so that they are still known as ours."""
+    earlier = [file for file in _recorded_files(_metadata(folder)) if file["name"] not in digests]
+    kept = [file for file in earlier if (folder / file["name"]).is_file()]
+    if kept:
+        metadata = {**_metadata(metadata_file.parent), _EARLIER: kept}
+        text = json.dumps(metadata, indent=2, ensure_ascii=False, allow_nan=False)
+        metadata_file.write_text(text + "\n", encoding="utf-8")
+
+
+def _metadata(folder: Path) -> dict[str, Any]:
+    """The folder's metadata; empty if there is none that can be read."""
     try:
         metadata = json.loads((folder / METADATA).read_text(encoding="utf-8"))
-        files = metadata["files"]
+    except (OSError, ValueError):
+        return {}
+    return metadata if isinstance(metadata, dict) else {}
+
+
+def _recorded_files(metadata: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [*metadata.get("files", ()), *metadata.get(_EARLIER, ())]
+
+
+def _record(folder: Path) -> _Record | None:
+    try:
+        metadata = _metadata(folder)
+        files = _recorded_files(metadata)
         return _Record(
             delivery_key=metadata["delivery"]["delivery_key"],
             sizes_bytes={file["name"]: file["size_bytes"] for file in files},

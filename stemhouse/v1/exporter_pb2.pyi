@@ -103,10 +103,13 @@ class DeliveryPlan(_message.Message):
     FOLDER_FIELD_NUMBER: _builtins.int
     FILE_NAMES_FIELD_NUMBER: _builtins.int
     DELIVERY_KEY_FIELD_NUMBER: _builtins.int
+    GAIN_FIELD_NUMBER: _builtins.int
     folder: _builtins.str
     """One safe path segment: "{Artist} - {Title}_{Hash}"."""
     delivery_key: _builtins.str
     """Equal keys mean equal files."""
+    gain: _builtins.float
+    """Of all files against the source: 1, or just low enough that no stem clips."""
     @_builtins.property
     def file_names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """In order, without metadata.json, which comes last."""
@@ -117,10 +120,11 @@ class DeliveryPlan(_message.Message):
         folder: _builtins.str = ...,
         file_names: _abc.Iterable[_builtins.str] | None = ...,
         delivery_key: _builtins.str = ...,
+        gain: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["delivery_key", b"delivery_key", "file_names", b"file_names", "folder", b"folder"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["delivery_key", b"delivery_key", "file_names", b"file_names", "folder", b"folder", "gain", b"gain"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

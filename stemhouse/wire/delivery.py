@@ -50,9 +50,11 @@ def deliver_request_from_proto(message: pb.DeliverRequest) -> tuple[SeparationRe
 
 def plan_to_proto(plan: DeliveryPlan) -> pb.DeliveryPlan:
     """Value to message."""
-    return pb.DeliveryPlan(folder=plan.folder, file_names=plan.file_names, delivery_key=plan.delivery_key)
+    return pb.DeliveryPlan(
+        folder=plan.folder, file_names=plan.file_names, delivery_key=plan.delivery_key, gain=plan.gain
+    )
 
 
 def plan_from_proto(message: pb.DeliveryPlan) -> DeliveryPlan:
     """Message to value."""
-    return DeliveryPlan(message.folder, tuple(message.file_names), message.delivery_key)
+    return DeliveryPlan(message.folder, tuple(message.file_names), message.delivery_key, message.gain)

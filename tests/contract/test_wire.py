@@ -107,7 +107,7 @@ def test_delivery_values_survive() -> None:
     ):
         message = wire_delivery.deliver_request_to_proto(RESULT, options)
         assert wire_delivery.deliver_request_from_proto(message) == (RESULT, options)
-    plan = DeliveryPlan("A - B_12345678", ("vocals.wav",), "key")
+    plan = DeliveryPlan("A - B_12345678", ("vocals.wav",), "key", 0.5)
     assert wire_delivery.plan_from_proto(wire_delivery.plan_to_proto(plan)) == plan
 
 

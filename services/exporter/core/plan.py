@@ -30,12 +30,13 @@ class PlannedDelivery:
 def plan_delivery(result: SeparationResult, options: DeliveryOptions, names: StemFileManager) -> PlannedDelivery:
     """The plan; raises InvalidRequest for an unknown stem, or peaks and gains that no result can have."""
     stems = wanted_stems(result.stem_set, options.stems)
-    gain = delivery_gain(result.stem_set, options, stems)
+    gain = delivery_gain(result.stem_set, options)
     files = {stem: names.file_name(stem, options.file_format) for stem in stems}
     announcement = DeliveryPlan(
         folder=names.folder_name(result.source, result.facts),
         file_names=tuple(files.values()),
         delivery_key=_delivery_key(result.stem_set, options, stems, gain),
+        gain=gain,
     )
     return PlannedDelivery(options, files, gain, announcement)
 
@@ -59,13 +60,14 @@ def stored_stem(stem_set: StemSet, name: str) -> StemRef | None:
     return stem_set.stem(name) or (stem_set.stem(VOCALS) if name == ACAPELLA else None)
 
 
-def delivery_gain(stem_set: StemSet, options: DeliveryOptions, stems: Sequence[str]) -> float:
+def delivery_gain(stem_set: StemSet, options: DeliveryOptions) -> float:
     """1.0 where the files can hold the source's scale, else one gain for the whole set.
 
-    The peaks of all stored stems count, whichever are wanted, so that stems fetched one by one still fit together.
+    The peaks of all stems count, the instrumental's too, whichever are wanted: so stems that are fetched one by one
+    still fit together.
     """
     peaks_units = [_stored_peak_units(stem, stem_set.gain) for stem in stem_set.stems]
-    if INSTRUMENTAL in stems and not stored_stem(stem_set, INSTRUMENTAL):
+    if stem_set.stem(VOCALS) and not stored_stem(stem_set, INSTRUMENTAL):
         shift_from_gain(stem_set.audio.gain)
         peaks_units.append(units_from_peak(stem_set.instrumental_peak, stem_set.gain))
     return gain_to_fit(peaks_units, options.sample_format)

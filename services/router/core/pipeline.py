@@ -96,11 +96,19 @@ class StemPipeline:
 
     def _ingest(self, source: SourceRef) -> Ingested:
         """Canonical audio of a source; its bytes are dropped as soon as nobody needs them any more."""
-        ingested = self._cache.find_ingested(source)
-        if ingested is None:
-            ingested = self._decode(source)
+        ingested = self._cache.find_ingested(source) or self._decode_or_join(source)
         self._uploads.discard(source)
         return ingested
+
+    def _decode_or_join(self, source: SourceRef) -> Ingested:
+        """Decode, unless another job of the same file is done with it meanwhile and has dropped the bytes."""
+        try:
+            return self._decode(source)
+        except NotFound:
+            ingested = self._cache.find_ingested(source)
+            if ingested is None:
+                raise
+            return ingested
 
     def _decode(self, source: SourceRef) -> Ingested:
         if not self._uploads.holds(source):

@@ -6,6 +6,7 @@ import pytest
 
 from services.router.core.cache import StemCache
 from services.router.core.pipeline import StemPipeline
+from services.router.core.ports import Ingested
 from stemhouse.audio import SourceRef, StemSet
 from stemhouse.errors import Cancelled, NotFound, UnreadableAudio
 from stemhouse.jobs import CacheHit, SeparationRequest, SeparationResult
@@ -13,6 +14,7 @@ from stemhouse.vocab import Stage
 from tests.fakes import MemoryObjectStore
 from tests.fakes_router import (
     DEMUCS,
+    FACTS,
     STARTER,
     FakeSeparators,
     InlineSteps,
@@ -153,6 +155,27 @@ def test_rejected_source_is_remembered_and_its_bytes_dropped(house: House) -> No
             house.run(SeparationRequest(source()))
     assert len(house.separators.ingested) == 1
     assert not house.uploads.held
+
+
+@pytest.mark.parametrize("is_readable", [True, False])
+def test_job_whose_file_another_job_has_ingested_meanwhile_uses_that(is_readable: bool, house: House) -> None:  # noqa: FBT001  a case
+    """The other job dropped the bytes between our look and our decoding: its outcome is ours, good or bad."""
+
+    def other_job_is_faster() -> None:
+        if is_readable:
+            house.results.record_ingested(source(), Ingested(audio(), FACTS))
+        else:
+            house.results.record_rejected(source(), UnreadableAudio("song.wav: not audio"))
+        house.store.objects[audio().object_key] = b"flac"
+        house.uploads.discard(source())
+
+    house.separators.before_ingest = other_job_is_faster
+    house.separators.failure = NotFound("no object sources/...")
+    if is_readable:
+        assert house.run(SeparationRequest(source())).stem_set == stem_set()
+    else:
+        with pytest.raises(UnreadableAudio):
+            house.run(SeparationRequest(source()))
 
 
 def test_source_that_was_never_uploaded_is_not_found(house: House) -> None:
