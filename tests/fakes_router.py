@@ -181,15 +181,16 @@ class MemoryJobLedger:
 
     def create(self, job: Job, *, is_queued: bool) -> Job:
         """See JobLedger.create."""
-        for known in self._jobs.values():
-            if known.request_id == job.request_id:
-                if known.request != job.request:
-                    raise RequestConflict("request_id was used for another request")
-                return known
-        self._jobs[job.job_id] = job
-        if is_queued:
-            self.queued.append(job.job_id)
-        return job
+        with self._changed:
+            for known in self._jobs.values():
+                if known.request_id == job.request_id:
+                    if known.request != job.request:
+                        raise RequestConflict("request_id was used for another request")
+                    return known
+            self._jobs[job.job_id] = job
+            if is_queued:
+                self.queued.append(job.job_id)
+            return job
 
     def get(self, job_id: str) -> Job:
         """See JobLedger.get."""

@@ -55,7 +55,7 @@ def database_errors(database: Engine) -> Iterator[None]:
 
 
 def _set_up_sqlite(connection: Any, _record: object) -> None:
-    # A transaction takes the write lock at its start: two that read first and write later would deadlock.
+    # The first statement that writes takes the write lock, and waits for it; see DBOS, which does the same.
     connection.isolation_level = "IMMEDIATE"
     connection.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
     connection.execute("PRAGMA journal_mode = WAL")

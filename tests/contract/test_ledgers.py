@@ -1,6 +1,7 @@
 """One suite for the SQL ledgers and the fakes that unit tests use instead."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -126,6 +127,14 @@ def test_create_is_idempotent_by_request_id(jobs: JobLedger) -> None:
     assert jobs.create(job(SeparationRequest(source()), job_id="job-2"), is_queued=True) == first
     with pytest.raises(RequestConflict):
         jobs.create(job(SeparationRequest(source("b")), job_id="job-3"), is_queued=True)
+
+
+def test_create_is_idempotent_for_callers_at_once(jobs: JobLedger) -> None:
+    """A client that asks again while its first call is under way gets the same job."""
+    wishes = [job(SeparationRequest(source()), job_id=f"job-{number}") for number in range(8)]
+    with ThreadPoolExecutor(len(wishes)) as callers:
+        created = list(callers.map(lambda wish: jobs.create(wish, is_queued=True), wishes))
+    assert len({found.job_id for found in created}) == 1
 
 
 def test_unknown_job_is_not_found(jobs: JobLedger) -> None:

@@ -4,10 +4,19 @@ DBOS keeps its tables in the ledger's database, so that a job and its place in t
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar, get_type_hints
 
 import structlog
-from dbos import DBOS, DBOSClient, DBOSConfig, DBOSPortableJSONSerializer, EnqueueOptions, error as dbos_error
+from dbos import (
+    DBOS,
+    DBOSClient,
+    DBOSConfig,
+    DBOSPortableJSONSerializer,
+    EnqueueOptions,
+    StepOptions,
+    error as dbos_error,
+)
 from sqlmodel import Session
 
 from services.router.adapters.documents import from_document, to_document
@@ -18,6 +27,7 @@ from stemhouse.errors import (
     InternalFault,
     StemhouseError,
     Unavailable,
+    WorkerDied,
     error_from_reason,
 )
 from stemhouse.jobs import Job, JobError, SeparationResult
@@ -38,10 +48,10 @@ _WORKFLOW = "separate_track"
 _POLLING_INTERVAL_S = 0.2
 _HIGHEST_DBOS_PRIORITY = 1
 
-_RETRY_INTERVAL_S = 0.5
-_RETRY_BACKOFF = 1.5
-_RETRY_ATTEMPTS = 14
-"""About five minutes in all: longer than any restart of a separator or of the store."""
+_PATIENCE = StepOptions(retries_allowed=True, interval_seconds=1.0, backoff_rate=1.0, max_attempts=120)
+"""Two minutes at least: longer than any restart of a separator or of the store. A cancel waits for one interval."""
+_MOST_WORKER_DEATHS = 2
+"""A track on which a worker dies again is at fault itself, and would keep the device from all others."""
 
 
 class DurableJobs:
@@ -91,17 +101,34 @@ def _run_to_its_end(jobs: JobLedger, run_job: RunJob, job_id: str) -> None:
     if job.state.is_final:
         return
     with structlog.contextvars.bound_contextvars(request_id=job.request_id, job_id=job_id):
-        try:
-            result = run_job(job, _DurableSteps(jobs, job_id))
-        except Cancelled:
-            jobs.finish(job_id, JobState.CANCELLED)
-            log.info("job cancelled")
-        except StemhouseError as error:
-            jobs.finish(job_id, JobState.FAILED, error=JobError(error.reason, error.message, error.details))
-            log.warning("job failed", reason=error.reason, error=error.message)
-        else:
-            jobs.finish(job_id, JobState.DONE, result=result)
-            log.info("job done", engine_id=result.stem_set.engine_id, cache_hit=result.cache_hit.value)
+        finish = _ending(jobs, run_job, job)
+        # The end of a job must reach the ledger: nothing else would ever tell those who wait.
+        DBOS.run_step({**_PATIENCE, "name": "finish"}, finish)
+
+
+def _ending(jobs: JobLedger, run_job: RunJob, job: Job) -> Callable[[], None]:
+    """Run the job; gives what has to be told to the ledger. A defect of ours ends a job, too, hence the wide net."""
+    try:
+        result = run_job(job, _DurableSteps(jobs, job.job_id))
+    except Cancelled:
+        log.info("job cancelled")
+        return partial(jobs.finish, job.job_id, JobState.CANCELLED)
+    except StemhouseError as error:
+        log.warning("job failed", reason=error.reason, error=error.message)
+        return partial(jobs.finish, job.job_id, JobState.FAILED, error=_job_error(error))
+    except Exception:
+        log.exception("job failed unexpectedly")
+        return partial(jobs.finish, job.job_id, JobState.FAILED, error=_job_error(_defect()))
+    log.info("job done", engine_id=result.stem_set.engine_id, cache_hit=result.cache_hit.value)
+    return partial(jobs.finish, job.job_id, JobState.DONE, result=result)
+
+
+def _job_error(error: StemhouseError) -> JobError:
+    return JobError(error.reason, error.message, error.details)
+
+
+def _defect() -> InternalFault:
+    return InternalFault("internal error; the router's log has the request id")
 
 
 class _DurableSteps:
@@ -122,13 +149,7 @@ class _DurableSteps:
 
         try:
             record = DBOS.run_step(
-                {
-                    "name": stage.value,
-                    "retries_allowed": True,
-                    "interval_seconds": _RETRY_INTERVAL_S,
-                    "backoff_rate": _RETRY_BACKOFF,
-                    "max_attempts": _RETRY_ATTEMPTS,
-                },
+                {**_PATIENCE, "name": stage.value},
                 _recording_final_errors(attempt),
             )
         except dbos_error.DBOSMaxStepRetriesExceeded as exceeded:
@@ -143,18 +164,25 @@ class _DurableSteps:
 
 def _recording_final_errors(attempt: Callable[[], dict[str, Any]]) -> Callable[[], dict[str, Any]]:
     """The attempt, with errors that no retry can help made part of its record. What passes is retried by DBOS."""
+    deaths: list[WorkerDied] = []
 
     def attempt_or_error() -> dict[str, Any]:
         try:
             return attempt()
         except StemhouseError as error:
-            if isinstance(error, Unavailable) and not isinstance(error, EngineUnavailable):
+            if isinstance(error, WorkerDied):
+                deaths.append(error)
+            if _may_pass(error) and len(deaths) < _MOST_WORKER_DEATHS:
                 log.warning("stage will be tried again", reason=error.reason, error=error.message)
                 raise
-            final = error
+            final: StemhouseError = error
         except Exception:
             log.exception("stage failed unexpectedly")
-            final = InternalFault("internal error; the router's log has the request id")
-        return {"error": to_document(JobError, JobError(final.reason, final.message, final.details))}
+            final = _defect()
+        return {"error": to_document(JobError, _job_error(final))}
 
     return attempt_or_error
+
+
+def _may_pass(error: StemhouseError) -> bool:
+    return isinstance(error, Unavailable) and not isinstance(error, EngineUnavailable)

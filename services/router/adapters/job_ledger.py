@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Engine, update
+from sqlalchemy import ColumnElement, Engine, update
+from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
 from services.router.adapters.cancellations import JobCancellation
@@ -41,19 +42,26 @@ class SqlJobLedger:
 
     def create(self, job: Job, *, is_queued: bool) -> Job:
         """See JobLedger.create."""
-        with transaction(self._database) as session:
-            wanted = select(JobRow).where(col(JobRow.request_id) == job.request_id)
-            existing = session.exec(wanted).first()
-            if existing is None:
-                session.add(_row_from_job(job))
-                if is_queued:
-                    self._enqueue(session, job)
-                return job
-            known = _job_from_row(existing)
+        try:
+            known = self._find_or_add(job, is_queued=is_queued)
+        except IntegrityError:  # the same request came twice at once, and the other was faster
+            known = self._find_or_add(job, is_queued=is_queued)
         if known.request != job.request:
             message = f"request_id {job.request_id} was used for another request"
             raise RequestConflict(message, {"request_id": job.request_id})
         return known
+
+    def _find_or_add(self, job: Job, *, is_queued: bool) -> Job:
+        with transaction(self._database) as session:
+            wanted = select(JobRow).where(col(JobRow.request_id) == job.request_id)
+            existing = session.exec(wanted).first()
+            if existing:
+                return _job_from_row(existing)
+            session.add(_row_from_job(job))
+            session.flush()
+            if is_queued:
+                self._enqueue(session, job)
+            return job
 
     def get(self, job_id: str) -> Job:
         """See JobLedger.get."""
@@ -114,10 +122,12 @@ class SqlJobLedger:
     def request_cancel(self, job_id: str) -> Job:
         """See JobLedger.request_cancel."""
         self._change(job_id, is_cancel_requested=True)
-        if self.get(job_id).state is JobState.QUEUED:
-            self.finish(job_id, JobState.CANCELLED)
-        self._cancellation(job_id).request()
-        return self.get(job_id)
+        queued = col(JobRow.state) == JobState.QUEUED.value
+        self._change(job_id, queued, state=JobState.CANCELLED.value, ended_at=datetime.now(UTC))
+        job = self.get(job_id)
+        if not job.state.is_final:
+            self._cancellation(job_id).request()
+        return job
 
     def cancellation(self, job_id: str) -> JobCancellation:
         """See JobLedger.cancellation. One that was requested before a restart still holds."""
@@ -131,10 +141,10 @@ class SqlJobLedger:
         with self._changed:
             return self._cancellations.setdefault(job_id, JobCancellation(job_id))
 
-    def _change(self, job_id: str, **values: Any) -> None:
+    def _change(self, job_id: str, *conditions: ColumnElement[bool], **values: Any) -> None:
         change = (
             update(JobRow)
-            .where(col(JobRow.job_id) == job_id, col(JobRow.state).not_in(_FINAL))
+            .where(col(JobRow.job_id) == job_id, col(JobRow.state).not_in(_FINAL), *conditions)
             .values(sequence=JobRow.sequence + 1, **values)
         )
         with transaction(self._database) as session:

@@ -28,11 +28,8 @@ from stemhouse.wire.audio import (
 log = structlog.get_logger(__name__)
 
 _ASK_TIMEOUT_S = 2.0
-_BASE_TIMEOUT_S = 120.0
-_INGEST_BYTES_PER_S = 500_000
-"""Far below what decoding was seen to do, so that the deadline ends only calls that hang."""
-_SLOWEST_REAL_TIME_FACTOR = 30.0
-"""Seconds of work allowed for a second of audio, waiting for a slot included."""
+_WORK_TIMEOUT_S = 24 * 3600.0
+"""Of calls that wait for their turn behind other tracks. A peer that is gone is told by the channel's keepalive."""
 
 
 @dataclass(frozen=True)
@@ -67,10 +64,9 @@ class SeparatorFleet:
 
     def ingest(self, source: SourceRef) -> Ingested:
         """See Separators.ingest."""
-        timeout_s = _BASE_TIMEOUT_S + source.size_bytes / _INGEST_BYTES_PER_S
         request = pb.IngestTrackRequest(source=source_ref_to_proto(source))
         with rpc_errors():
-            response = self._least_loaded().stub.IngestTrack(request, timeout=timeout_s)
+            response = self._least_loaded().stub.IngestTrack(request, timeout=_WORK_TIMEOUT_S)
         return Ingested(audio_ref_from_proto(response.audio), source_facts_from_proto(response.facts))
 
     def separate(
@@ -79,9 +75,8 @@ class SeparatorFleet:
         """See Separators.separate."""
         separator = self._least_loaded(task.engine_id)
         log.info("separating", separator=separator.address, engine_id=task.engine_id, duration_s=task.audio.duration_s)
-        timeout_s = _BASE_TIMEOUT_S + task.audio.duration_s * _SLOWEST_REAL_TIME_FACTOR
         with rpc_errors():
-            events = separator.stub.Separate(_separate_request(task), timeout=timeout_s)
+            events = separator.stub.Separate(_separate_request(task), timeout=_WORK_TIMEOUT_S)
             cancellation.on_request(events.cancel)
             return _stem_set_from_events(events, on_progress)
 
@@ -92,8 +87,7 @@ class SeparatorFleet:
             references={stem: audio_ref_to_proto(audio) for stem, audio in references.items()},
         )
         with rpc_errors():
-            timeout_s = _BASE_TIMEOUT_S + stem_set.audio.duration_s
-            response = self._least_loaded().stub.AssessStems(request, timeout=timeout_s)
+            response = self._least_loaded().stub.AssessStems(request, timeout=_WORK_TIMEOUT_S)
         return quality_from_proto(response.quality)
 
     def _least_loaded(self, engine_id: str | None = None) -> _Separator:

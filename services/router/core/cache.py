@@ -1,12 +1,13 @@
 """Results that need not be computed again.
 
 The first key is the plan's: MD5 of the file (its SHA-256 checked beside it) and what was wished for; the second is
-the digest of the decoded samples, so that another tag or container costs one decoding and no separation. A wish for a
-named engine is tied to the engine id, hence to weights and parameters; `auto` is tied to the policy's version.
+the digest of the decoded samples, so that another tag or container costs one decoding and no separation. A result
+stands as long as the request would still choose the engine id that made it: new weights, or for `auto` a better engine
+or another policy, make it a miss.
 """
 
 from services.router.core.ports import Accepted, Ingested, ResultLedger, Separators
-from services.router.core.routing import POLICY_VERSION
+from services.router.core.routing import POLICY_VERSION, choose_engine
 from stemhouse.audio import SourceRef, StemSet
 from stemhouse.errors import Unavailable
 from stemhouse.jobs import SeparationRequest
@@ -54,12 +55,8 @@ class StemCache:
         return all(self._store.size_bytes(key) is not None for key in keys)
 
     def _is_current(self, request: SeparationRequest, accepted: Accepted) -> bool:
-        """Whether a named engine still has the id that made the result; with no separator up, the result stands."""
-        if request.engine == AUTO_ENGINE:
-            return True
+        """Whether the engine that would be chosen now made the result; with no such engine up, the result stands."""
         try:
-            offers = self._separators.offers()
+            return choose_engine(request, self._separators.offers()).engine_id == accepted.decision.engine_id
         except Unavailable:
             return True
-        offered_ids = {offer.engine_id for offer in offers if offer.name == request.engine}
-        return not offered_ids or accepted.decision.engine_id in offered_ids

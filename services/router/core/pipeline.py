@@ -1,6 +1,7 @@
 """The way of one track, as a list of durable stages."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from services.router.core.cache import StemCache
 from services.router.core.ports import (
@@ -14,7 +15,7 @@ from services.router.core.ports import (
     Uploads,
 )
 from services.router.core.routing import choose_engine
-from stemhouse.audio import QualityReport, SourceRef, StemSet
+from stemhouse.audio import AudioRef, SourceRef, StemSet
 from stemhouse.errors import InputRejected, NotFound
 from stemhouse.jobs import CacheHit, Decision, Job, SeparationRequest, SeparationResult
 from stemhouse.vocab import Stage
@@ -36,6 +37,7 @@ class StemPipeline:
     def run(self, job: Job, steps: Steps) -> SeparationResult:
         """Give the job's result. Raises the StemhouseError that ends it, Cancelled among them."""
         request = job.request
+        references = steps.run(Stage.INGEST, self._ingest_all, request.references) if request.references else {}
         ingested, accepted = steps.run(Stage.LOOKUP, self.look_up_file, request)
         cache_hit = CacheHit.FILE
         if ingested is None:
@@ -45,8 +47,9 @@ class StemPipeline:
         if accepted is None:
             accepted = self._separate(job, ingested, steps)
             cache_hit = CacheHit.NONE
-        elif request.references:
-            accepted = self._assess(request, accepted.decision, accepted.stem_set, steps)
+        if references:
+            quality = steps.run(Stage.ASSESS, self._separators.assess, accepted.stem_set, references)
+            accepted = replace(accepted, quality=quality)
         return _result(request, ingested, accepted, cache_hit)
 
     def look_up_file(self, request: SeparationRequest) -> tuple[Ingested | None, Accepted | None]:
@@ -69,13 +72,11 @@ class StemPipeline:
         request = job.request
         decision = steps.run(Stage.CHOOSE, self._choose, request)
         stem_set = steps.run(Stage.SEPARATE, self._separator_run(job), request, ingested, decision)
-        accepted = self._assess(request, decision, stem_set, steps)
+        quality = steps.run(Stage.ASSESS, self._separators.assess, stem_set, {})
+        # What counts for everybody is not measured against one caller's references.
+        accepted = Accepted(stem_set, quality, decision)
         steps.run(Stage.ACCEPT, self._cache.accept, request, accepted)
         return accepted
-
-    def _assess(self, request: SeparationRequest, decision: Decision, stem_set: StemSet, steps: Steps) -> Accepted:
-        quality = steps.run(Stage.ASSESS, self._measure, request.references, stem_set)
-        return Accepted(stem_set, quality, decision)
 
     def _choose(self, request: SeparationRequest) -> Decision:
         return choose_engine(request, self._separators.offers())
@@ -90,9 +91,8 @@ class StemPipeline:
 
         return separate
 
-    def _measure(self, references: dict[str, SourceRef], stem_set: StemSet) -> QualityReport:
-        audio = {stem: self._ingest(source).audio for stem, source in references.items()}
-        return self._separators.assess(stem_set, audio)
+    def _ingest_all(self, references: dict[str, SourceRef]) -> dict[str, AudioRef]:
+        return {stem: self._ingest(source).audio for stem, source in references.items()}
 
     def _ingest(self, source: SourceRef) -> Ingested:
         """Canonical audio of a source; its bytes are dropped as soon as nobody needs them any more."""

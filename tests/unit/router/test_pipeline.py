@@ -141,7 +141,7 @@ def test_references_are_ingested_and_measured_even_on_a_hit(house: House) -> Non
     reference = source("e", "vocals.wav")
     house.uploads.held.add(reference)
     result = house.run(SeparationRequest(source(), references={"vocals": reference}))
-    assert house.stages == [Stage.LOOKUP, Stage.ASSESS]
+    assert house.stages == [Stage.INGEST, Stage.LOOKUP, Stage.ASSESS]
     assert house.separators.assessed[-1] == {"vocals": audio("e")}
     assert result.quality.method == "si_sdr"
     assert len(house.separators.separated) == 1
@@ -192,6 +192,33 @@ def test_cancel_during_separation_leaves_nothing_accepted(house: House) -> None:
     house.separators.before_result = lambda: None
     house.put_objects(stem_set())
     assert house.run(SeparationRequest(source())).cache_hit is CacheHit.NONE
+
+
+def test_better_engine_that_came_later_answers_auto_anew(house: House) -> None:
+    """The starter's result answers `auto` only while nothing better is offered."""
+    house.run(SeparationRequest(source()))
+    house.separators.offered = [STARTER, DEMUCS]
+    result = house.run(SeparationRequest(source()))
+    assert (result.cache_hit, result.stem_set.engine) == (CacheHit.NONE, "demucs")
+
+
+def test_bad_reference_fails_the_job_before_the_work(house: House) -> None:
+    """Nobody waits for a separation whose references cannot be read."""
+    house.separators.failure = UnreadableAudio("vocals.wav: not audio")
+    reference = source("e", "vocals.wav")
+    house.uploads.held.add(reference)
+    with pytest.raises(UnreadableAudio):
+        house.run(SeparationRequest(source(), references={"vocals": reference}))
+    assert house.stages == [Stage.INGEST]
+
+
+def test_quality_against_references_is_not_what_others_get(house: House) -> None:
+    """The accepted result carries no figures of one caller's references."""
+    reference = source("e", "vocals.wav")
+    house.uploads.held.add(reference)
+    measured = house.run(SeparationRequest(source(), references={"vocals": reference}))
+    assert measured.quality.method == "si_sdr"
+    assert house.run(SeparationRequest(source())).quality.method == "none"
 
 
 def test_decision_carries_the_reasons_of_the_engine_chosen(house: House) -> None:
