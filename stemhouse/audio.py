@@ -54,6 +54,7 @@ class SourceFacts:
 
     `bits_per_sample` is 0 where the codec has none (MP3). `trimmed_lead_frames` is the encoder delay that the
     decoder removed (0 if none, or if the decoder does not say). Empty `artist` or `title`: the file has no such tag.
+    `damage` says what is missing of a file that could be decoded only in part.
     """
 
     container: str
@@ -63,6 +64,7 @@ class SourceFacts:
     trimmed_lead_frames: int = 0
     artist: str = ""
     title: str = ""
+    damage: str = ""
 
 
 @dataclass(frozen=True)

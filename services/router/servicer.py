@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 
 import grpc
+import structlog
 
 from services.router.core.ports import JobLedger, Separators, Uploads
 from services.router.core.submissions import Submissions
@@ -56,6 +57,7 @@ class RouterServicer(RouterServiceServicer):
         checks = FieldChecks()
         checks.matches("request_id", request.request_id, REQUEST_ID)
         checks.done()
+        structlog.contextvars.bind_contextvars(request_id=request.request_id)
         job = self._submissions.submit(request.request_id, request_from_proto(request.request))
         return pb.SubmitSeparationResponse(job=job_to_proto(job))
 

@@ -1,15 +1,17 @@
 """The `stemhouse` command: its subcommands, and errors to exit codes."""
 
 import importlib
+import io
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 
 import click
 
 from stemhouse.cli.exit_codes import EXIT_CODES, ExitCode
 from stemhouse.cli.output import Output
-from stemhouse.errors import InvalidRequest, StemhouseError
+from stemhouse.errors import InternalFault, InvalidRequest, StemhouseError
 
 _COMMANDS = {
     "separate": "stemhouse.cli.separate",
@@ -50,6 +52,9 @@ def cli() -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; gives its exit code."""
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its notes on lost connections are no help to people
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a name that the terminal cannot show must not end the work
     given = list(sys.argv[1:] if arguments is None else arguments)
     output = Output(is_json="--json" in given)
     try:
@@ -65,6 +70,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except StemhouseError as error:
         output.failure(error.reason, error.message, error.details)
         return EXIT_CODES[type(error)]
+    except UnicodeEncodeError as error:
+        text = error.object.encode("utf-8", "backslashreplace").decode()
+        output.failure(InvalidRequest.reason, f"{text!r} is not text that the servers can be told", {})
+        return ExitCode.USAGE
+    except Exception as error:  # noqa: BLE001  a defect: told like any other failure, with what is needed to report it
+        traceback.print_exc()
+        output.failure(InternalFault.reason, f"unexpected {type(error).__name__}: {error}", {})
+        return EXIT_CODES[InternalFault]
     return int(code or ExitCode.OK)
 
 

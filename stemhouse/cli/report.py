@@ -25,6 +25,7 @@ def outcome_document(outcome: Outcome) -> dict[str, Any]:
         "file": outcome.file,
         "status": outcome_status(outcome),
         "job_id": outcome.job.job_id if outcome.job else None,
+        "request_id": outcome.request_id,
         "error": error_document(outcome.error),
         "folder": outcome.delivered.folder if outcome.delivered else None,
         "files": outcome.delivered.files if outcome.delivered else [],
@@ -60,7 +61,7 @@ def outcome_text(outcome: Outcome) -> str:
         lines.append(f"  {'folder':<10}{path_text(outcome.delivered.folder)}{state}")
         lines += [f"  {'':<10}  {file.name}" for file in outcome.delivered.files]
     if outcome.error:
-        lines.append(f"  {'failed':<10}{outcome.error.message} ({outcome.error.reason})")
+        lines.append(f"  {'failed':<10}{outcome.error.message} ({outcome.error.reason}, request {outcome.request_id})")
     return "\n".join(lines)
 
 
@@ -77,6 +78,8 @@ def _result_rows(result: SeparationResult) -> Iterator[tuple[str, str]]:
         "audio",
         f"{audio.frame_count} frames, {audio.format.sample_rate_hz} Hz, {_channels(audio.format.channel_count)}",
     )
+    if result.facts.damage:
+        yield "WARNING", result.facts.damage
     yield "fidelity", f"sum of the stems against the mix: {stems.null_depth_db:.1f} dB"
     yield from _quality_rows(result.quality)
 

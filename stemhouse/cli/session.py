@@ -27,5 +27,6 @@ def open_client(output: Output) -> Iterator[Stemhouse]:
             yield client
         return
     home = find_home()
+    home.make_dirs()
     with Lease(home), Stemhouse(ensure_stack(home, output.say)) as client:
         yield client

@@ -4,6 +4,8 @@ from dataclasses import dataclass, fields
 
 from stemhouse.errors import InvalidRequest
 
+_HIGHEST_PORT = 65535
+
 
 @dataclass(frozen=True)
 class Endpoints:
@@ -32,7 +34,7 @@ def endpoints_from_text(text: str) -> Endpoints:
 
 def _address(text: str) -> str:
     host, separator, port = text.strip().rpartition(":")
-    if not (host and separator and port.isdecimal()):
-        message = f"server address {text.strip()!r} must be host:port"
+    if not (host and separator and port.isdecimal() and 0 < int(port) <= _HIGHEST_PORT):
+        message = f"server address {text.strip()!r} must be host:port, with a port from 1 to {_HIGHEST_PORT}"
         raise InvalidRequest(message)
     return text.strip()

@@ -24,6 +24,9 @@ def source_ref_from_file(path: Path) -> SourceRef:
     Raises InvalidRequest if it cannot be opened, UnreadableAudio if it is empty.
     """
     sha256, md5, size_bytes = hashlib.sha256(), hashlib.md5(usedforsecurity=False), 0
+    if path.exists() and not path.is_file():
+        message = f"{path} is not a regular file"
+        raise InvalidRequest(message, {"file": str(path)})
     try:
         for chunk in read_chunks(path):
             sha256.update(chunk)

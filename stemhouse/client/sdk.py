@@ -38,7 +38,7 @@ SCAN_DEADLINE_S = 6 * 3600.0
 
 CALL_PATIENCE_S = 10.0
 """How long single calls are repeated while nobody listens: a restart of a service, or a wrong address."""
-JOB_PATIENCE_S = 60.0
+JOB_PATIENCE_S = 40.0
 """How long a watch or a delivery, which have work behind them, go on without contact."""
 
 Answer = TypeVar("Answer")

@@ -22,7 +22,7 @@ _STABLE_AFTER_S = 30.0
 
 @dataclass(frozen=True)
 class ChildSpec:
-    """What to run, and where. The end of its input tells the child to leave, even if the supervisor was killed."""
+    """What to run, and where. The end of its input tells a service to leave, even if the supervisor was killed."""
 
     name: str
     command: tuple[str, ...]

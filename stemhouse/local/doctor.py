@@ -91,9 +91,9 @@ def _home_checks(home: Home) -> list[Check]:
         home.make_dirs()
         probe.touch()
         probe.unlink()
-    except OSError as error:
+    except (OSError, Unavailable) as error:
         remedy = "set STEMHOUSE_HOME to a folder of yours"
-        return [Check("home", is_ok=False, is_essential=True, finding=f"{home.root}: {error.strerror}", remedy=remedy)]
+        return [Check("home", is_ok=False, is_essential=True, finding=str(error), remedy=remedy)]
     free_bytes = shutil.disk_usage(home.root).free
     is_enough = free_bytes >= _LEAST_FREE_BYTES
     remedy = "" if is_enough else "free some space, or set STEMHOUSE_HOME to another disk"

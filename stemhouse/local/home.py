@@ -7,6 +7,8 @@ from pathlib import Path
 
 import platformdirs
 
+from stemhouse.errors import Unavailable
+
 HOME_VARIABLE = "STEMHOUSE_HOME"
 
 
@@ -66,10 +68,13 @@ class Home:
         return self.root / "logs" / f"{name}.log"
 
     def make_dirs(self) -> None:
-        """Make every folder; the store's is for its owner only."""
-        for folder in (self.clients_dir, self.scratch_dir, self.log_file("any").parent):
-            folder.mkdir(parents=True, exist_ok=True)
-        self.store_dir.mkdir(mode=0o700, exist_ok=True)
+        """Make every folder; the store's is for its owner only. Raises Unavailable where they cannot be made."""
+        try:
+            for folder in (self.clients_dir, self.scratch_dir, self.log_file("any").parent):
+                folder.mkdir(parents=True, exist_ok=True)
+            self.store_dir.mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise Unavailable(f"cannot keep the local stack's data in {self.root}: {error}") from error
 
 
 def find_home() -> Home:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import structlog
 from filelock import FileLock, Timeout
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from stemhouse.client.endpoints import Endpoints
@@ -32,7 +33,10 @@ from stemhouse.vocab import JobState
 log = structlog.get_logger(__name__)
 
 STOP_GRACE_S = 20.0
-"""What each of the services, and then the store, may take to leave before it is killed."""
+"""What each of the services may take to leave before it is killed."""
+
+_STORE_GRACE_S = 4.0
+"""A store that has worked was seen to hang in its own shutdown; its objects survive a kill."""
 
 _TICK_S = 0.25
 
@@ -141,11 +145,11 @@ class Supervisor:
         with contextlib.suppress(OSError):  # the home may be gone, or its disk full: all the more must the children end
             self._announce_stop()
         store, services = self._started[:1], self._started[1:]
-        for group in (services, store):
+        for group, grace_s in ((services, STOP_GRACE_S), (store, _STORE_GRACE_S)):
             for child in group:
                 child.ask_to_stop()
             for child in group:
-                child.wait_or_kill(STOP_GRACE_S)
+                child.wait_or_kill(grace_s)
         self._home.stack_file.unlink(missing_ok=True)
 
     def _write_record(self) -> None:
@@ -208,13 +212,16 @@ class SupervisorSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="STEMHOUSE_")
 
     home: Path
-    idle_s: float = 15 * 60.0
+    idle_s: float = Field(default=15 * 60.0, gt=0)
 
 
 def main() -> None:
     """Run the stack of $STEMHOUSE_HOME in the background."""
     configure_logging("supervisor")
-    settings = SupervisorSettings()
+    try:
+        settings = SupervisorSettings()
+    except ValidationError as error:
+        sys.exit("; ".join(f"STEMHOUSE_{str(item['loc'][0]).upper()}: {item['msg']}" for item in error.errors()))
     try:
         run_stack(Home(settings.home), settings.idle_s)
     except StemhouseError as error:

@@ -94,7 +94,8 @@ class _RpcScope:
         try:
             if isinstance(error, Exception):
                 self._abort(error)
-            log.info("rpc", code="OK", duration_s=self._elapsed_s())
+            code = "CANCELLED" if error else "OK"  # a stream is closed when its client wants no more
+            log.info("rpc", code=code, duration_s=self._elapsed_s())
         finally:
             structlog.contextvars.reset_contextvars(**self._tokens)
 

@@ -111,6 +111,10 @@ def _problem_of(service: Service) -> str:
         service.check_ready()
     except StemhouseError as error:
         return error.message
+    except Exception as error:
+        # Whatever a dependency answers, a service that cannot be told ready goes on serving.
+        log.exception("readiness check failed unexpectedly")
+        return f"readiness check failed: {error}"
     return ""
 
 

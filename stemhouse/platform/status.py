@@ -66,7 +66,10 @@ def status_from_error(error: StemhouseError) -> grpc.Status:
 def error_from_rpc(call: grpc.RpcError) -> StemhouseError:
     """The error that a failed call stands for: by its ErrorInfo, else by its status code."""
     failed: Any = call  # every RpcError of a client is also a grpc.Call; their types say nothing of it
-    status = rpc_status.from_call(failed)
+    try:
+        status = rpc_status.from_call(failed)
+    except ValueError:  # gRPC itself ended the call, and its status is not the one that the server sent along
+        status = None
     for detail in status.details if status else ():
         info = error_details_pb2.ErrorInfo()
         if detail.Unpack(info) and info.domain == DOMAIN:

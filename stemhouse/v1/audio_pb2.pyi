@@ -175,6 +175,7 @@ class SourceFacts(_message.Message):
     TRIMMED_LEAD_FRAMES_FIELD_NUMBER: _builtins.int
     ARTIST_FIELD_NUMBER: _builtins.int
     TITLE_FIELD_NUMBER: _builtins.int
+    DAMAGE_FIELD_NUMBER: _builtins.int
     container: _builtins.str
     codec: _builtins.str
     bits_per_sample: _builtins.int
@@ -183,6 +184,8 @@ class SourceFacts(_message.Message):
     trimmed_lead_frames: _builtins.int
     artist: _builtins.str
     title: _builtins.str
+    damage: _builtins.str
+    """What is missing of a file that could be decoded only in part; empty for a sound one."""
     def __init__(
         self,
         *,
@@ -193,10 +196,11 @@ class SourceFacts(_message.Message):
         trimmed_lead_frames: _builtins.int = ...,
         artist: _builtins.str = ...,
         title: _builtins.str = ...,
+        damage: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["artist", b"artist", "bits_per_sample", b"bits_per_sample", "codec", b"codec", "container", b"container", "decoder", b"decoder", "title", b"title", "trimmed_lead_frames", b"trimmed_lead_frames"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artist", b"artist", "bits_per_sample", b"bits_per_sample", "codec", b"codec", "container", b"container", "damage", b"damage", "decoder", b"decoder", "title", b"title", "trimmed_lead_frames", b"trimmed_lead_frames"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -97,6 +97,7 @@ def source_facts_to_proto(facts: SourceFacts) -> pb.SourceFacts:
         trimmed_lead_frames=facts.trimmed_lead_frames,
         artist=facts.artist,
         title=facts.title,
+        damage=facts.damage,
     )
 
 
@@ -110,6 +111,7 @@ def source_facts_from_proto(message: pb.SourceFacts) -> SourceFacts:
         trimmed_lead_frames=message.trimmed_lead_frames,
         artist=message.artist,
         title=message.title,
+        damage=message.damage,
     )
 
 

@@ -24,7 +24,7 @@ from stemhouse.wire import audio as wire_audio, delivery as wire_delivery, jobs 
 
 SOURCE = SourceRef("a" * 64, "b" * 32, 123, "Björk - Jóga.mp3")
 AUDIO = AudioRef("audio/x.flac", "c" * 64, AudioFormat(48_000, 1), 12_345, gain=0.5, peak=1.7)
-FACTS = SourceFacts("MP3", "MPEG_LAYER_III", 16, "libsndfile", 1105, "Björk", "Jóga")
+FACTS = SourceFacts("MP3", "MPEG_LAYER_III", 16, "libsndfile", 1105, "Björk", "Jóga", "cut")
 STEM_SET = StemSet(
     audio=AUDIO,
     engine="starter",

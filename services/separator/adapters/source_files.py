@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+import struct
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,6 +34,8 @@ _CONTAINERS = {
 
 _INTEGER_BITS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32, "ULAW": 16, "ALAW": 16}
 _FLOAT_BITS = {"FLOAT": 32, "DOUBLE": 64}
+_UNKNOWN_RIFF_BYTES = 0x7FFF0000
+"""Programs that write into a pipe, and do not know the size yet, write something from here up to 2**32 - 1."""
 _ENDLESS_FRAMES = 2**63 - 1
 """What libsndfile says of a pipe."""
 
@@ -69,8 +72,9 @@ class SourceFile:
                 yield interleaved.T
                 if error:
                     break
-            if error or frame_count < sound.frames < _ENDLESS_FRAMES:
-                self._damage = f", which stopped after {frame_count} frames: the file is damaged"
+            is_cut = self._container == "wav" and _is_cut(self._path)
+            if error or is_cut or frame_count < sound.frames < _ENDLESS_FRAMES:
+                self._damage = f"the file is damaged: it could be decoded for {frame_count} frames only"
 
     def facts(self) -> SourceFacts:
         """See SourceAudio.facts."""
@@ -79,10 +83,11 @@ class SourceFile:
             container=self._container,
             codec=self._subtype.lower(),
             bits_per_sample=_INTEGER_BITS.get(self._subtype) or _FLOAT_BITS.get(self._subtype, 0),
-            decoder=DECODER + self._damage,
+            decoder=DECODER,
             trimmed_lead_frames=self._mp3_lead.trimmed_frames,
             artist=tags.artist or self._own_tags["artist"],
             title=tags.title or self._own_tags["title"],
+            damage=self._damage,
         )
 
     def _open(self, source: Path | int) -> "_ForwardFile":
@@ -127,6 +132,13 @@ def _feed(path: Path, write_end: int) -> None:
     with path.open("rb") as file, contextlib.suppress(BrokenPipeError), os.fdopen(write_end, "wb") as pipe:
         file.seek(id3v2_bytes(file.read(10)))
         shutil.copyfileobj(file, pipe)
+
+
+def _is_cut(path: Path) -> bool:
+    """Whether a WAV file is shorter than its RIFF header says; libsndfile is content with what there is."""
+    with path.open("rb") as file:
+        name, size_bytes = struct.unpack("<4sI", file.read(8))
+    return bool(name == b"RIFF" and path.stat().st_size < size_bytes + 8 and size_bytes < _UNKNOWN_RIFF_BYTES)
 
 
 def _read_mp3_lead(path: Path) -> Mp3Lead:

@@ -68,7 +68,7 @@ def _serve(workshop: Workshop, pipe: Pipe) -> None:
 def _outcome(workshop: Workshop, task: Task[Any], control: TaskControl) -> Message:
     """The answer. Whatever goes wrong in a task must not end the worker, hence the wide net."""
     try:
-        return (DONE, workshop.perform(task, control))
+        result = workshop.perform(task, control)
     except StemhouseError as error:
         return _failed(error)
     except OSError as error:
@@ -77,6 +77,8 @@ def _outcome(workshop: Workshop, task: Task[Any], control: TaskControl) -> Messa
     except Exception:
         log.exception("task failed unexpectedly", task=type(task).__name__)
         return _failed(InternalFault("internal error; the worker's log has the request id"))
+    log.info("task done", task=type(task).__name__)
+    return (DONE, result)
 
 
 def _failed(error: StemhouseError) -> Message:

@@ -11,12 +11,12 @@ Only true stems give a number here: without a reference nothing is guessed.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import numpy as np
 
 from services.separator.core.ports import Block
-from stemhouse.audio import QualityReport, StemQuality
+from stemhouse.audio import StemQuality
 from stemhouse.errors import InvalidRequest
 from stemhouse.vocab import QualityStatus
 
@@ -44,10 +44,6 @@ class StemQualityAnalyzer:
         if products.reference_energy == 0.0:
             return StemQuality(stem, QualityStatus.NOT_APPLICABLE, note="the reference is silent")
         return StemQuality(stem, QualityStatus.MEASURED, products.si_sdr_db(), products.sdr_db())
-
-    def assess_stems(self, comparisons: Mapping[str, Comparison | None]) -> QualityReport:
-        """Score several stems one after the other, in the order of `comparisons`."""
-        return QualityReport(REFERENCE_METHOD, tuple(self.assess(*stem) for stem in comparisons.items()))
 
 
 class _InnerProducts:

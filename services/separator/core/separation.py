@@ -4,7 +4,6 @@ All sums are on the integer grid of the stored mix, so with `sum_to_mix` the ste
 whose stems exceed 24 bits is lowered by one common power of two, which costs up to half a grid step per stem.
 """
 
-import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
@@ -85,13 +84,14 @@ def _described(task: SeparateTask, spec: EngineSpec, takes: Takes, encoded: Enco
 
 
 def _publish(task: SeparateTask, stem_set: StemSet, encoded: EncodedStems, bench: Bench) -> StemSet:
-    """Stems first, then the manifest. If another process was faster its manifest stays: the samples are the same."""
+    """Stems first, then the manifest. If another process was faster its manifest stays: the samples are the same.
+
+    A forced result is none from its first new stem until its last: a kill between them leaves no mixture of both.
+    """
+    if task.force:
+        bench.desk.store.delete(task.manifest_key)
     for stem, flac in encoded.flacs.items():
         flac.upload(task.stem_key(stem))
-    manifest = manifest_from_stem_set(stem_set)
-    if task.force:
-        bench.desk.store.put(task.manifest_key, io.BytesIO(manifest))
-        return stem_set
-    if bench.desk.store.put_if_absent(task.manifest_key, manifest):
+    if bench.desk.store.put_if_absent(task.manifest_key, manifest_from_stem_set(stem_set)):
         return stem_set
     return find_result(bench.desk.store, task) or stem_set

@@ -159,6 +159,7 @@ def test_metadata_tells_all() -> None:
         "trimmed_lead_frames": 0,
         "artist": "Björk",
         "title": "Jóga",
+        "damage": "",
     }
     assert told["separation"] == {
         "engine": "starter",
