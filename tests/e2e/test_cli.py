@@ -224,15 +224,19 @@ def test_engines_jobs_and_status_answer(stack: Stack) -> None:
 
 
 def test_one_request_id_follows_a_track_through_the_logs(stack: Stack, tmp_path: Path) -> None:
-    """Every service that worked on it has lines with the id, and each of them names its service."""
+    """Every process that worked on it, workers too, has lines with the id, and each of them names its service."""
     source = new_song(tmp_path / "followed.wav")
     job_id = document(stack.cli("separate", source, "--output", tmp_path, "--json"))["tracks"][0]["job_id"]
     request_id = stack.client.get_job(job_id).request_id
-    for service in ("router", "separator", "exporter"):
-        lines = stack.home.log_file(service).read_text().splitlines()
+    speakers = {
+        "router": {"router"},
+        "separator": {"separator", "separator-files", "separator-device"},
+        "exporter": {"exporter"},
+    }
+    for name, expected in speakers.items():
+        lines = stack.home.log_file(name).read_text().splitlines()
         followed = [json.loads(line) for line in lines if request_id in line]
-        assert followed, service
-        assert {line["service"] for line in followed} == {service}
+        assert {line["service"] for line in followed} == expected
         assert {line["request_id"] for line in followed} == {request_id}
 
 

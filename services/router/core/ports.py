@@ -149,5 +149,5 @@ class Steps(Protocol):
     def run(self, stage: Stage, action: Callable[..., Outcome], *arguments: object) -> Outcome:
         """The action's outcome: now, or as it was recorded before a restart.
 
-        Retries Unavailable for some minutes. Raises what the action raises.
+        Tries again while things are Unavailable, for two minutes. Raises what the action raises.
         """
