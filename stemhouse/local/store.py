@@ -37,7 +37,7 @@ _CONSTANT_FLAGS = (
 )
 # Go's heap otherwise grows to about 1 GB under load and stays there; so limited: 130 MB at rest, 350 MB at most.
 _MEMORY_LIMITS = {"GOMEMLIMIT": "256MiB", "GOGC": "50"}
-_PASSED_ON = ("PATH", "SYSTEMROOT", "TEMP", "TMP")
+_PASSED_ON = ("PATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR")
 
 
 def weed_binary() -> Path:
@@ -97,8 +97,7 @@ def _flags(home: Home, listeners: dict[str, tuple[int, int]]) -> list[str]:
 def _environment(home: Home) -> dict[str, str]:
     """No more than needed: AWS_*, S3_*, WEED_* or a configuration in the home folder would change the store."""
     passed_on = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-    # Its sockets go to the temporary folder and stay there after a kill: so that is the folder it runs in.
-    return {**passed_on, **_MEMORY_LIMITS, "HOME": str(home.store_dir), "TMPDIR": "."}
+    return {**passed_on, **_MEMORY_LIMITS, "HOME": str(home.store_dir)}
 
 
 def store_settings(home: Home, address: str) -> StoreSettings:
