@@ -1,4 +1,4 @@
-"""One child process: started, restarted when it dies, stopped; its output goes to a log of bounded size."""
+"""One child process: started, restarted when it dies, stopped; a log grown too long is set aside at the next start."""
 
 import os
 import subprocess
