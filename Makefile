@@ -61,6 +61,18 @@ bench-quality: .venv/ready ## SI-SDR of the starter: make bench-quality [DATA=fo
 bench: .venv/ready ## speed of the starter through the running stack, against real time
 	$(BIN)/python -m tests.bench.speed
 
+.PHONY: fidelity
+fidelity: .venv/ready ## the fidelity contract for every engine, format, rate and channel count, as a printed matrix
+	$(BIN)/python -m tests.bench.fidelity
+
+.PHONY: bench-demucs
+bench-demucs: .venv/ready ## a full-size HTDemucs of random weights: our samples against demucs' own
+	$(BIN)/python -m tests.bench.demucs
+
+.PHONY: bench-long
+bench-long: .venv/ready ## memory, length and cancel on a long file: make bench-long [MINUTES=180]
+	$(BIN)/python -m tests.bench.long $(if $(MINUTES),--minutes $(MINUTES))
+
 .PHONY: clean
 clean: ## remove the environment and what tools left behind
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -9,6 +9,9 @@ applied, so `stored = gain * source` is exact up to the grid, and peaks are alwa
 
 from dataclasses import dataclass, field
 
+INGEST_VERSION = 2
+"""Grows when ingest takes files that it rejected before: rejections by earlier versions no longer count."""
+
 
 @dataclass(frozen=True)
 class AudioFormat:
@@ -53,8 +56,9 @@ class SourceFacts:
     """What decoding a source told: its container and codec, who decoded it, and the tags that name it.
 
     `bits_per_sample` is 0 where the codec has none (MP3). `trimmed_lead_frames` is the encoder delay that the
-    decoder removed (0 if none, or if the decoder does not say). Empty `artist` or `title`: the file has no such tag.
-    `damage` says what is missing of a file that could be decoded only in part.
+    decoder removed (0 if none, or if the decoder does not say), `trimmed_tail_frames` the padding at the end.
+    Empty `artist` or `title`: the file has no such tag. `damage` says what is missing of a file that could be decoded
+    only in part. `timing_note` says why other players may begin this file at another sample; empty where all agree.
     """
 
     container: str
@@ -65,6 +69,8 @@ class SourceFacts:
     artist: str = ""
     title: str = ""
     damage: str = ""
+    trimmed_tail_frames: int = 0
+    timing_note: str = ""
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,28 @@ class FileFormat(StrEnum):
 
     WAV = "wav"
     FLAC = "flac"
+    AIFF = "aiff"
+    MP3 = "mp3"
+    M4A = "m4a"
+
+    @property
+    def is_lossy(self) -> bool:
+        """Whether the samples that come back are not those that went in."""
+        return self in {FileFormat.MP3, FileFormat.M4A}
+
+    @property
+    def sample_formats(self) -> "tuple[SampleFormat, ...]":
+        """What its files may be asked to hold."""
+        if self is FileFormat.WAV:
+            return tuple(SampleFormat)
+        return (SampleFormat.PCM24,) if self.is_lossy else (SampleFormat.PCM16, SampleFormat.PCM24)
 
 
 class SampleFormat(StrEnum):
-    """Samples of delivered files: PCM of 16 or 24 bits, or 32-bit float (WAV only)."""
+    """Samples of delivered files: PCM of 16 or 24 bits, or 32-bit float (WAV only).
+
+    The lossy formats have none of their own: there it is what the encoder is given, always PCM24.
+    """
 
     PCM16 = "16"
     PCM24 = "24"

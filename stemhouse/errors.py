@@ -5,7 +5,8 @@
     │   └── RequestConflict     the same request_id came with other contents: use a new one
     ├── InputRejected           give another file
     │   ├── UnreadableAudio     not audio, damaged, empty, or not finite
-    │   └── UnsupportedAudio    audio of a shape that Stemhouse does not take
+    │   ├── UnsupportedAudio    audio of a shape that Stemhouse does not take
+    │   └── ModelRejected       a model's file that is cut, altered, of another digest, or no model at all
     ├── NotFound                name something that exists
     ├── Unauthenticated         show valid credentials
     ├── Cancelled               nothing: somebody asked for it
@@ -64,6 +65,12 @@ class UnsupportedAudio(InputRejected):
     """Readable, but of a shape that is not taken (for example more than two channels)."""
 
     reason = "UNSUPPORTED_AUDIO"
+
+
+class ModelRejected(InputRejected):
+    """A model's file is cut, altered, not the one that was promised, or cannot be loaded as a model."""
+
+    reason = "MODEL_REJECTED"
 
 
 class NotFound(StemhouseError):

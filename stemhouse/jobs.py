@@ -23,8 +23,9 @@ class CacheHit(StrEnum):
 class SeparationRequest:
     """What to separate and how.
 
-    `engine` is `auto` or an engine's name. `force` separates again even if a result is known. With `sum_to_mix` the
-    stems add up to the mixture. `references` maps stem names to uploaded true stems to measure against.
+    `engine` is `auto` or an engine's name, `model` one of its models, or empty for the best that is installed. `force`
+    separates again even if a result is known. With `sum_to_mix` the stems add up to the mixture. `references` maps
+    stem names to uploaded true stems to measure against.
     """
 
     source: SourceRef
@@ -33,6 +34,7 @@ class SeparationRequest:
     force: bool = False
     sum_to_mix: bool = True
     references: dict[str, SourceRef] = field(default_factory=dict)
+    model: str = ""
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,23 @@ class EngineOffer:
     stems: tuple[str, ...]
     grade: str
     device: str
+
+
+@dataclass(frozen=True)
+class EngineGap:
+    """An engine that could be offered but for its model: why not, and the command that helps."""
+
+    engine: str
+    cause: str
+    remedy: str
+
+
+@dataclass(frozen=True)
+class EngineSurvey:
+    """What can be asked for now, and what is missing."""
+
+    offers: tuple[EngineOffer, ...]
+    gaps: tuple[EngineGap, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ class ObjectStore(Protocol):
     def put_if_absent(self, key: str, data: bytes) -> bool:
         """Store a small object (<= 1 MiB) unless the key is taken; exactly one of racing callers gets True."""
 
-    def read(self, key: str) -> Iterator[bytes]:
-        """The object in chunks of at most 1 MiB."""
+    def read(self, key: str, offset_bytes: int = 0) -> Iterator[bytes]:
+        """The object in chunks of at most 1 MiB, from an offset on that is 0 or less than its size."""
 
     def size_bytes(self, key: str) -> int | None:
         """The object's size, or None if there is none."""

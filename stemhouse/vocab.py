@@ -3,6 +3,7 @@
 Stem names are open strings: an engine may bring more (guitar, piano). The known ones are named here.
 """
 
+from collections.abc import Iterable
 from enum import StrEnum
 
 VOCALS = "vocals"
@@ -10,8 +11,22 @@ DRUMS = "drums"
 BASS = "bass"
 OTHER = "other"
 
+GUITAR = "guitar"
+PIANO = "piano"
+
 BASE_STEMS = (VOCALS, DRUMS, BASS, OTHER)
 """What every four-stem engine gives, in the order in which they are listed and delivered."""
+
+EXTRA_STEMS = (GUITAR, PIANO)
+"""What some engines give besides, listed behind the others."""
+
+
+def in_listing_order(stems: Iterable[str]) -> tuple[str, ...]:
+    """The base stems first, then the known extra ones, then all others as they come."""
+    given = tuple(stems)
+    known = (*BASE_STEMS, *EXTRA_STEMS)
+    return (*(stem for stem in known if stem in given), *(stem for stem in given if stem not in known))
+
 
 INSTRUMENTAL = "instrumental"
 ACAPELLA = "acapella"

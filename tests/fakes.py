@@ -22,13 +22,13 @@ class MemoryObjectStore:
         """See ObjectStore.put_if_absent."""
         return self.objects.setdefault(key, data) is data
 
-    def read(self, key: str) -> Iterator[bytes]:
+    def read(self, key: str, offset_bytes: int = 0) -> Iterator[bytes]:
         """See ObjectStore.read."""
         if key not in self.objects:
             message = f"no object {key}"
             raise NotFound(message, {"object_key": key})
         data = self.objects[key]
-        for start in range(0, len(data), _CHUNK_BYTES):
+        for start in range(offset_bytes, len(data), _CHUNK_BYTES):
             yield data[start : start + _CHUNK_BYTES]
 
     def size_bytes(self, key: str) -> int | None:

@@ -25,7 +25,8 @@ from stemhouse.audio import (
 from stemhouse.client.endpoints import Endpoints
 from stemhouse.delivery import DeliveryOptions, DeliveryPlan
 from stemhouse.errors import NotFound, StemhouseError, Unavailable
-from stemhouse.jobs import Decision, EngineOffer, Job, JobError, SeparationRequest, SeparationResult
+from stemhouse.jobs import Decision, EngineGap, EngineOffer, Job, JobError, SeparationRequest, SeparationResult
+from stemhouse.models import Model, ModelState, PullProgress
 from stemhouse.platform.interceptors import RpcInterceptor
 from stemhouse.tracks import ScanProgress, Track, TrackPage
 from stemhouse.v1 import (
@@ -37,12 +38,15 @@ from stemhouse.v1 import (
     router_pb2_grpc,
 )
 from stemhouse.vocab import BASE_STEMS, JobState, QualityStatus, Stage
-from stemhouse.wire.audio import engine_to_proto, source_ref_to_proto
+from stemhouse.wire.audio import engine_gap_to_proto, engine_to_proto, source_ref_to_proto
 from stemhouse.wire.delivery import deliver_request_from_proto, plan_to_proto
 from stemhouse.wire.jobs import JOB_STATES, job_to_proto, request_from_proto
+from stemhouse.wire.models import model_to_proto, pull_progress_to_proto
 from stemhouse.wire.tracks import scan_progress_to_proto, track_page_to_proto
 
 STARTER = EngineOffer("starter", "tiny", "starter-tiny-00000000", BASE_STEMS, "basic", "cpu")
+NO_DEMUCS = EngineGap("demucs", "no model is installed", "stemhouse models pull htdemucs")
+HTDEMUCS = Model("htdemucs", "demucs", BASE_STEMS, 84_000_000, "for research", "web", ModelState.AVAILABLE)
 METADATA = "metadata.json"
 
 
@@ -99,6 +103,11 @@ class FakeRouter(router_pb2_grpc.RouterServiceServicer):
         self.watched_after: list[int] = []
         self.cancelled: list[str] = []
         self.offers = [STARTER]
+        self.gaps: list[EngineGap] = []
+        self.models = [HTDEMUCS]
+        self.pulled: list[str] = []
+        self.pull_breaks = 0
+        self.added: list[tuple[str, list[str], str]] = []
 
     def FindSource(self, request: pb.FindSourceRequest, context: grpc.ServicerContext) -> pb.FindSourceResponse:
         """Known, or not."""
@@ -167,7 +176,39 @@ class FakeRouter(router_pb2_grpc.RouterServiceServicer):
 
     def ListEngines(self, request: pb.ListEnginesRequest, context: grpc.ServicerContext) -> pb.ListEnginesResponse:
         """The offers."""
-        return pb.ListEnginesResponse(engines=map(engine_to_proto, self.offers))
+        return pb.ListEnginesResponse(
+            engines=map(engine_to_proto, self.offers), gaps=map(engine_gap_to_proto, self.gaps)
+        )
+
+    def ListModels(self, request: pb.ListModelsRequest, context: grpc.ServicerContext) -> pb.ListModelsResponse:
+        """All."""
+        return pb.ListModelsResponse(models=map(model_to_proto, self.models))
+
+    def PullModel(self, request: pb.PullModelRequest, context: grpc.ServicerContext) -> Iterator[pb.PullModelResponse]:
+        """Half of it, then the model, installed; or broken off, for as often as `pull_breaks` says."""
+        model = next((model for model in self.models if model.name == request.name), None)
+        if model is None:
+            message = f"no model {request.name}"
+            raise NotFound(message)
+        self.pulled.append(request.name)
+        yield pb.PullModelResponse(progress=pull_progress_to_proto(PullProgress("weights", 1, 2)))
+        if self.pull_breaks:
+            self.pull_breaks -= 1
+            message = "restarting"
+            raise Unavailable(message)
+        yield pb.PullModelResponse(model=model_to_proto(replace(model, state=ModelState.INSTALLED)))
+
+    def VerifyModels(self, request: pb.VerifyModelsRequest, context: grpc.ServicerContext) -> pb.VerifyModelsResponse:
+        """Those that are named, or all."""
+        found = [model for model in self.models if not request.names or model.name in request.names]
+        return pb.VerifyModelsResponse(models=map(model_to_proto, found))
+
+    def AddModel(self, request: pb.AddModelRequest, context: grpc.ServicerContext) -> pb.AddModelResponse:
+        """Take whatever was uploaded."""
+        self.added.append((request.name, [file.file_name for file in request.files], request.licence_note))
+        assert {file.sha256 for file in request.files} <= self.known
+        model = Model(request.name, "demucs", BASE_STEMS, 1, request.licence_note, "added", ModelState.INSTALLED)
+        return pb.AddModelResponse(model=model_to_proto(model))
 
     def _way(self, job_id: str) -> list[Job]:
         if job_id not in self.jobs:

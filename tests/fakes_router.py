@@ -1,7 +1,7 @@
 """Fakes of the router's ports. The ledgers pass the contract suite of the SQL ones."""
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -16,12 +16,15 @@ from stemhouse.audio import (
     StemRef,
     StemSet,
 )
-from stemhouse.errors import Cancelled, InvalidRequest, NotFound, RequestConflict, StemhouseError
-from stemhouse.jobs import EngineOffer, Job, JobError, SeparationRequest, SeparationResult
+from stemhouse.errors import Cancelled, InvalidRequest, NotFound, RequestConflict, StemhouseError, Unavailable
+from stemhouse.jobs import EngineGap, EngineOffer, EngineSurvey, Job, JobError, SeparationRequest, SeparationResult
+from stemhouse.models import Model, ModelState, PullProgress
 from stemhouse.vocab import BASE_STEMS, JobState, Stage
 
 STARTER = EngineOffer("starter", "tiny", "starter-tiny-00000000", BASE_STEMS, "basic", "cpu")
 DEMUCS = EngineOffer("demucs", "htdemucs", "demucs-htdemucs-11111111", BASE_STEMS, "standard", "cpu")
+NO_DEMUCS = EngineGap("demucs", "no model is installed", "stemhouse models pull htdemucs")
+HTDEMUCS = Model("htdemucs", "demucs", BASE_STEMS, 84_000_000, "unclear", "https://example.org", ModelState.AVAILABLE)
 FACTS = SourceFacts("WAV", "PCM_24", 24, "fake")
 
 
@@ -64,6 +67,8 @@ class FakeSeparators:
 
     def __init__(self, offers: Sequence[EngineOffer] = (STARTER,)) -> None:
         self.offered = list(offers)
+        self.gaps: tuple[EngineGap, ...] = ()
+        self.is_silent = False
         self.failure: StemhouseError | None = None
         self.ingested: list[SourceRef] = []
         self.separated: list[SeparationTask] = []
@@ -71,9 +76,11 @@ class FakeSeparators:
         self.before_ingest: Callable[[], object] = lambda: None
         self.before_result: Callable[[], object] = lambda: None
 
-    def offers(self) -> list[EngineOffer]:
-        """See Separators.offers."""
-        return self.offered
+    def survey(self) -> EngineSurvey:
+        """See Separators.survey."""
+        if self.is_silent:
+            raise Unavailable("no separator answers")
+        return EngineSurvey(tuple(self.offered), self.gaps)
 
     def ingest(self, source: SourceRef) -> Ingested:
         """The canonical audio has the first digit of the MD5 as its content: other tags, other SHA-256, same audio."""
@@ -98,6 +105,39 @@ class FakeSeparators:
         """See Separators.assess."""
         self.assessed.append(references)
         return QualityReport("si_sdr" if references else "none")
+
+
+class FakeModels:
+    """Models of which `htdemucs` can be pulled; notes what was added."""
+
+    def __init__(self) -> None:
+        self.state = ModelState.AVAILABLE
+        self.failure: StemhouseError | None = None
+        self.added: list[tuple[str, Sequence[SourceRef], str]] = []
+
+    def models(self) -> list[Model]:
+        """See Models.models."""
+        return [replace(HTDEMUCS, state=self.state)]
+
+    def pull(self, name: str, is_wanted: Callable[[], bool]) -> Iterator[PullProgress | Model]:
+        """See Models.pull."""
+        if name != HTDEMUCS.name:
+            raise NotFound(f"no model {name} in the catalogue")
+        assert is_wanted()
+        yield PullProgress("weights.safetensors", 1, 2)
+        self.state = ModelState.INSTALLED
+        yield from self.models()
+
+    def verify(self, names: Sequence[str]) -> list[Model]:
+        """See Models.verify."""
+        return [model for model in self.models() if not names or model.name in names]
+
+    def add(self, name: str, files: Sequence[SourceRef], licence_note: str) -> Model:
+        """See Models.add."""
+        if self.failure:
+            raise self.failure
+        self.added.append((name, files, licence_note))
+        return replace(HTDEMUCS, name=name, licence_note=licence_note, state=ModelState.INSTALLED)
 
 
 class MemoryUploads:

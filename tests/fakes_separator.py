@@ -5,7 +5,7 @@ import io
 import os
 import shutil
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
@@ -16,14 +16,15 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
-from services.separator.adapters.audio_desk import ScratchAudioDesk, open_desk, source_key
+from services.separator.adapters.audio_desk import ScratchAudioDesk, open_desk
 from services.separator.adapters.scratch import ScratchRoot
 from services.separator.core.assessment import AssessTask, assess_stems
 from services.separator.core.blocks import recut
 from services.separator.core.ingest import IngestedTrack, ingest_track
-from services.separator.core.ports import Block, Engine, EngineSpec, StemBlocks, TaskControl
+from services.separator.core.ports import Block, Engine, EngineSpec, Mixture, StemBlocks, TaskControl
 from services.separator.core.results import SeparateTask
 from services.separator.core.separation import Bench, separate_track
+from services.separator.core.sources import source_key
 from stemhouse.audio import AudioFormat, AudioRef, QualityReport, SourceRef, StemSet
 from stemhouse.errors import NotFound
 from stemhouse.ports import ObjectStore
@@ -40,6 +41,17 @@ SHARES: Mapping[str, float] = {VOCALS: 0.37, DRUMS: 0.21, BASS: 0.11, OTHER: 0.2
 UNWATCHED = TaskControl(lambda: False)
 
 
+@dataclass(frozen=True)
+class FakeMixture:
+    """Mixture of blocks in memory, or of what a function gives at each pass."""
+
+    source: Iterable[Block] | Callable[[], Iterable[Block]]
+
+    def blocks(self) -> Iterator[Block]:
+        """See Mixture.blocks."""
+        return iter(self.source() if callable(self.source) else self.source)
+
+
 class FakeEngine:
     """Engine at any format: stems are fixed shares of the mixture, in blocks of its own size, some blocks late."""
 
@@ -50,9 +62,9 @@ class FakeEngine:
         self._block_frames = block_frames
         self.spec = EngineSpec("fake", "shares", "fake-shares-1", tuple(shares), audio_format, grade="basic")
 
-    def separate(self, mixture: Iterable[Block]) -> Iterator[StemBlocks]:
+    def separate(self, mixture: Mixture) -> Iterator[StemBlocks]:
         """See Engine.separate."""
-        for block in recut(mixture, self._block_frames):
+        for block in recut(mixture.blocks(), self._block_frames):
             yield {stem: block * np.float32(share) for stem, share in self._shares.items()}
 
 
@@ -82,10 +94,11 @@ class FolderObjectStore:
             written.unlink()
         return True
 
-    def read(self, key: str) -> Iterator[bytes]:
+    def read(self, key: str, offset_bytes: int = 0) -> Iterator[bytes]:
         """See ObjectStore.read."""
         try:
             with self._path(key).open("rb") as file:
+                file.seek(offset_bytes)
                 while chunk := file.read(_CHUNK_BYTES):
                     yield chunk
         except FileNotFoundError as error:

@@ -1,10 +1,14 @@
 """Composition root of the exporter: settings, adapters, core, servicer."""
 
+from collections.abc import Mapping
 from importlib.metadata import version
+from pathlib import Path
 
-from services.exporter.adapters.flac_encoder import FlacEncoder
+from services.exporter.adapters.ffmpeg_encoder import FfmpegEncoder
+from services.exporter.adapters.libsndfile_encoder import LibsndfileEncoder
 from services.exporter.adapters.stored_audio import StoredFlac
 from services.exporter.core.delivery import StemDelivery
+from services.exporter.core.ports import FileEncoder
 from services.exporter.core.wav import WavEncoder
 from services.exporter.servicer import ExporterServicer, service
 from services.exporter.settings import ExporterSettings
@@ -13,8 +17,19 @@ from stemhouse.platform.object_stores import connect_object_store
 from stemhouse.platform.server import serve
 from stemhouse.platform.telemetry import configure_logging
 
-TOOLS = ("stemhouse", "numpy", "soundfile")
+TOOLS = ("av", "numpy", "soundfile", "stemhouse")
 """Distributions whose versions metadata.json tells."""
+
+
+def file_encoders(scratch_dir: Path) -> Mapping[FileFormat, FileEncoder]:
+    """An encoder for each format."""
+    return {
+        FileFormat.WAV: WavEncoder(),
+        FileFormat.FLAC: LibsndfileEncoder(FileFormat.FLAC, scratch_dir),
+        FileFormat.AIFF: LibsndfileEncoder(FileFormat.AIFF, scratch_dir),
+        FileFormat.MP3: FfmpegEncoder(FileFormat.MP3, scratch_dir),
+        FileFormat.M4A: FfmpegEncoder(FileFormat.M4A, scratch_dir),
+    }
 
 
 def main() -> None:
@@ -25,7 +40,7 @@ def main() -> None:
     store = connect_object_store(settings.store)
     delivery = StemDelivery(
         StoredFlac(store, settings.scratch_dir),
-        {FileFormat.WAV: WavEncoder(), FileFormat.FLAC: FlacEncoder(settings.scratch_dir)},
+        file_encoders(settings.scratch_dir),
         {tool: version(tool) for tool in TOOLS},
     )
     readiness = connect_object_store(settings.store, is_patient=False)

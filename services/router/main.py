@@ -6,8 +6,10 @@ from datetime import UTC, datetime
 
 from services.router.adapters.durable_jobs import DurableJobs
 from services.router.adapters.job_ledger import SqlJobLedger
+from services.router.adapters.model_fleet import ModelFleet
 from services.router.adapters.result_ledger import SqlResultLedger
 from services.router.adapters.separator_fleet import SeparatorFleet
+from services.router.adapters.separator_stubs import connect_separators
 from services.router.adapters.uploads import SpooledUploads
 from services.router.core.cache import StemCache
 from services.router.core.pipeline import StemPipeline
@@ -30,7 +32,8 @@ def main() -> None:
     migrate(database)
     store = connect_object_store(settings.store)
     uploads = SpooledUploads(store, settings.scratch_dir, settings.max_upload_bytes)
-    separators = SeparatorFleet(settings.separator_addresses)
+    stubs = connect_separators(settings.separator_addresses)
+    separators, models = SeparatorFleet(stubs), ModelFleet(stubs)
     results = SqlResultLedger(database)
     durable = DurableJobs(settings.database_url, settings.concurrent_jobs)
     jobs = SqlJobLedger(database, durable.enqueue)
@@ -40,7 +43,7 @@ def main() -> None:
     )
     durable.start(jobs, pipeline.run)
     readiness = connect_object_store(settings.store, is_patient=False)
-    serve(service(RouterServicer(submissions, jobs, uploads, separators), readiness.probe), settings.listen)
+    serve(service(RouterServicer(submissions, jobs, uploads, separators, models), readiness.probe), settings.listen)
     # Running jobs are recorded and resume with the next start; waiting for them would only delay it.
     os._exit(0)
 

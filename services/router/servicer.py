@@ -5,38 +5,51 @@ from collections.abc import Callable, Iterable, Iterator
 import grpc
 import structlog
 
-from services.router.core.ports import JobLedger, Separators, Uploads
+from services.router.core.models import add_model
+from services.router.core.ports import JobLedger, Models, Separators, Uploads
 from services.router.core.submissions import Submissions
 from stemhouse.audio import SourceRef
 from stemhouse.errors import InvalidRequest
+from stemhouse.models import Model, PullProgress
 from stemhouse.platform.server import Service
 from stemhouse.v1 import router_pb2 as pb
 from stemhouse.v1.router_pb2_grpc import RouterServiceServicer, add_RouterServiceServicer_to_server
 from stemhouse.wire.audio import (
     MAX_FILE_NAME_CHARACTERS,
+    engine_gap_to_proto,
     engine_to_proto,
     source_ref_from_proto,
     source_ref_to_proto,
 )
 from stemhouse.wire.jobs import JOB_STATES, job_to_proto, request_from_proto
-from stemhouse.wire.validation import REQUEST_ID, FieldChecks
+from stemhouse.wire.models import (
+    LONGEST_LICENCE_NOTE,
+    MODEL_FILE_NAME,
+    model_to_proto,
+    pull_progress_to_proto,
+)
+from stemhouse.wire.validation import NAME, REQUEST_ID, FieldChecks
 
 SERVICE_NAME = pb.DESCRIPTOR.services_by_name["RouterService"].full_name
 
 _DEFAULT_PAGE_SIZE = 50
 _MAX_PAGE_SIZE = 500
 _HEARTBEAT_S = 5.0
+_MOST_MODEL_FILES = 16
 
 
 class RouterServicer(RouterServiceServicer):
     """See protos/stemhouse/v1/router.proto."""
 
-    def __init__(self, submissions: Submissions, jobs: JobLedger, uploads: Uploads, separators: Separators) -> None:
+    def __init__(
+        self, submissions: Submissions, jobs: JobLedger, uploads: Uploads, separators: Separators, models: Models
+    ) -> None:
         """Keep what the methods call."""
         self._submissions = submissions
         self._jobs = jobs
         self._uploads = uploads
         self._separators = separators
+        self._models = models
 
     def FindSource(self, request: pb.FindSourceRequest, context: grpc.ServicerContext) -> pb.FindSourceResponse:
         """Tell whether the bytes are needed."""
@@ -88,8 +101,31 @@ class RouterServicer(RouterServiceServicer):
         return pb.CancelJobResponse(job=job_to_proto(self._jobs.request_cancel(request.job_id)))
 
     def ListEngines(self, request: pb.ListEnginesRequest, context: grpc.ServicerContext) -> pb.ListEnginesResponse:
-        """Tell what can be asked for."""
-        return pb.ListEnginesResponse(engines=[engine_to_proto(offer) for offer in self._separators.offers()])
+        """Tell what can be asked for, and what is missing."""
+        survey = self._separators.survey()
+        return pb.ListEnginesResponse(
+            engines=map(engine_to_proto, survey.offers), gaps=map(engine_gap_to_proto, survey.gaps)
+        )
+
+    def ListModels(self, request: pb.ListModelsRequest, context: grpc.ServicerContext) -> pb.ListModelsResponse:
+        """List the models of the catalogue, and others that are installed."""
+        return pb.ListModelsResponse(models=map(model_to_proto, self._models.models()))
+
+    def PullModel(self, request: pb.PullModelRequest, context: grpc.ServicerContext) -> Iterator[pb.PullModelResponse]:
+        """Install a model of the catalogue: progress, then the model."""
+        _check_model_names([request.name])
+        return map(_pull_event_to_proto, self._models.pull(request.name, context.is_active))
+
+    def VerifyModels(self, request: pb.VerifyModelsRequest, context: grpc.ServicerContext) -> pb.VerifyModelsResponse:
+        """Read installed models from end to end."""
+        _check_model_names(request.names)
+        return pb.VerifyModelsResponse(models=map(model_to_proto, self._models.verify(request.names)))
+
+    def AddModel(self, request: pb.AddModelRequest, context: grpc.ServicerContext) -> pb.AddModelResponse:
+        """Install a model from uploaded files."""
+        files = _model_files(request)
+        model = add_model(self._models, self._uploads, request.name, files, request.licence_note)
+        return pb.AddModelResponse(model=model_to_proto(model))
 
 
 def _receive(uploads: Uploads, messages: Iterator[pb.UploadTrackRequest]) -> SourceRef:
@@ -105,6 +141,30 @@ def _chunks(messages: Iterable[pb.UploadTrackRequest]) -> Iterator[bytes]:
         if not message.HasField("chunk"):
             raise InvalidRequest("every message but the first must be a chunk", {"chunk": "must be set"})
         yield message.chunk
+
+
+def _check_model_names(names: Iterable[str]) -> None:
+    checks = FieldChecks()
+    for name in names:
+        checks.matches("name", name, NAME)
+    checks.done()
+
+
+def _model_files(request: pb.AddModelRequest) -> list[SourceRef]:
+    checks = FieldChecks()
+    checks.matches("name", request.name, NAME)
+    checks.within("files", len(request.files), 1, _MOST_MODEL_FILES)
+    checks.within("licence_note", len(request.licence_note), 0, LONGEST_LICENCE_NOTE)
+    for index, file in enumerate(request.files):
+        checks.matches(f"files[{index}].file_name", file.file_name, MODEL_FILE_NAME)
+    checks.done()
+    return [source_ref_from_proto(file) for file in request.files]
+
+
+def _pull_event_to_proto(event: PullProgress | Model) -> pb.PullModelResponse:
+    if isinstance(event, Model):
+        return pb.PullModelResponse(model=model_to_proto(event))
+    return pb.PullModelResponse(progress=pull_progress_to_proto(event))
 
 
 def service(servicer: RouterServicer, check_ready: Callable[[], None]) -> Service:

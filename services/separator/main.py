@@ -5,6 +5,7 @@ from functools import partial
 from services.separator.adapters.runs import ThreadedRuns
 from services.separator.adapters.workers import WorkerProcess
 from services.separator.core.station import Station
+from services.separator.pull import open_model_store
 from services.separator.servicer import SeparatorServicer, service
 from services.separator.settings import SeparatorSettings
 from services.separator.worker import open_device_workshop, open_files_workshop
@@ -20,7 +21,8 @@ def main() -> None:
     store = connect_object_store(settings.store)
     device = WorkerProcess("device", partial(open_device_workshop, settings))
     files = WorkerProcess("files", partial(open_files_workshop, settings))
-    station = Station(store, files, device, ThreadedRuns())
+    models = open_model_store(settings.models, lambda: store)
+    station = Station(store, files, device, ThreadedRuns(), models)
 
     readiness = connect_object_store(settings.store, is_patient=False)
 

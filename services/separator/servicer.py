@@ -1,18 +1,21 @@
 """SeparatorService over a Station: wire in, one call, wire out."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import grpc
 
+from services.separator.core.model_additions import Addition
 from services.separator.core.results import SeparateTask
 from services.separator.core.station import Station
 from stemhouse.audio import StemSet
+from stemhouse.models import Model, PullProgress
 from stemhouse.platform.server import Service
 from stemhouse.v1 import separator_pb2 as pb
 from stemhouse.v1.separator_pb2_grpc import SeparatorServiceServicer, add_SeparatorServiceServicer_to_server
 from stemhouse.wire.audio import (
     audio_ref_from_proto,
     audio_ref_to_proto,
+    engine_gap_to_proto,
     engine_to_proto,
     quality_to_proto,
     source_facts_to_proto,
@@ -20,7 +23,10 @@ from stemhouse.wire.audio import (
     stem_set_from_proto,
     stem_set_to_proto,
 )
+from stemhouse.wire.models import LONGEST_LICENCE_NOTE, model_to_proto, pull_progress_to_proto
 from stemhouse.wire.validation import NAME, FieldChecks
+
+_MOST_FILES = 64
 
 SERVICE_NAME = pb.DESCRIPTOR.services_by_name["SeparatorService"].full_name
 
@@ -51,10 +57,43 @@ class SeparatorServicer(SeparatorServiceServicer):
     def ListLocalEngines(
         self, request: pb.ListLocalEnginesRequest, context: grpc.ServicerContext
     ) -> pb.ListLocalEnginesResponse:
-        """List the engines that are loaded, and the room for more work."""
+        """List the engines that are ready, those that lack a model, and the room for more work."""
         local = self._station.local_engines()
-        engines = [engine_to_proto(offer) for offer in local.offers]
-        return pb.ListLocalEnginesResponse(engines=engines, slot_count=local.slot_count, busy_count=local.busy_count)
+        return pb.ListLocalEnginesResponse(
+            engines=[engine_to_proto(offer) for offer in local.offers],
+            slot_count=local.slot_count,
+            busy_count=local.busy_count,
+            gaps=[engine_gap_to_proto(gap) for gap in local.gaps],
+        )
+
+    def ListLocalModels(
+        self, request: pb.ListLocalModelsRequest, context: grpc.ServicerContext
+    ) -> pb.ListLocalModelsResponse:
+        """List the models of the catalogue, and others that are installed."""
+        return pb.ListLocalModelsResponse(models=[model_to_proto(model) for model in self._station.list_models()])
+
+    def PullLocalModel(
+        self, request: pb.PullLocalModelRequest, context: grpc.ServicerContext
+    ) -> Iterator[pb.PullLocalModelResponse]:
+        """Install a model of the catalogue: progress, then the model."""
+        _check_model_names([request.name])
+        for event in self._station.pull_model(request.name, context.is_active):
+            yield _pull_event_to_proto(event)
+
+    def VerifyLocalModels(
+        self, request: pb.VerifyLocalModelsRequest, context: grpc.ServicerContext
+    ) -> pb.VerifyLocalModelsResponse:
+        """Read installed models from end to end."""
+        _check_model_names(request.names)
+        models = self._station.verify_models(request.names, context.is_active)
+        return pb.VerifyLocalModelsResponse(models=[model_to_proto(model) for model in models])
+
+    def AddLocalModel(
+        self, request: pb.AddLocalModelRequest, context: grpc.ServicerContext
+    ) -> pb.AddLocalModelResponse:
+        """Install a model of one's own."""
+        model = self._station.add_model(_addition_from_proto(request), context.is_active)
+        return pb.AddLocalModelResponse(model=model_to_proto(model))
 
 
 def service(servicer: SeparatorServicer, check_ready: Callable[[], None]) -> Service:
@@ -67,6 +106,28 @@ def _task_from_proto(request: pb.SeparateRequest) -> SeparateTask:
     checks.matches("engine_id", request.engine_id, NAME)
     checks.done()
     return SeparateTask(audio_ref_from_proto(request.audio), request.engine_id, request.sum_to_mix, request.force)
+
+
+def _check_model_names(names: Iterable[str]) -> None:
+    checks = FieldChecks()
+    for name in names:
+        checks.matches("name", name, NAME)
+    checks.done()
+
+
+def _addition_from_proto(request: pb.AddLocalModelRequest) -> Addition:
+    checks = FieldChecks()
+    checks.matches("name", request.name, NAME)
+    checks.within("files", len(request.files), 1, _MOST_FILES)
+    checks.within("licence_note", len(request.licence_note), 0, LONGEST_LICENCE_NOTE)
+    checks.done()
+    return Addition(request.name, tuple(map(source_ref_from_proto, request.files)), request.licence_note)
+
+
+def _pull_event_to_proto(event: PullProgress | Model) -> pb.PullLocalModelResponse:
+    if isinstance(event, Model):
+        return pb.PullLocalModelResponse(model=model_to_proto(event))
+    return pb.PullLocalModelResponse(progress=pull_progress_to_proto(event))
 
 
 def _event_to_proto(event: float | StemSet) -> pb.SeparateResponse:

@@ -4,30 +4,35 @@ Only the device worker imports torch, and only once it runs in its own process.
 """
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
+from importlib.util import find_spec
 from typing import Any
 
 import soundfile
 
 from services.separator.adapters.adapting import separate_in_format
 from services.separator.adapters.audio_desk import open_desk
+from services.separator.adapters.engine_rack import EngineRack, ModelLoader
+from services.separator.adapters.installed_models import InstalledModels
 from services.separator.adapters.scratch import ScratchRoot
 from services.separator.adapters.worker_child import Workshop
 from services.separator.core.assessment import AssessTask, assess_stems
 from services.separator.core.ingest import IngestTask, ingest_track
-from services.separator.core.ports import Block, Engine, EngineSpec, StemBlocks, Task, TaskControl
+from services.separator.core.models import DEMUCS, InspectModelTask
+from services.separator.core.ports import Engine, EngineSpec, Mixture, StemBlocks, Task, TaskControl
 from services.separator.core.results import SeparateTask
 from services.separator.core.separation import Bench, separate_track
 from services.separator.settings import SeparatorSettings
-from stemhouse.audio import AudioFormat, StemSet
-from stemhouse.errors import EngineUnavailable, InternalFault
+from stemhouse.audio import AudioFormat
+from stemhouse.errors import InternalFault
 from stemhouse.platform.object_stores import connect_object_store
 from stemhouse.platform.telemetry import configure_logging
 from stemhouse.ports import ObjectStore
 
 _PACKAGES = ("numpy", "soundfile", "soxr", "stemhouse", "torch")
+_MORE_PACKAGES = {DEMUCS: ("demucs", "safetensors")}
 
 
 def open_files_workshop(settings: SeparatorSettings) -> Workshop:
@@ -37,15 +42,27 @@ def open_files_workshop(settings: SeparatorSettings) -> Workshop:
 
 
 def open_device_workshop(settings: SeparatorSettings) -> Workshop:
-    """For separating, with all engines loaded; raises EngineUnavailable if one cannot be."""
+    """For separating: the starter is loaded, models are when they are needed.
+
+    Raises EngineUnavailable if the starter cannot be loaded.
+    """
     import torch  # noqa: PLC0415 - the server and the files worker import this module, too, and need no torch
 
     from services.separator.adapters.starter.engine import StarterEngine  # noqa: PLC0415 - likewise
 
     configure_logging("separator-device", settings.log_level)
     torch.set_num_threads(settings.threads_per_device)
-    engines = [StarterEngine.installed()]
-    return device_workshop(connect_object_store(settings.store), ScratchRoot(settings.scratch_dir), engines)
+    rack = EngineRack([StarterEngine.installed()], InstalledModels(settings.models.dir), _model_loaders())
+    return device_workshop(connect_object_store(settings.store), ScratchRoot(settings.scratch_dir), rack)
+
+
+def _model_loaders() -> dict[str, ModelLoader]:
+    """By engine; those whose package is not installed are missing."""
+    if find_spec("demucs") is None:
+        return {}
+    from services.separator.adapters.demucs.engine import DemucsModels  # noqa: PLC0415 - see open_device_workshop
+
+    return {DEMUCS: DemucsModels()}
 
 
 def files_workshop(store: ObjectStore, scratch: ScratchRoot) -> Workshop:
@@ -63,27 +80,20 @@ def files_workshop(store: ObjectStore, scratch: ScratchRoot) -> Workshop:
     return Workshop(None, perform, scratch.close)
 
 
-def device_workshop(store: ObjectStore, scratch: ScratchRoot, engines: Sequence[Engine]) -> Workshop:
-    """A workshop for SeparateTask; it greets with the specs of its engines."""
-    by_id = {engine.spec.engine_id: engine for engine in engines}
-    versions = _versions()
+def device_workshop(store: ObjectStore, scratch: ScratchRoot, rack: EngineRack) -> Workshop:
+    """A workshop for SeparateTask and InspectModelTask; it greets with what the rack holds and can load."""
 
-    def perform(task: Task[Any], control: TaskControl) -> StemSet:
-        if not isinstance(task, SeparateTask):
-            message = f"the device worker has no {type(task).__name__}"
-            raise InternalFault(message)
-        engine = _EngineInFormat(_engine(by_id, task.engine_id), task.audio.format)
-        with open_desk(store, scratch, control) as desk:
-            return separate_track(task, engine, Bench(desk, control, time.monotonic, versions))
+    def perform(task: Task[Any], control: TaskControl) -> Any:
+        if isinstance(task, InspectModelTask):
+            return rack.inspect(task)
+        if isinstance(task, SeparateTask):
+            engine = _EngineInFormat(rack.engine(task.engine_id), task.audio.format)
+            with open_desk(store, scratch, control) as desk:
+                return separate_track(task, engine, Bench(desk, control, time.monotonic, _versions(engine.spec.name)))
+        message = f"the device worker has no {type(task).__name__}"
+        raise InternalFault(message)
 
-    return Workshop(tuple(engine.spec for engine in engines), perform, scratch.close)
-
-
-def _engine(by_id: Mapping[str, Engine], engine_id: str) -> Engine:
-    if engine_id not in by_id:
-        message = f"no engine {engine_id} here"
-        raise EngineUnavailable(message, {"engine_id": engine_id})
-    return by_id[engine_id]
+    return Workshop(rack.greeting, perform, scratch.close)
 
 
 @dataclass(frozen=True)
@@ -97,10 +107,11 @@ class _EngineInFormat:
     def spec(self) -> EngineSpec:
         return self.engine.spec
 
-    def separate(self, mixture: Iterable[Block]) -> Iterator[StemBlocks]:
+    def separate(self, mixture: Mixture) -> Iterator[StemBlocks]:
         return separate_in_format(self.engine, mixture, self.audio_format)
 
 
-def _versions() -> dict[str, str]:
-    """Of the packages that samples may depend on."""
-    return {"libsndfile": soundfile.__libsndfile_version__, **{name: version(name) for name in _PACKAGES}}
+def _versions(engine: str) -> dict[str, str]:
+    """Of the packages that the engine's samples may depend on."""
+    packages = (*_PACKAGES, *_MORE_PACKAGES.get(engine, ()))
+    return {"libsndfile": soundfile.__libsndfile_version__, **{name: version(name) for name in packages}}

@@ -1,6 +1,6 @@
 """Progress in a terminal."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -33,12 +33,24 @@ class BarProgress:
 
 @contextmanager
 def open_bar() -> Iterator[BarProgress]:
-    """A bar on stderr that leaves nothing behind."""
+    """A bar for jobs on stderr that leaves nothing behind."""
+    with _bars() as bars:
+        yield BarProgress(bars)
+
+
+@contextmanager
+def open_share_bar(title: str) -> Iterator[Callable[[float], None]]:
+    """A bar on stderr for a share from 0 to 1."""
+    with _bars() as bars:
+        task_id = bars.add_task(title, total=1.0)
+        yield lambda share: bars.update(task_id, completed=share)
+
+
+def _bars() -> Progress:
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}", markup=False),
         BarColumn(),
         TextColumn("{task.percentage:>3.0f} %"),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-        yield BarProgress(bars)
+    return Progress(*columns, console=Console(stderr=True), transient=True)

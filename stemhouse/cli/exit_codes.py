@@ -25,6 +25,7 @@ EXIT_CODES: Mapping[type[StemhouseError], ExitCode] = {
     errors.InputRejected: ExitCode.REJECTED,
     errors.UnreadableAudio: ExitCode.REJECTED,
     errors.UnsupportedAudio: ExitCode.REJECTED,
+    errors.ModelRejected: ExitCode.REJECTED,
     errors.NotFound: ExitCode.USAGE,
     errors.Unauthenticated: ExitCode.UNAVAILABLE,
     errors.Cancelled: ExitCode.FAILURES,

@@ -17,6 +17,7 @@ _COMMANDS = {
     "separate": "stemhouse.cli.separate",
     "jobs": "stemhouse.cli.jobs",
     "engines": "stemhouse.cli.engines",
+    "models": "stemhouse.cli.models",
     "library": "stemhouse.cli.library",
     "up": "stemhouse.cli.up",
     "down": "stemhouse.cli.stack",

@@ -82,6 +82,30 @@ def left_text(left_s: float | None) -> str:
 
 
 @contextmanager
+def show_share(title: str, write: Callable[[str], None]) -> Iterator[Callable[[float], None]]:
+    """For the block, a way to show a share from 0 to 1: a bar if stderr is a terminal, else a line at each quarter."""
+    if not sys.stderr.isatty():
+        yield _quarters(title, write)
+        return
+    from stemhouse.cli.bars import open_share_bar  # noqa: PLC0415  see show_progress
+
+    with open_share_bar(title) as show:
+        yield show
+
+
+def _quarters(title: str, write: Callable[[str], None]) -> Callable[[float], None]:
+    written: set[int] = set()
+
+    def show(share: float) -> None:
+        step = int(share / _LINE_STEP)
+        if step not in written:
+            written.add(step)
+            write(f"{title} {share:.0%}")
+
+    return show
+
+
+@contextmanager
 def show_progress(write: Callable[[str], None]) -> Iterator[ProgressView]:
     """A view for the block: a bar if stderr is a terminal."""
     if not sys.stderr.isatty():

@@ -27,6 +27,7 @@ def _stem_names(_context: click.Context, _option: click.Parameter, text: str) ->
     "files", nargs=-1, required=True, metavar="FILE...", type=click.Path(exists=True, dir_okay=False, path_type=Path)
 )
 @click.option("--engine", default=AUTO_ENGINE, show_default=True, help="auto, or an engine that `engines` lists.")
+@click.option("--model", default="", help="A model of the engine, as `models list` names it.")
 @click.option(
     "--stems", default="", callback=_stem_names, help="Stems to deliver, by comma; also instrumental, acapella."
 )
@@ -40,7 +41,11 @@ def _stem_names(_context: click.Context, _option: click.Parameter, text: str) ->
 )
 @click.option("--format", "file_format", default="wav", show_default=True, type=click.Choice([*map(str, FileFormat)]))
 @click.option(
-    "--bit-depth", default="24", show_default=True, type=click.Choice([*map(str, SampleFormat)]), help="32f: float."
+    "--bit-depth",
+    default="24",
+    show_default=True,
+    type=click.Choice([*map(str, SampleFormat)]),
+    help="32f: float; WAV only.",
 )
 @click.option(
     "--reference",
@@ -66,6 +71,7 @@ def separate(  # noqa: PLR0913  one parameter for each option
     files: tuple[Path, ...],
     *,
     engine: str,
+    model: str,
     stems: tuple[str, ...],
     output_dir: Path,
     file_format: str,
@@ -79,14 +85,16 @@ def separate(  # noqa: PLR0913  one parameter for each option
 
     All files are submitted at once and delivered in order; a file that fails does not stop the others.
     """
-    if file_format == FileFormat.FLAC and bit_depth == SampleFormat.FLOAT32:
-        raise click.UsageError("FLAC holds 16 or 24 bits: --bit-depth 32f needs --format wav")
+    able = FileFormat(file_format).sample_formats
+    if bit_depth not in able:
+        raise click.UsageError(f"--format {file_format} takes --bit-depth {' or '.join(able)}, not {bit_depth}")
     if reference_dir and len(files) > 1:
         raise click.UsageError("--reference is about one FILE")
     wish = Wish(
         output_dir=output_dir,
         delivery=DeliveryOptions(FileFormat(file_format), SampleFormat(bit_depth), stems),
         engine=engine,
+        model=model,
         priority=priority,
         force=force,
         sum_to_mix=sum_to_mix,

@@ -15,7 +15,7 @@ from stemhouse.client.sdk import Stemhouse
 from stemhouse.delivery import DeliveryOptions
 from stemhouse.errors import Cancelled, InternalFault, InvalidRequest, StemhouseError, error_from_reason
 from stemhouse.jobs import DEFAULT_PRIORITY, Job, SeparationRequest, SeparationResult
-from stemhouse.vocab import AUTO_ENGINE, BASE_STEMS, DERIVED_STEMS, JobState
+from stemhouse.vocab import AUTO_ENGINE, BASE_STEMS, DERIVED_STEMS, EXTRA_STEMS, JobState
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,7 @@ class Wish:
     output_dir: Path
     delivery: DeliveryOptions
     engine: str = AUTO_ENGINE
+    model: str = ""
     priority: int = DEFAULT_PRIORITY
     force: bool = False
     sum_to_mix: bool = True
@@ -72,7 +73,7 @@ def reference_files(folder: Path) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for file in sorted(folder.iterdir()):
         stem = file.stem.lower()
-        if stem not in (*BASE_STEMS, *DERIVED_STEMS) or not file.is_file():
+        if stem not in (*BASE_STEMS, *EXTRA_STEMS, *DERIVED_STEMS) or not file.is_file():
             continue
         if stem in found:
             message = f"{path_text(folder)} has two references for {stem}: {found[stem].name} and {file.name}"
@@ -88,7 +89,11 @@ def _check_stems(client: Stemhouse, wish: Wish) -> None:
     """Better now than after a long separation. Where no engine answers, the router has the better error."""
     if not wish.delivery.stems:
         return
-    offers = [offer for offer in client.engines() if wish.engine in (AUTO_ENGINE, offer.name)]
+    offers = [
+        offer
+        for offer in client.survey().offers
+        if wish.engine in (AUTO_ENGINE, offer.name) and wish.model in ("", offer.model)
+    ]
     known = {stem for offer in offers for stem in offer.stems} | set(DERIVED_STEMS)
     unknown = [stem for stem in wish.delivery.stems if stem not in known]
     if offers and unknown:
@@ -105,6 +110,7 @@ def _submit(client: Stemhouse, outcome: Outcome, wish: Wish, _progress: Progress
         request = SeparationRequest(
             source=client.upload(outcome.file),
             engine=wish.engine,
+            model=wish.model,
             priority=wish.priority,
             force=wish.force,
             sum_to_mix=wish.sum_to_mix,

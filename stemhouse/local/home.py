@@ -59,6 +59,11 @@ class Home:
         return self.store_dir / "credentials.json"
 
     @property
+    def models_dir(self) -> Path:
+        """Models of the engines."""
+        return self.root / "models"
+
+    @property
     def scratch_dir(self) -> Path:
         """Temporary files of the services."""
         return self.root / "scratch"

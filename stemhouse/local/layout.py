@@ -18,6 +18,7 @@ def stack_specs(home: Home) -> list[ChildSpec]:
     addresses = {name: f"{LOOPBACK}:{port}" for name, port in zip(names, free_ports(len(names)), strict=True)}
     own_settings = {
         ROUTER: {"SEPARATORS": addresses[SEPARATOR], "DATABASE_URL": _database_url(home, ROUTER, "ledger.db")},
+        SEPARATOR: {"MODELS__DIR": str(home.models_dir)},
         LIBRARY: {"DATABASE_URL": _database_url(home, LIBRARY, "library.db")},
     }
     common = {

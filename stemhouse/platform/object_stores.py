@@ -84,10 +84,10 @@ class S3ObjectStore:
             raise StorageUnavailable(message, {"object_key": key})
         return True
 
-    def read(self, key: str) -> Iterator[bytes]:
+    def read(self, key: str, offset_bytes: int = 0) -> Iterator[bytes]:
         """See ObjectStore.read."""
         with _storage_errors(key):
-            response = self._client.get_object(self._bucket, key)
+            response = self._client.get_object(self._bucket, key, offset=offset_bytes)
             try:
                 yield from response.stream(_CHUNK_BYTES)
             finally:

@@ -176,6 +176,8 @@ class SourceFacts(_message.Message):
     ARTIST_FIELD_NUMBER: _builtins.int
     TITLE_FIELD_NUMBER: _builtins.int
     DAMAGE_FIELD_NUMBER: _builtins.int
+    TRIMMED_TAIL_FRAMES_FIELD_NUMBER: _builtins.int
+    TIMING_NOTE_FIELD_NUMBER: _builtins.int
     container: _builtins.str
     codec: _builtins.str
     bits_per_sample: _builtins.int
@@ -186,6 +188,10 @@ class SourceFacts(_message.Message):
     title: _builtins.str
     damage: _builtins.str
     """What is missing of a file that could be decoded only in part; empty for a sound one."""
+    trimmed_tail_frames: _builtins.int
+    """Padding that the encoder added at the end and the decoder removed."""
+    timing_note: _builtins.str
+    """Why other players may begin this file at another sample; empty where all that are known agree."""
     def __init__(
         self,
         *,
@@ -197,10 +203,12 @@ class SourceFacts(_message.Message):
         artist: _builtins.str = ...,
         title: _builtins.str = ...,
         damage: _builtins.str = ...,
+        trimmed_tail_frames: _builtins.int = ...,
+        timing_note: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["artist", b"artist", "bits_per_sample", b"bits_per_sample", "codec", b"codec", "container", b"container", "damage", b"damage", "decoder", b"decoder", "title", b"title", "trimmed_lead_frames", b"trimmed_lead_frames"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artist", b"artist", "bits_per_sample", b"bits_per_sample", "codec", b"codec", "container", b"container", "damage", b"damage", "decoder", b"decoder", "timing_note", b"timing_note", "title", b"title", "trimmed_lead_frames", b"trimmed_lead_frames", "trimmed_tail_frames", b"trimmed_tail_frames"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -417,6 +425,35 @@ class Engine(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Engine: _TypeAlias = Engine  # noqa: Y015
+
+@_typing.final
+class EngineGap(_message.Message):
+    """An engine that a separator could run but cannot offer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENGINE_FIELD_NUMBER: _builtins.int
+    CAUSE_FIELD_NUMBER: _builtins.int
+    REMEDY_FIELD_NUMBER: _builtins.int
+    engine: _builtins.str
+    cause: _builtins.str
+    """Why not: no model, or a damaged one."""
+    remedy: _builtins.str
+    """What to do about it: a command."""
+    def __init__(
+        self,
+        *,
+        engine: _builtins.str = ...,
+        cause: _builtins.str = ...,
+        remedy: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "engine", b"engine", "remedy", b"remedy"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EngineGap: _TypeAlias = EngineGap  # noqa: Y015
 
 @_typing.final
 class Decision(_message.Message):

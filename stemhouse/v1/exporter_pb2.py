@@ -25,17 +25,17 @@ _sym_db = _symbol_database.Default()
 from stemhouse.v1 import audio_pb2 as stemhouse_dot_v1_dot_audio__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bstemhouse/v1/exporter.proto\x12\x0cstemhouse.v1\x1a\x18stemhouse/v1/audio.proto\"\xb1\x01\n\x0e\x44\x65liverRequest\x12.\n\x06result\x18\x01 \x01(\x0b\x32\x1e.stemhouse.v1.SeparationResult\x12-\n\x0b\x66ile_format\x18\x02 \x01(\x0e\x32\x18.stemhouse.v1.FileFormat\x12\x31\n\rsample_format\x18\x03 \x01(\x0e\x32\x1a.stemhouse.v1.SampleFormat\x12\r\n\x05stems\x18\x04 \x03(\t\"V\n\x0c\x44\x65liveryPlan\x12\x0e\n\x06\x66older\x18\x01 \x01(\t\x12\x12\n\nfile_names\x18\x02 \x03(\t\x12\x14\n\x0c\x64\x65livery_key\x18\x03 \x01(\t\x12\x0c\n\x04gain\x18\x04 \x01(\x01\"-\n\tFileStart\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nsize_bytes\x18\x02 \x01(\x03\"\x19\n\x07\x46ileEnd\x12\x0e\n\x06sha256\x18\x01 \x01(\t\"\xb0\x01\n\x0f\x44\x65liverResponse\x12*\n\x04plan\x18\x01 \x01(\x0b\x32\x1a.stemhouse.v1.DeliveryPlanH\x00\x12-\n\nfile_start\x18\x02 \x01(\x0b\x32\x17.stemhouse.v1.FileStartH\x00\x12\x0f\n\x05\x63hunk\x18\x03 \x01(\x0cH\x00\x12)\n\x08\x66ile_end\x18\x04 \x01(\x0b\x32\x15.stemhouse.v1.FileEndH\x00\x42\x06\n\x04part*T\n\nFileFormat\x12\x1b\n\x17\x46ILE_FORMAT_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x46ILE_FORMAT_WAV\x10\x01\x12\x14\n\x10\x46ILE_FORMAT_FLAC\x10\x02*z\n\x0cSampleFormat\x12\x1d\n\x19SAMPLE_FORMAT_UNSPECIFIED\x10\x00\x12\x17\n\x13SAMPLE_FORMAT_PCM16\x10\x01\x12\x17\n\x13SAMPLE_FORMAT_PCM24\x10\x02\x12\x19\n\x15SAMPLE_FORMAT_FLOAT32\x10\x03\x32[\n\x0f\x45xporterService\x12H\n\x07\x44\x65liver\x12\x1c.stemhouse.v1.DeliverRequest\x1a\x1d.stemhouse.v1.DeliverResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bstemhouse/v1/exporter.proto\x12\x0cstemhouse.v1\x1a\x18stemhouse/v1/audio.proto\"\xb1\x01\n\x0e\x44\x65liverRequest\x12.\n\x06result\x18\x01 \x01(\x0b\x32\x1e.stemhouse.v1.SeparationResult\x12-\n\x0b\x66ile_format\x18\x02 \x01(\x0e\x32\x18.stemhouse.v1.FileFormat\x12\x31\n\rsample_format\x18\x03 \x01(\x0e\x32\x1a.stemhouse.v1.SampleFormat\x12\r\n\x05stems\x18\x04 \x03(\t\"V\n\x0c\x44\x65liveryPlan\x12\x0e\n\x06\x66older\x18\x01 \x01(\t\x12\x12\n\nfile_names\x18\x02 \x03(\t\x12\x14\n\x0c\x64\x65livery_key\x18\x03 \x01(\t\x12\x0c\n\x04gain\x18\x04 \x01(\x01\"-\n\tFileStart\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nsize_bytes\x18\x02 \x01(\x03\"\x19\n\x07\x46ileEnd\x12\x0e\n\x06sha256\x18\x01 \x01(\t\"\xb0\x01\n\x0f\x44\x65liverResponse\x12*\n\x04plan\x18\x01 \x01(\x0b\x32\x1a.stemhouse.v1.DeliveryPlanH\x00\x12-\n\nfile_start\x18\x02 \x01(\x0b\x32\x17.stemhouse.v1.FileStartH\x00\x12\x0f\n\x05\x63hunk\x18\x03 \x01(\x0cH\x00\x12)\n\x08\x66ile_end\x18\x04 \x01(\x0b\x32\x15.stemhouse.v1.FileEndH\x00\x42\x06\n\x04part*\x94\x01\n\nFileFormat\x12\x1b\n\x17\x46ILE_FORMAT_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x46ILE_FORMAT_WAV\x10\x01\x12\x14\n\x10\x46ILE_FORMAT_FLAC\x10\x02\x12\x14\n\x10\x46ILE_FORMAT_AIFF\x10\x03\x12\x13\n\x0f\x46ILE_FORMAT_MP3\x10\x04\x12\x13\n\x0f\x46ILE_FORMAT_M4A\x10\x05*z\n\x0cSampleFormat\x12\x1d\n\x19SAMPLE_FORMAT_UNSPECIFIED\x10\x00\x12\x17\n\x13SAMPLE_FORMAT_PCM16\x10\x01\x12\x17\n\x13SAMPLE_FORMAT_PCM24\x10\x02\x12\x19\n\x15SAMPLE_FORMAT_FLOAT32\x10\x03\x32[\n\x0f\x45xporterService\x12H\n\x07\x44\x65liver\x12\x1c.stemhouse.v1.DeliverRequest\x1a\x1d.stemhouse.v1.DeliverResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'stemhouse.v1.exporter_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_FILEFORMAT']._serialized_start=592
-  _globals['_FILEFORMAT']._serialized_end=676
-  _globals['_SAMPLEFORMAT']._serialized_start=678
-  _globals['_SAMPLEFORMAT']._serialized_end=800
+  _globals['_FILEFORMAT']._serialized_start=593
+  _globals['_FILEFORMAT']._serialized_end=741
+  _globals['_SAMPLEFORMAT']._serialized_start=743
+  _globals['_SAMPLEFORMAT']._serialized_end=865
   _globals['_DELIVERREQUEST']._serialized_start=72
   _globals['_DELIVERREQUEST']._serialized_end=249
   _globals['_DELIVERYPLAN']._serialized_start=251
@@ -46,6 +46,6 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FILEEND']._serialized_end=411
   _globals['_DELIVERRESPONSE']._serialized_start=414
   _globals['_DELIVERRESPONSE']._serialized_end=590
-  _globals['_EXPORTERSERVICE']._serialized_start=802
-  _globals['_EXPORTERSERVICE']._serialized_end=893
+  _globals['_EXPORTERSERVICE']._serialized_start=867
+  _globals['_EXPORTERSERVICE']._serialized_end=958
 # @@protoc_insertion_point(module_scope)

@@ -29,6 +29,11 @@ class _FileFormatEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FileFormat
     FILE_FORMAT_UNSPECIFIED: _FileFormat.ValueType  # 0
     FILE_FORMAT_WAV: _FileFormat.ValueType  # 1
     FILE_FORMAT_FLAC: _FileFormat.ValueType  # 2
+    FILE_FORMAT_AIFF: _FileFormat.ValueType  # 3
+    FILE_FORMAT_MP3: _FileFormat.ValueType  # 4
+    """320 kbit/s; at most 48 kHz."""
+    FILE_FORMAT_M4A: _FileFormat.ValueType  # 5
+    """AAC in an MPEG-4 container, 320 kbit/s; at most 96 kHz."""
 
 class FileFormat(_FileFormat, metaclass=_FileFormatEnumTypeWrapper):
     """Container and coding of delivered files."""
@@ -36,6 +41,11 @@ class FileFormat(_FileFormat, metaclass=_FileFormatEnumTypeWrapper):
 FILE_FORMAT_UNSPECIFIED: FileFormat.ValueType  # 0
 FILE_FORMAT_WAV: FileFormat.ValueType  # 1
 FILE_FORMAT_FLAC: FileFormat.ValueType  # 2
+FILE_FORMAT_AIFF: FileFormat.ValueType  # 3
+FILE_FORMAT_MP3: FileFormat.ValueType  # 4
+"""320 kbit/s; at most 48 kHz."""
+FILE_FORMAT_M4A: FileFormat.ValueType  # 5
+"""AAC in an MPEG-4 container, 320 kbit/s; at most 96 kHz."""
 Global___FileFormat: _TypeAlias = FileFormat  # noqa: Y015
 
 class _SampleFormat:
@@ -72,6 +82,7 @@ class DeliverRequest(_message.Message):
     STEMS_FIELD_NUMBER: _builtins.int
     file_format: Global___FileFormat.ValueType
     sample_format: Global___SampleFormat.ValueType
+    """For the lossy formats: of what the encoder is given, always PCM24."""
     @_builtins.property
     def result(self) -> _audio_pb2.SeparationResult: ...
     @_builtins.property

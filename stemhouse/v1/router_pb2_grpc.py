@@ -75,6 +75,26 @@ class RouterServiceStub:
                 request_serializer=stemhouse_dot_v1_dot_router__pb2.ListEnginesRequest.SerializeToString,
                 response_deserializer=stemhouse_dot_v1_dot_router__pb2.ListEnginesResponse.FromString,
                 _registered_method=True)
+        self.ListModels = channel.unary_unary(
+                '/stemhouse.v1.RouterService/ListModels',
+                request_serializer=stemhouse_dot_v1_dot_router__pb2.ListModelsRequest.SerializeToString,
+                response_deserializer=stemhouse_dot_v1_dot_router__pb2.ListModelsResponse.FromString,
+                _registered_method=True)
+        self.PullModel = channel.unary_stream(
+                '/stemhouse.v1.RouterService/PullModel',
+                request_serializer=stemhouse_dot_v1_dot_router__pb2.PullModelRequest.SerializeToString,
+                response_deserializer=stemhouse_dot_v1_dot_router__pb2.PullModelResponse.FromString,
+                _registered_method=True)
+        self.VerifyModels = channel.unary_unary(
+                '/stemhouse.v1.RouterService/VerifyModels',
+                request_serializer=stemhouse_dot_v1_dot_router__pb2.VerifyModelsRequest.SerializeToString,
+                response_deserializer=stemhouse_dot_v1_dot_router__pb2.VerifyModelsResponse.FromString,
+                _registered_method=True)
+        self.AddModel = channel.unary_unary(
+                '/stemhouse.v1.RouterService/AddModel',
+                request_serializer=stemhouse_dot_v1_dot_router__pb2.AddModelRequest.SerializeToString,
+                response_deserializer=stemhouse_dot_v1_dot_router__pb2.AddModelResponse.FromString,
+                _registered_method=True)
 
 
 class RouterServiceServicer:
@@ -137,6 +157,34 @@ class RouterServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListModels(self, request, context):
+        """Models of the catalogue, and others that are installed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PullModel(self, request, context):
+        """Installs a model of the catalogue; what an earlier, broken pull has left is used.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def VerifyModels(self, request, context):
+        """Reads installed models from end to end and holds them against their digests.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AddModel(self, request, context):
+        """Installs a model from files of one's own.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RouterServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -179,6 +227,26 @@ def add_RouterServiceServicer_to_server(servicer, server):
                     servicer.ListEngines,
                     request_deserializer=stemhouse_dot_v1_dot_router__pb2.ListEnginesRequest.FromString,
                     response_serializer=stemhouse_dot_v1_dot_router__pb2.ListEnginesResponse.SerializeToString,
+            ),
+            'ListModels': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListModels,
+                    request_deserializer=stemhouse_dot_v1_dot_router__pb2.ListModelsRequest.FromString,
+                    response_serializer=stemhouse_dot_v1_dot_router__pb2.ListModelsResponse.SerializeToString,
+            ),
+            'PullModel': grpc.unary_stream_rpc_method_handler(
+                    servicer.PullModel,
+                    request_deserializer=stemhouse_dot_v1_dot_router__pb2.PullModelRequest.FromString,
+                    response_serializer=stemhouse_dot_v1_dot_router__pb2.PullModelResponse.SerializeToString,
+            ),
+            'VerifyModels': grpc.unary_unary_rpc_method_handler(
+                    servicer.VerifyModels,
+                    request_deserializer=stemhouse_dot_v1_dot_router__pb2.VerifyModelsRequest.FromString,
+                    response_serializer=stemhouse_dot_v1_dot_router__pb2.VerifyModelsResponse.SerializeToString,
+            ),
+            'AddModel': grpc.unary_unary_rpc_method_handler(
+                    servicer.AddModel,
+                    request_deserializer=stemhouse_dot_v1_dot_router__pb2.AddModelRequest.FromString,
+                    response_serializer=stemhouse_dot_v1_dot_router__pb2.AddModelResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -398,6 +466,114 @@ class RouterService:
             '/stemhouse.v1.RouterService/ListEngines',
             stemhouse_dot_v1_dot_router__pb2.ListEnginesRequest.SerializeToString,
             stemhouse_dot_v1_dot_router__pb2.ListEnginesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListModels(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stemhouse.v1.RouterService/ListModels',
+            stemhouse_dot_v1_dot_router__pb2.ListModelsRequest.SerializeToString,
+            stemhouse_dot_v1_dot_router__pb2.ListModelsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PullModel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/stemhouse.v1.RouterService/PullModel',
+            stemhouse_dot_v1_dot_router__pb2.PullModelRequest.SerializeToString,
+            stemhouse_dot_v1_dot_router__pb2.PullModelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def VerifyModels(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stemhouse.v1.RouterService/VerifyModels',
+            stemhouse_dot_v1_dot_router__pb2.VerifyModelsRequest.SerializeToString,
+            stemhouse_dot_v1_dot_router__pb2.VerifyModelsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AddModel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stemhouse.v1.RouterService/AddModel',
+            stemhouse_dot_v1_dot_router__pb2.AddModelRequest.SerializeToString,
+            stemhouse_dot_v1_dot_router__pb2.AddModelResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -49,6 +49,14 @@ class RouterServiceStub:
     """Stops a job; a final one stays as it is."""
     ListEngines: _grpc.UnaryUnaryMultiCallable[_router_pb2.ListEnginesRequest, _router_pb2.ListEnginesResponse]
     """Engines of all separators that answer."""
+    ListModels: _grpc.UnaryUnaryMultiCallable[_router_pb2.ListModelsRequest, _router_pb2.ListModelsResponse]
+    """Models of the catalogue, and others that are installed."""
+    PullModel: _grpc.UnaryStreamMultiCallable[_router_pb2.PullModelRequest, _router_pb2.PullModelResponse]
+    """Installs a model of the catalogue; what an earlier, broken pull has left is used."""
+    VerifyModels: _grpc.UnaryUnaryMultiCallable[_router_pb2.VerifyModelsRequest, _router_pb2.VerifyModelsResponse]
+    """Reads installed models from end to end and holds them against their digests."""
+    AddModel: _grpc.UnaryUnaryMultiCallable[_router_pb2.AddModelRequest, _router_pb2.AddModelResponse]
+    """Installs a model from files of one's own."""
 
 @_typing.type_check_only
 class RouterServiceAsyncStub(RouterServiceStub):
@@ -71,6 +79,14 @@ class RouterServiceAsyncStub(RouterServiceStub):
     """Stops a job; a final one stays as it is."""
     ListEngines: _aio.UnaryUnaryMultiCallable[_router_pb2.ListEnginesRequest, _router_pb2.ListEnginesResponse]  # type: ignore[assignment]
     """Engines of all separators that answer."""
+    ListModels: _aio.UnaryUnaryMultiCallable[_router_pb2.ListModelsRequest, _router_pb2.ListModelsResponse]  # type: ignore[assignment]
+    """Models of the catalogue, and others that are installed."""
+    PullModel: _aio.UnaryStreamMultiCallable[_router_pb2.PullModelRequest, _router_pb2.PullModelResponse]  # type: ignore[assignment]
+    """Installs a model of the catalogue; what an earlier, broken pull has left is used."""
+    VerifyModels: _aio.UnaryUnaryMultiCallable[_router_pb2.VerifyModelsRequest, _router_pb2.VerifyModelsResponse]  # type: ignore[assignment]
+    """Reads installed models from end to end and holds them against their digests."""
+    AddModel: _aio.UnaryUnaryMultiCallable[_router_pb2.AddModelRequest, _router_pb2.AddModelResponse]  # type: ignore[assignment]
+    """Installs a model from files of one's own."""
 
 class RouterServiceServicer(metaclass=_abc_1.ABCMeta):
     """The front door. Every RPC takes a deadline; errors carry google.rpc.ErrorInfo and, for bad fields, BadRequest."""
@@ -138,5 +154,37 @@ class RouterServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_router_pb2.ListEnginesResponse, _abc.Awaitable[_router_pb2.ListEnginesResponse]]:
         """Engines of all separators that answer."""
+
+    @_abc_1.abstractmethod
+    def ListModels(
+        self,
+        request: _router_pb2.ListModelsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_router_pb2.ListModelsResponse, _abc.Awaitable[_router_pb2.ListModelsResponse]]:
+        """Models of the catalogue, and others that are installed."""
+
+    @_abc_1.abstractmethod
+    def PullModel(
+        self,
+        request: _router_pb2.PullModelRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_router_pb2.PullModelResponse], _abc.AsyncIterator[_router_pb2.PullModelResponse]]:
+        """Installs a model of the catalogue; what an earlier, broken pull has left is used."""
+
+    @_abc_1.abstractmethod
+    def VerifyModels(
+        self,
+        request: _router_pb2.VerifyModelsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_router_pb2.VerifyModelsResponse, _abc.Awaitable[_router_pb2.VerifyModelsResponse]]:
+        """Reads installed models from end to end and holds them against their digests."""
+
+    @_abc_1.abstractmethod
+    def AddModel(
+        self,
+        request: _router_pb2.AddModelRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_router_pb2.AddModelResponse, _abc.Awaitable[_router_pb2.AddModelResponse]]:
+        """Installs a model from files of one's own."""
 
 def add_RouterServiceServicer_to_server(servicer: RouterServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

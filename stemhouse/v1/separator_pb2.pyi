@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from stemhouse.v1 import audio_pb2 as _audio_pb2
+from stemhouse.v1 import models_pb2 as _models_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -222,23 +223,212 @@ class ListLocalEnginesResponse(_message.Message):
     ENGINES_FIELD_NUMBER: _builtins.int
     SLOT_COUNT_FIELD_NUMBER: _builtins.int
     BUSY_COUNT_FIELD_NUMBER: _builtins.int
+    GAPS_FIELD_NUMBER: _builtins.int
     slot_count: _builtins.int
     """Tracks that can be separated at once."""
     busy_count: _builtins.int
     """Tracks being separated or waiting for a slot."""
     @_builtins.property
     def engines(self) -> _containers.RepeatedCompositeFieldContainer[_audio_pb2.Engine]: ...
+    @_builtins.property
+    def gaps(self) -> _containers.RepeatedCompositeFieldContainer[_audio_pb2.EngineGap]:
+        """Engines that could be run here but for their models."""
+
     def __init__(
         self,
         *,
         engines: _abc.Iterable[_audio_pb2.Engine] | None = ...,
         slot_count: _builtins.int = ...,
         busy_count: _builtins.int = ...,
+        gaps: _abc.Iterable[_audio_pb2.EngineGap] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["busy_count", b"busy_count", "engines", b"engines", "slot_count", b"slot_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["busy_count", b"busy_count", "engines", b"engines", "gaps", b"gaps", "slot_count", b"slot_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListLocalEnginesResponse: _TypeAlias = ListLocalEnginesResponse  # noqa: Y015
+
+@_typing.final
+class ListLocalModelsRequest(_message.Message):
+    """No arguments yet."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListLocalModelsRequest: _TypeAlias = ListLocalModelsRequest  # noqa: Y015
+
+@_typing.final
+class ListLocalModelsResponse(_message.Message):
+    """The models."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODELS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def models(self) -> _containers.RepeatedCompositeFieldContainer[_models_pb2.Model]: ...
+    def __init__(
+        self,
+        *,
+        models: _abc.Iterable[_models_pb2.Model] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["models", b"models"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListLocalModelsResponse: _TypeAlias = ListLocalModelsResponse  # noqa: Y015
+
+@_typing.final
+class PullLocalModelRequest(_message.Message):
+    """Names a model of the catalogue."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PullLocalModelRequest: _TypeAlias = PullLocalModelRequest  # noqa: Y015
+
+@_typing.final
+class PullLocalModelResponse(_message.Message):
+    """Progress, at least every few seconds, then the model."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROGRESS_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def progress(self) -> _models_pb2.PullProgress: ...
+    @_builtins.property
+    def model(self) -> _models_pb2.Model: ...
+    def __init__(
+        self,
+        *,
+        progress: _models_pb2.PullProgress | None = ...,
+        model: _models_pb2.Model | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "model", b"model", "progress", b"progress"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "model", b"model", "progress", b"progress"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["progress", "model"]  # noqa: Y015
+    _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
+
+Global___PullLocalModelResponse: _TypeAlias = PullLocalModelResponse  # noqa: Y015
+
+@_typing.final
+class VerifyLocalModelsRequest(_message.Message):
+    """Names models; empty: all that are installed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAMES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        names: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["names", b"names"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VerifyLocalModelsRequest: _TypeAlias = VerifyLocalModelsRequest  # noqa: Y015
+
+@_typing.final
+class VerifyLocalModelsResponse(_message.Message):
+    """The models, each with the state that its files were found in."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODELS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def models(self) -> _containers.RepeatedCompositeFieldContainer[_models_pb2.Model]: ...
+    def __init__(
+        self,
+        *,
+        models: _abc.Iterable[_models_pb2.Model] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["models", b"models"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VerifyLocalModelsResponse: _TypeAlias = VerifyLocalModelsResponse  # noqa: Y015
+
+@_typing.final
+class AddLocalModelRequest(_message.Message):
+    """Files of a model, uploaded before: one checkpoint, or the checkpoints and the YAML file of a bag."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    FILES_FIELD_NUMBER: _builtins.int
+    LICENCE_NOTE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    licence_note: _builtins.str
+    """What its user knows about the terms of its weights."""
+    @_builtins.property
+    def files(self) -> _containers.RepeatedCompositeFieldContainer[_audio_pb2.SourceRef]: ...
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        files: _abc.Iterable[_audio_pb2.SourceRef] | None = ...,
+        licence_note: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["files", b"files", "licence_note", b"licence_note", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AddLocalModelRequest: _TypeAlias = AddLocalModelRequest  # noqa: Y015
+
+@_typing.final
+class AddLocalModelResponse(_message.Message):
+    """The installed model."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def model(self) -> _models_pb2.Model: ...
+    def __init__(
+        self,
+        *,
+        model: _models_pb2.Model | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["model", b"model"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["model", b"model"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AddLocalModelResponse: _TypeAlias = AddLocalModelResponse  # noqa: Y015

@@ -55,6 +55,26 @@ class SeparatorServiceStub:
                 request_serializer=stemhouse_dot_v1_dot_separator__pb2.ListLocalEnginesRequest.SerializeToString,
                 response_deserializer=stemhouse_dot_v1_dot_separator__pb2.ListLocalEnginesResponse.FromString,
                 _registered_method=True)
+        self.ListLocalModels = channel.unary_unary(
+                '/stemhouse.v1.SeparatorService/ListLocalModels',
+                request_serializer=stemhouse_dot_v1_dot_separator__pb2.ListLocalModelsRequest.SerializeToString,
+                response_deserializer=stemhouse_dot_v1_dot_separator__pb2.ListLocalModelsResponse.FromString,
+                _registered_method=True)
+        self.PullLocalModel = channel.unary_stream(
+                '/stemhouse.v1.SeparatorService/PullLocalModel',
+                request_serializer=stemhouse_dot_v1_dot_separator__pb2.PullLocalModelRequest.SerializeToString,
+                response_deserializer=stemhouse_dot_v1_dot_separator__pb2.PullLocalModelResponse.FromString,
+                _registered_method=True)
+        self.VerifyLocalModels = channel.unary_unary(
+                '/stemhouse.v1.SeparatorService/VerifyLocalModels',
+                request_serializer=stemhouse_dot_v1_dot_separator__pb2.VerifyLocalModelsRequest.SerializeToString,
+                response_deserializer=stemhouse_dot_v1_dot_separator__pb2.VerifyLocalModelsResponse.FromString,
+                _registered_method=True)
+        self.AddLocalModel = channel.unary_unary(
+                '/stemhouse.v1.SeparatorService/AddLocalModel',
+                request_serializer=stemhouse_dot_v1_dot_separator__pb2.AddLocalModelRequest.SerializeToString,
+                response_deserializer=stemhouse_dot_v1_dot_separator__pb2.AddLocalModelResponse.FromString,
+                _registered_method=True)
 
 
 class SeparatorServiceServicer:
@@ -89,6 +109,34 @@ class SeparatorServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListLocalModels(self, request, context):
+        """Models of the catalogue, and others that are installed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PullLocalModel(self, request, context):
+        """Installs a model of the catalogue; what an earlier, broken pull has left is used.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def VerifyLocalModels(self, request, context):
+        """Reads installed models from end to end and holds them against their digests.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AddLocalModel(self, request, context):
+        """Installs a model from files of one's own.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SeparatorServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -111,6 +159,26 @@ def add_SeparatorServiceServicer_to_server(servicer, server):
                     servicer.ListLocalEngines,
                     request_deserializer=stemhouse_dot_v1_dot_separator__pb2.ListLocalEnginesRequest.FromString,
                     response_serializer=stemhouse_dot_v1_dot_separator__pb2.ListLocalEnginesResponse.SerializeToString,
+            ),
+            'ListLocalModels': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListLocalModels,
+                    request_deserializer=stemhouse_dot_v1_dot_separator__pb2.ListLocalModelsRequest.FromString,
+                    response_serializer=stemhouse_dot_v1_dot_separator__pb2.ListLocalModelsResponse.SerializeToString,
+            ),
+            'PullLocalModel': grpc.unary_stream_rpc_method_handler(
+                    servicer.PullLocalModel,
+                    request_deserializer=stemhouse_dot_v1_dot_separator__pb2.PullLocalModelRequest.FromString,
+                    response_serializer=stemhouse_dot_v1_dot_separator__pb2.PullLocalModelResponse.SerializeToString,
+            ),
+            'VerifyLocalModels': grpc.unary_unary_rpc_method_handler(
+                    servicer.VerifyLocalModels,
+                    request_deserializer=stemhouse_dot_v1_dot_separator__pb2.VerifyLocalModelsRequest.FromString,
+                    response_serializer=stemhouse_dot_v1_dot_separator__pb2.VerifyLocalModelsResponse.SerializeToString,
+            ),
+            'AddLocalModel': grpc.unary_unary_rpc_method_handler(
+                    servicer.AddLocalModel,
+                    request_deserializer=stemhouse_dot_v1_dot_separator__pb2.AddLocalModelRequest.FromString,
+                    response_serializer=stemhouse_dot_v1_dot_separator__pb2.AddLocalModelResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -222,6 +290,114 @@ class SeparatorService:
             '/stemhouse.v1.SeparatorService/ListLocalEngines',
             stemhouse_dot_v1_dot_separator__pb2.ListLocalEnginesRequest.SerializeToString,
             stemhouse_dot_v1_dot_separator__pb2.ListLocalEnginesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListLocalModels(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stemhouse.v1.SeparatorService/ListLocalModels',
+            stemhouse_dot_v1_dot_separator__pb2.ListLocalModelsRequest.SerializeToString,
+            stemhouse_dot_v1_dot_separator__pb2.ListLocalModelsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PullLocalModel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/stemhouse.v1.SeparatorService/PullLocalModel',
+            stemhouse_dot_v1_dot_separator__pb2.PullLocalModelRequest.SerializeToString,
+            stemhouse_dot_v1_dot_separator__pb2.PullLocalModelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def VerifyLocalModels(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stemhouse.v1.SeparatorService/VerifyLocalModels',
+            stemhouse_dot_v1_dot_separator__pb2.VerifyLocalModelsRequest.SerializeToString,
+            stemhouse_dot_v1_dot_separator__pb2.VerifyLocalModelsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AddLocalModel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stemhouse.v1.SeparatorService/AddLocalModel',
+            stemhouse_dot_v1_dot_separator__pb2.AddLocalModelRequest.SerializeToString,
+            stemhouse_dot_v1_dot_separator__pb2.AddLocalModelResponse.FromString,
             options,
             channel_credentials,
             insecure,

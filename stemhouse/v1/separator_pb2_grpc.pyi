@@ -41,6 +41,14 @@ class SeparatorServiceStub:
     """Measures stems, against references where given."""
     ListLocalEngines: _grpc.UnaryUnaryMultiCallable[_separator_pb2.ListLocalEnginesRequest, _separator_pb2.ListLocalEnginesResponse]
     """Engines that are ready here, and the room for more work."""
+    ListLocalModels: _grpc.UnaryUnaryMultiCallable[_separator_pb2.ListLocalModelsRequest, _separator_pb2.ListLocalModelsResponse]
+    """Models of the catalogue, and others that are installed."""
+    PullLocalModel: _grpc.UnaryStreamMultiCallable[_separator_pb2.PullLocalModelRequest, _separator_pb2.PullLocalModelResponse]
+    """Installs a model of the catalogue; what an earlier, broken pull has left is used."""
+    VerifyLocalModels: _grpc.UnaryUnaryMultiCallable[_separator_pb2.VerifyLocalModelsRequest, _separator_pb2.VerifyLocalModelsResponse]
+    """Reads installed models from end to end and holds them against their digests."""
+    AddLocalModel: _grpc.UnaryUnaryMultiCallable[_separator_pb2.AddLocalModelRequest, _separator_pb2.AddLocalModelResponse]
+    """Installs a model from files of one's own."""
 
 @_typing.type_check_only
 class SeparatorServiceAsyncStub(SeparatorServiceStub):
@@ -55,6 +63,14 @@ class SeparatorServiceAsyncStub(SeparatorServiceStub):
     """Measures stems, against references where given."""
     ListLocalEngines: _aio.UnaryUnaryMultiCallable[_separator_pb2.ListLocalEnginesRequest, _separator_pb2.ListLocalEnginesResponse]  # type: ignore[assignment]
     """Engines that are ready here, and the room for more work."""
+    ListLocalModels: _aio.UnaryUnaryMultiCallable[_separator_pb2.ListLocalModelsRequest, _separator_pb2.ListLocalModelsResponse]  # type: ignore[assignment]
+    """Models of the catalogue, and others that are installed."""
+    PullLocalModel: _aio.UnaryStreamMultiCallable[_separator_pb2.PullLocalModelRequest, _separator_pb2.PullLocalModelResponse]  # type: ignore[assignment]
+    """Installs a model of the catalogue; what an earlier, broken pull has left is used."""
+    VerifyLocalModels: _aio.UnaryUnaryMultiCallable[_separator_pb2.VerifyLocalModelsRequest, _separator_pb2.VerifyLocalModelsResponse]  # type: ignore[assignment]
+    """Reads installed models from end to end and holds them against their digests."""
+    AddLocalModel: _aio.UnaryUnaryMultiCallable[_separator_pb2.AddLocalModelRequest, _separator_pb2.AddLocalModelResponse]  # type: ignore[assignment]
+    """Installs a model from files of one's own."""
 
 class SeparatorServiceServicer(metaclass=_abc_1.ABCMeta):
     """Decoding, separation and measurement. Audio is read from and written to the object store."""
@@ -90,5 +106,37 @@ class SeparatorServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_separator_pb2.ListLocalEnginesResponse, _abc.Awaitable[_separator_pb2.ListLocalEnginesResponse]]:
         """Engines that are ready here, and the room for more work."""
+
+    @_abc_1.abstractmethod
+    def ListLocalModels(
+        self,
+        request: _separator_pb2.ListLocalModelsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_separator_pb2.ListLocalModelsResponse, _abc.Awaitable[_separator_pb2.ListLocalModelsResponse]]:
+        """Models of the catalogue, and others that are installed."""
+
+    @_abc_1.abstractmethod
+    def PullLocalModel(
+        self,
+        request: _separator_pb2.PullLocalModelRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_separator_pb2.PullLocalModelResponse], _abc.AsyncIterator[_separator_pb2.PullLocalModelResponse]]:
+        """Installs a model of the catalogue; what an earlier, broken pull has left is used."""
+
+    @_abc_1.abstractmethod
+    def VerifyLocalModels(
+        self,
+        request: _separator_pb2.VerifyLocalModelsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_separator_pb2.VerifyLocalModelsResponse, _abc.Awaitable[_separator_pb2.VerifyLocalModelsResponse]]:
+        """Reads installed models from end to end and holds them against their digests."""
+
+    @_abc_1.abstractmethod
+    def AddLocalModel(
+        self,
+        request: _separator_pb2.AddLocalModelRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_separator_pb2.AddLocalModelResponse, _abc.Awaitable[_separator_pb2.AddLocalModelResponse]]:
+        """Installs a model from files of one's own."""
 
 def add_SeparatorServiceServicer_to_server(servicer: SeparatorServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -12,7 +12,7 @@ from stemhouse.audio import (
     StemRef,
     StemSet,
 )
-from stemhouse.jobs import CacheHit, Decision, EngineOffer, SeparationResult
+from stemhouse.jobs import CacheHit, Decision, EngineGap, EngineOffer, SeparationResult
 from stemhouse.v1 import audio_pb2 as pb
 from stemhouse.vocab import QualityStatus
 from stemhouse.wire.enums import EnumTable
@@ -98,6 +98,8 @@ def source_facts_to_proto(facts: SourceFacts) -> pb.SourceFacts:
         artist=facts.artist,
         title=facts.title,
         damage=facts.damage,
+        trimmed_tail_frames=facts.trimmed_tail_frames,
+        timing_note=facts.timing_note,
     )
 
 
@@ -112,6 +114,8 @@ def source_facts_from_proto(message: pb.SourceFacts) -> SourceFacts:
         artist=message.artist,
         title=message.title,
         damage=message.damage,
+        trimmed_tail_frames=message.trimmed_tail_frames,
+        timing_note=message.timing_note,
     )
 
 
@@ -212,6 +216,16 @@ def engine_from_proto(message: pb.Engine) -> EngineOffer:
         grade=message.grade,
         device=message.device,
     )
+
+
+def engine_gap_to_proto(gap: EngineGap) -> pb.EngineGap:
+    """Value to message."""
+    return pb.EngineGap(engine=gap.engine, cause=gap.cause, remedy=gap.remedy)
+
+
+def engine_gap_from_proto(message: pb.EngineGap) -> EngineGap:
+    """Message to value."""
+    return EngineGap(message.engine, message.cause, message.remedy)
 
 
 def result_to_proto(result: SeparationResult) -> pb.SeparationResult:

@@ -11,6 +11,9 @@ FILE_FORMATS = EnumTable(
     {
         FileFormat.WAV: pb.FILE_FORMAT_WAV,
         FileFormat.FLAC: pb.FILE_FORMAT_FLAC,
+        FileFormat.AIFF: pb.FILE_FORMAT_AIFF,
+        FileFormat.MP3: pb.FILE_FORMAT_MP3,
+        FileFormat.M4A: pb.FILE_FORMAT_M4A,
     }
 )
 SAMPLE_FORMATS = EnumTable(
@@ -33,7 +36,7 @@ def deliver_request_to_proto(result: SeparationResult, options: DeliveryOptions)
 
 
 def deliver_request_from_proto(message: pb.DeliverRequest) -> tuple[SeparationResult, DeliveryOptions]:
-    """Message to values; raises InvalidRequest for unknown formats, or FLAC asked to hold float."""
+    """Message to values; raises InvalidRequest for unknown formats, or samples that the file format cannot hold."""
     options = DeliveryOptions(
         file_format=FILE_FORMATS.from_proto("file_format", message.file_format),
         sample_format=SAMPLE_FORMATS.from_proto("sample_format", message.sample_format),
@@ -42,8 +45,9 @@ def deliver_request_from_proto(message: pb.DeliverRequest) -> tuple[SeparationRe
     checks = FieldChecks()
     for index, stem in enumerate(options.stems):
         checks.matches(f"stems[{index}]", stem, NAME)
-    is_flac_float = (options.file_format, options.sample_format) == (FileFormat.FLAC, SampleFormat.FLOAT32)
-    checks.require("sample_format", holds=not is_flac_float, because="FLAC holds 16 or 24 bits, not 32f")
+    able = options.file_format.sample_formats
+    because = f"{options.file_format} takes {' or '.join(able)} bits, not {options.sample_format}"
+    checks.require("sample_format", holds=options.sample_format in able, because=because)
     checks.done()
     return result_from_proto(message.result), options
 

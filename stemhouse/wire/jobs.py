@@ -45,6 +45,7 @@ def request_to_proto(request: SeparationRequest) -> pb.SeparationRequest:
         force=request.force,
         sum_to_mix=request.sum_to_mix,
         references={stem: source_ref_to_proto(source) for stem, source in request.references.items()},
+        model=request.model,
     )
 
 
@@ -54,6 +55,8 @@ def request_from_proto(message: pb.SeparationRequest) -> SeparationRequest:
     checks = FieldChecks()
     checks.matches("request.engine", message.engine, NAME)
     checks.within("request.priority", priority, 0, LOWEST_PRIORITY)
+    if message.model:
+        checks.matches("request.model", message.model, NAME)
     for stem in message.references:
         checks.matches(f"request.references[{stem}]", stem, NAME)
     checks.done()
@@ -64,6 +67,7 @@ def request_from_proto(message: pb.SeparationRequest) -> SeparationRequest:
         force=message.force,
         sum_to_mix=message.sum_to_mix if message.HasField("sum_to_mix") else True,
         references=_references_from_proto(message.references),
+        model=message.model,
     )
 
 

@@ -8,7 +8,7 @@ SHA256 = re.compile(r"[0-9a-f]{64}")
 MD5 = re.compile(r"[0-9a-f]{32}")
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
-"""Engines and stems."""
+"""Engines, models and stems."""
 OBJECT_KEY = re.compile(r"(?!.*\.\.)[A-Za-z0-9_][A-Za-z0-9._/-]{0,511}")
 
 

@@ -25,6 +25,7 @@ from services.separator.core.ports import Block, Engine
 from services.separator.core.quality import StemQualityAnalyzer
 from stemhouse.audio import AudioFormat
 from stemhouse.vocab import BASE_STEMS, BASS, DRUMS, OTHER, VOCALS
+from tests.fakes_separator import FakeMixture
 
 _STEMPEG_SONG = "stempeg/data/The Easton Ellises - Falcon 69.stem.mp4"
 _STEMPEG_STREAMS = {DRUMS: 1, BASS: 2, OTHER: 3, VOCALS: 4}  # stream 0 is the mastered mix
@@ -118,7 +119,7 @@ def _scored(engine: Engine, song: Song) -> Iterator[Score]:
 def _separated(engine: Engine, song: Song) -> dict[str, Block]:
     """Stems as delivered: the residue of the mixture goes to "other"."""
     mixture = song.mixture
-    given = list(separate_in_format(engine, [mixture], song.format))
+    given = list(separate_in_format(engine, FakeMixture([mixture]), song.format))
     stems = {stem: np.concatenate([blocks[stem] for blocks in given], axis=1) for stem in BASE_STEMS}
     return stems | {OTHER: mixture - stems[VOCALS] - stems[DRUMS] - stems[BASS]}
 

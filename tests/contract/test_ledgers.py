@@ -9,14 +9,15 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 from sqlmodel import Session
 
 from services.router.adapters.job_ledger import SqlJobLedger
 from services.router.adapters.result_ledger import SqlResultLedger
+from services.router.adapters.tables import SourceRow
 from services.router.core.ports import Accepted, Ingested, JobLedger, ResultLedger
 from services.router.migrations import migrate
-from stemhouse.audio import QualityReport, SourceRef, StemQuality
+from stemhouse.audio import INGEST_VERSION, QualityReport, SourceRef, StemQuality
 from stemhouse.errors import Cancelled, InvalidRequest, NotFound, RequestConflict, UnreadableAudio
 from stemhouse.jobs import Decision, Job, JobError, SeparationRequest, SeparationResult
 from stemhouse.platform.databases import open_database
@@ -101,6 +102,26 @@ def test_rejection_is_raised_as_it_was(results: ResultLedger) -> None:
     with pytest.raises(UnreadableAudio, match=r"x\.mp3: not audio") as caught:
         results.find_ingested(source())
     assert caught.value.details == {"file": "x.mp3"}
+
+
+def test_rejection_by_an_older_ingest_is_forgotten(database: Engine) -> None:
+    """The file may be of a format that is taken now."""
+    results = SqlResultLedger(database)
+    results.record_rejected(source(), UnreadableAudio("x.m4a: not audio"))
+    with Session(database) as session:
+        session.exec(update(SourceRow).values(ingest_version=INGEST_VERSION - 1))
+        session.commit()
+    assert results.find_ingested(source()) is None
+
+
+def test_ingest_by_an_older_version_still_counts(database: Engine) -> None:
+    """What could be read before is not read again."""
+    results = SqlResultLedger(database)
+    results.record_ingested(source(), Ingested(audio(), FACTS))
+    with Session(database) as session:
+        session.exec(update(SourceRow).values(ingest_version=1))
+        session.commit()
+    assert results.find_ingested(source()) == Ingested(audio(), FACTS)
 
 
 def test_accepted_result_comes_back_equal_and_is_replaced(results: ResultLedger) -> None:

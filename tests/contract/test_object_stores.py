@@ -65,6 +65,15 @@ def test_object_comes_back_as_it_went_in(size_bytes: int, store: ObjectStore, ke
     assert store.size_bytes(key) == size_bytes
 
 
+@pytest.mark.parametrize("offset_bytes", [1, 1_048_576, MANY_BYTES - 1])
+def test_object_is_read_from_an_offset(offset_bytes: int, store: ObjectStore, key: str) -> None:
+    """To its end, and not a byte before; a read from 0 is still the whole."""
+    data = os.urandom(MANY_BYTES)
+    store.put(key, io.BytesIO(data))
+    assert b"".join(store.read(key, offset_bytes)) == data[offset_bytes:]
+    assert b"".join(store.read(key, 0)) == data
+
+
 def test_put_stores_what_the_source_still_holds(store: ObjectStore, key: str) -> None:
     """From where the stream stands."""
     source = io.BytesIO(b"headbody")

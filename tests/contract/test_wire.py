@@ -24,7 +24,7 @@ from stemhouse.wire import audio as wire_audio, delivery as wire_delivery, jobs 
 
 SOURCE = SourceRef("a" * 64, "b" * 32, 123, "Björk - Jóga.mp3")
 AUDIO = AudioRef("audio/x.flac", "c" * 64, AudioFormat(48_000, 1), 12_345, gain=0.5, peak=1.7)
-FACTS = SourceFacts("MP3", "MPEG_LAYER_III", 16, "libsndfile", 1105, "Björk", "Jóga", "cut")
+FACTS = SourceFacts("MP3", "MPEG_LAYER_III", 16, "libsndfile", 1105, "Björk", "Jóga", "cut", 576, "why")
 STEM_SET = StemSet(
     audio=AUDIO,
     engine="starter",
@@ -47,7 +47,9 @@ QUALITY = QualityReport(
     ),
 )
 RESULT = SeparationResult(SOURCE, FACTS, STEM_SET, QUALITY, Decision("starter", "id", ("why", "so")), CacheHit.PCM)
-REQUEST = SeparationRequest(SOURCE, "starter", 0, force=True, sum_to_mix=False, references={"vocals": SOURCE})
+REQUEST = SeparationRequest(
+    SOURCE, "starter", 0, force=True, sum_to_mix=False, references={"vocals": SOURCE}, model="tiny"
+)
 JOB = Job(
     job_id="job",
     request_id="request",
@@ -102,6 +104,7 @@ def test_library_values_survive() -> None:
 def test_delivery_values_survive() -> None:
     """Each value of exporter.proto."""
     for options in (
+        *(DeliveryOptions(file_format) for file_format in FileFormat),
         DeliveryOptions(FileFormat.FLAC, SampleFormat.PCM16, ("acapella",)),
         DeliveryOptions(FileFormat.WAV, SampleFormat.FLOAT32),
     ):
@@ -111,11 +114,22 @@ def test_delivery_values_survive() -> None:
     assert wire_delivery.plan_from_proto(wire_delivery.plan_to_proto(plan)) == plan
 
 
-def test_float_in_flac_is_refused() -> None:
-    """FLAC has no float samples."""
-    options = DeliveryOptions(FileFormat.FLAC, SampleFormat.FLOAT32)
-    with pytest.raises(InvalidRequest, match="FLAC"):
-        wire_delivery.deliver_request_from_proto(wire_delivery.deliver_request_to_proto(RESULT, options))
+@pytest.mark.parametrize(
+    ("file_format", "sample_format"),
+    [
+        (FileFormat.FLAC, SampleFormat.FLOAT32),
+        (FileFormat.AIFF, SampleFormat.FLOAT32),
+        (FileFormat.MP3, SampleFormat.PCM16),
+        (FileFormat.M4A, SampleFormat.FLOAT32),
+    ],
+)
+def test_samples_that_a_file_format_does_not_take_are_refused(
+    file_format: FileFormat, sample_format: SampleFormat
+) -> None:
+    """Float is for WAV, and the lossy formats are encoded from 24 bits."""
+    message = wire_delivery.deliver_request_to_proto(RESULT, DeliveryOptions(file_format, sample_format))
+    with pytest.raises(InvalidRequest, match=f"{file_format} takes .*, not {sample_format}"):
+        wire_delivery.deliver_request_from_proto(message)
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,21 @@
 """What the worker processes of a separator under test load: an engine of fixed shares, a store in a folder."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
+from services.separator.adapters.engine_rack import EngineRack
+from services.separator.adapters.installed_models import InstalledModels
 from services.separator.adapters.scratch import ScratchRoot
 from services.separator.adapters.worker_child import Workshop
-from services.separator.core.ports import Block, StemBlocks
+from services.separator.core.models import DEMUCS, ModelEntry, ModelShape, demucs_spec
+from services.separator.core.ports import Block, Mixture, StemBlocks
 from services.separator.worker import device_workshop, files_workshop
-from tests.fakes_separator import FakeEngine, FolderObjectStore
+from stemhouse.errors import ModelRejected
+from stemhouse.vocab import BASE_STEMS
+from tests.fakes_separator import CD_STEREO, FakeEngine, FakeMixture, FolderObjectStore
+
+MODEL = b"fake checkpoint"
 
 
 class GatedEngine(FakeEngine):
@@ -18,17 +25,35 @@ class GatedEngine(FakeEngine):
         super().__init__()
         self._folder = folder
 
-    def separate(self, mixture: Iterable[Block]) -> Iterator[StemBlocks]:
+    def separate(self, mixture: Mixture) -> Iterator[StemBlocks]:
         """See Engine.separate."""
         with starts_log(self._folder).open("a") as log:
             log.write("start\n")
-        return super().separate(self._gated(mixture))
+        return super().separate(FakeMixture(self._gated(mixture)))
 
-    def _gated(self, mixture: Iterable[Block]) -> Iterator[Block]:
-        for block in mixture:
+    def _gated(self, mixture: Mixture) -> Iterator[Block]:
+        for block in mixture.blocks():
             yield block
             while gate(self._folder).exists():
                 time.sleep(0.01)
+
+
+class FakeLoader:
+    """ModelLoader for checkpoints that begin with `MODEL`; what they make is the fake engine."""
+
+    def load(self, folder: Path, entry: ModelEntry) -> FakeEngine:
+        """See ModelLoader.load."""
+        self.inspect(folder, entry)
+        engine = FakeEngine()
+        engine.spec = demucs_spec(entry)
+        return engine
+
+    def inspect(self, folder: Path, entry: ModelEntry) -> ModelShape:
+        """See ModelLoader.inspect."""
+        for file in entry.files:
+            if not (folder / file.name).read_bytes().startswith(MODEL):
+                raise ModelRejected(f"{file.name} is no checkpoint", {"file": file.name})
+        return ModelShape(BASE_STEMS, CD_STEREO)
 
 
 def gate(folder: Path) -> Path:
@@ -53,4 +78,8 @@ def open_files(folder: Path) -> Workshop:
 
 def open_device(folder: Path) -> Workshop:
     """The device worker's."""
-    return device_workshop(folder_store(folder), ScratchRoot(folder / "scratch"), [GatedEngine(folder)])
+    return device_workshop(folder_store(folder), ScratchRoot(folder / "scratch"), _rack(folder))
+
+
+def _rack(folder: Path) -> EngineRack:
+    return EngineRack([GatedEngine(folder)], InstalledModels(folder / "models"), {DEMUCS: FakeLoader()})

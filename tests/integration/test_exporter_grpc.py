@@ -8,15 +8,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+import av
 import grpc
 import numpy as np
 import pytest
 import soundfile
 
-from services.exporter.adapters.flac_encoder import FlacEncoder
 from services.exporter.adapters.stored_audio import StoredFlac
 from services.exporter.core.delivery import StemDelivery
-from services.exporter.core.wav import WavEncoder
+from services.exporter.main import file_encoders
 from services.exporter.servicer import ExporterServicer, service
 from stemhouse.delivery import DeliveryOptions, DeliveryPlan, FileFormat, SampleFormat
 from stemhouse.errors import InvalidRequest, NotFound
@@ -44,9 +44,7 @@ def store() -> MemoryObjectStore:
 @pytest.fixture
 def stub(store: MemoryObjectStore, tmp_path: Path) -> Iterator[ExporterServiceStub]:
     """A stub to a server on a free port, wired as `main` does."""
-    delivery = StemDelivery(
-        StoredFlac(store, tmp_path), {FileFormat.WAV: WavEncoder(), FileFormat.FLAC: FlacEncoder(tmp_path)}, {}
-    )
+    delivery = StemDelivery(StoredFlac(store, tmp_path), file_encoders(tmp_path), {})
     server = grpc.server(ThreadPoolExecutor(4), interceptors=[RpcInterceptor()])
     service(ExporterServicer(delivery), lambda: None).register(server)
     port = server.add_insecure_port("127.0.0.1:0")
@@ -76,7 +74,7 @@ def deliver(
     return plan, files
 
 
-@pytest.mark.parametrize("file_format", list(FileFormat))
+@pytest.mark.parametrize("file_format", [FileFormat.WAV, FileFormat.FLAC, FileFormat.AIFF])
 def test_folder_arrives_whole(stub: ExporterServiceStub, file_format: FileFormat) -> None:
     """Stems that sum to the mix, sample for sample, and the metadata that names them."""
     plan, files = deliver(stub, DeliveryOptions(file_format, SampleFormat.PCM24))
@@ -86,6 +84,31 @@ def test_folder_arrives_whole(stub: ExporterServiceStub, file_format: FileFormat
     assert len(stems) == len(BASE_STEMS)
     assert (sum(stems) >> 8 == TRACK.mix).all()
     assert json.loads(files["metadata.json"])["delivery"]["delivery_key"] == plan.delivery_key
+
+
+@pytest.mark.parametrize("file_format", [FileFormat.MP3, FileFormat.M4A])
+def test_lossy_folder_arrives_whole(stub: ExporterServiceStub, file_format: FileFormat) -> None:
+    """Stems of the track's frames by what the file says, and the same bytes again."""
+    plan, files = deliver(stub, DeliveryOptions(file_format))
+    assert plan.file_names == tuple(f"{stem}.{file_format}" for stem in BASE_STEMS)
+    for name in plan.file_names:
+        with av.open(io.BytesIO(files[name]), "r") as container:
+            stream = container.streams.audio[0]
+            assert file_format in container.format.name.split(",")
+            assert stream.duration is not None
+            assert stream.time_base is not None
+            assert (stream.rate, round(stream.duration * stream.time_base * stream.rate)) == (44_100, 100_000)
+    assert deliver(stub, DeliveryOptions(file_format)) == (plan, files)
+
+
+def test_rate_that_a_format_cannot_hold_is_refused(stub: ExporterServiceStub) -> None:
+    """Before anything is sent, with the formats that can hold it."""
+    audio = RESULT.stem_set.audio
+    fast = replace(audio, format=replace(audio.format, sample_rate_hz=96_000))
+    result = replace(RESULT, stem_set=replace(RESULT.stem_set, audio=fast))
+    with pytest.raises(InvalidRequest, match=r"mp3 .*96000 Hz.* wav, flac, aiff, m4a can$") as caught:
+        deliver(stub, DeliveryOptions(FileFormat.MP3), result)
+    assert list(caught.value.details) == ["file_format"]
 
 
 def test_derived_stems_are_made_on_the_way(stub: ExporterServiceStub) -> None:
@@ -112,10 +135,16 @@ def test_unknown_stem_is_refused(stub: ExporterServiceStub) -> None:
         deliver(stub, DeliveryOptions(stems=("guitar",)))
 
 
-def test_flac_cannot_hold_float(stub: ExporterServiceStub) -> None:
+@pytest.mark.parametrize(
+    ("file_format", "sample_format"),
+    [(FileFormat.FLAC, SampleFormat.FLOAT32), (FileFormat.MP3, SampleFormat.PCM16)],
+)
+def test_samples_that_a_format_does_not_take_are_refused(
+    stub: ExporterServiceStub, file_format: FileFormat, sample_format: SampleFormat
+) -> None:
     """The error names the field."""
     with pytest.raises(InvalidRequest) as caught:
-        deliver(stub, DeliveryOptions(FileFormat.FLAC, SampleFormat.FLOAT32))
+        deliver(stub, DeliveryOptions(file_format, sample_format))
     assert list(caught.value.details) == ["sample_format"]
 
 

@@ -38,6 +38,17 @@ def test_migrating_twice_changes_nothing_and_down_removes_the_tables(database: E
     database.dispose()
 
 
+def test_sources_of_the_first_schema_are_of_the_first_ingest(database: Engine) -> None:
+    """What an older router has rejected is told apart."""
+    migrate(database, "0001")
+    with database.begin() as connection:
+        connection.exec_driver_sql("INSERT INTO ledger_source (sha256, md5) VALUES ('a', 'b')")
+    migrate(database)
+    with database.connect() as connection:
+        assert connection.exec_driver_sql("SELECT ingest_version FROM ledger_source").scalar() == 1
+    database.dispose()
+
+
 def test_sqlite_ledger_is_in_wal_mode(database: Engine) -> None:
     """Readers do not wait for the writer."""
     with database.connect() as connection:

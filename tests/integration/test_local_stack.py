@@ -178,7 +178,7 @@ def test_stack_comes_back_after_its_supervisor_was_killed(home: Home) -> None:
     assert record
     os.kill(record.supervisor.pid, signal.SIGKILL)
     with Stemhouse(ensure_stack(home, print)) as client:
-        assert client.engines()
+        assert client.survey().offers
     assert not any(child.process.find() for child in record.children.values())
 
 

@@ -9,8 +9,9 @@ import grpc
 import pytest
 
 from services.router.servicer import RouterServicer, service
-from stemhouse.errors import InvalidRequest, NotFound
+from stemhouse.errors import InvalidRequest, ModelRejected, NotFound
 from stemhouse.jobs import SeparationRequest
+from stemhouse.models import ModelState
 from stemhouse.platform.channel import connect
 from stemhouse.platform.interceptors import RpcInterceptor
 from stemhouse.platform.status import rpc_errors
@@ -19,7 +20,8 @@ from stemhouse.v1.router_pb2_grpc import RouterServiceStub
 from stemhouse.vocab import JobState, Stage
 from stemhouse.wire.audio import source_ref_to_proto
 from stemhouse.wire.jobs import job_from_proto, request_to_proto
-from tests.fakes_router import job, source
+from stemhouse.wire.models import model_from_proto
+from tests.fakes_router import HTDEMUCS, NO_DEMUCS, job, source
 from tests.unit.router.test_submissions import Desk
 
 REQUEST = SeparationRequest(source())
@@ -36,7 +38,7 @@ def stub(desk: Desk) -> Iterator[RouterServiceStub]:
     """A stub to a server on a free port."""
     house = desk.house
     server = grpc.server(ThreadPoolExecutor(4), interceptors=[RpcInterceptor()])
-    servicer = RouterServicer(desk.submissions, house.jobs, house.uploads, house.separators)
+    servicer = RouterServicer(desk.submissions, house.jobs, house.uploads, house.separators, house.models)
     service(servicer, lambda: None).register(server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
@@ -129,3 +131,57 @@ def test_times_cross_the_wire_in_utc(desk: Desk, stub: RouterServiceStub) -> Non
     desk.house.jobs.create(job(REQUEST), is_queued=True)
     found = job_from_proto(stub.GetJob(pb.GetJobRequest(job_id="job-1"), timeout=10).job)
     assert found.created_at == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+def test_models_are_listed_pulled_and_verified(stub: RouterServiceStub) -> None:
+    """A pull tells progress, then the model."""
+    (listed,) = stub.ListModels(pb.ListModelsRequest(), timeout=10).models
+    assert model_from_proto(listed) == HTDEMUCS
+    progress, installed = stub.PullModel(pb.PullModelRequest(name="htdemucs"), timeout=10)
+    assert progress.progress.done_bytes == 1
+    assert model_from_proto(installed.model).state is ModelState.INSTALLED
+    (verified,) = stub.VerifyModels(pb.VerifyModelsRequest(names=["htdemucs"]), timeout=10).models
+    assert verified == installed.model
+
+
+@pytest.mark.parametrize("failure", [None, ModelRejected("no model")])
+def test_files_of_an_added_model_are_dropped_whatever_comes_of_it(
+    failure: ModelRejected | None, desk: Desk, stub: RouterServiceStub
+) -> None:
+    """The bytes have done their duty, or are of no use."""
+    file = source("d", "mine.safetensors")
+    desk.house.uploads.held.add(file)
+    desk.house.models.failure = failure
+    request = pb.AddModelRequest(name="mine", files=[source_ref_to_proto(file)], licence_note="free")
+    if failure:
+        with pytest.raises(ModelRejected), rpc_errors():
+            stub.AddModel(request, timeout=10)
+    else:
+        assert stub.AddModel(request, timeout=10).model.name == "mine"
+    assert file not in desk.house.uploads.held
+    assert desk.house.models.added == ([] if failure else [("mine", [file], "free")])
+
+
+def test_model_whose_files_were_not_uploaded_is_not_found(stub: RouterServiceStub) -> None:
+    """Named by its file."""
+    request = pb.AddModelRequest(name="mine", files=[source_ref_to_proto(source("d", "mine.th"))])
+    with pytest.raises(NotFound, match=r"mine\.th"), rpc_errors():
+        stub.AddModel(request, timeout=10)
+
+
+def test_model_names_and_files_are_checked(stub: RouterServiceStub) -> None:
+    """No name may lead out of the folder of models."""
+    file = source_ref_to_proto(source("d", "../mine.th"))
+    with pytest.raises(InvalidRequest) as added, rpc_errors():
+        stub.AddModel(pb.AddModelRequest(name="../mine", files=[file]), timeout=10)
+    assert set(added.value.details) == {"name", "files[0].file_name"}
+    with pytest.raises(InvalidRequest), rpc_errors():
+        list(stub.PullModel(pb.PullModelRequest(name="../x"), timeout=10))
+
+
+def test_gaps_are_told_beside_the_engines(desk: Desk, stub: RouterServiceStub) -> None:
+    """So that a client can say what is missing."""
+    desk.house.separators.gaps = (NO_DEMUCS,)
+    response = stub.ListEngines(pb.ListEnginesRequest(), timeout=10)
+    assert [engine.name for engine in response.engines] == ["starter"]
+    assert [gap.remedy for gap in response.gaps] == [NO_DEMUCS.remedy]

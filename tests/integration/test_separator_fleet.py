@@ -3,34 +3,78 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import replace
 
 import grpc
 import pytest
 
+from services.router.adapters.model_fleet import ModelFleet
 from services.router.adapters.separator_fleet import SeparatorFleet
-from stemhouse.errors import Unavailable
+from services.router.adapters.separator_stubs import connect_separators
+from stemhouse.errors import Cancelled, Unavailable
+from stemhouse.jobs import EngineOffer, EngineSurvey
+from stemhouse.models import Model, ModelState, PullProgress
 from stemhouse.v1 import separator_pb2 as pb
 from stemhouse.v1.separator_pb2_grpc import SeparatorServiceServicer, add_SeparatorServiceServicer_to_server
-from stemhouse.wire.audio import audio_ref_to_proto, engine_to_proto, source_facts_to_proto
-from tests.fakes_router import FACTS, STARTER, audio, source
+from stemhouse.wire.audio import audio_ref_to_proto, engine_gap_to_proto, engine_to_proto, source_facts_to_proto
+from stemhouse.wire.models import model_to_proto, pull_progress_to_proto
+from tests.fakes_router import DEMUCS, FACTS, HTDEMUCS, NO_DEMUCS, STARTER, audio, source
 
 NOBODY = "127.0.0.1:1"
+HALF = PullProgress("weights.safetensors", 1, 2)
+INSTALLED = replace(HTDEMUCS, state=ModelState.INSTALLED)
+DAMAGED = replace(HTDEMUCS, state=ModelState.DAMAGED, problem="cut")
 
 
 class _Separator(SeparatorServiceServicer):
     """Says how loaded it is, and counts what it ingests."""
 
-    def __init__(self, busy_count: int, slot_count: int) -> None:
+    def __init__(self, busy_count: int = 0, slot_count: int = 1, *, model: Model = HTDEMUCS) -> None:
         self.busy_count, self.slot_count = busy_count, slot_count
         self.ingested_count = 0
+        self.offers: list[EngineOffer] = [STARTER]
+        self.gaps = [NO_DEMUCS]
+        self.model = model
+        self.added: list[str] = []
 
     def ListLocalEngines(
         self, request: pb.ListLocalEnginesRequest, context: grpc.ServicerContext
     ) -> pb.ListLocalEnginesResponse:
-        """Offer the starter."""
+        """Offer the starter, and miss demucs."""
         return pb.ListLocalEnginesResponse(
-            engines=[engine_to_proto(STARTER)], slot_count=self.slot_count, busy_count=self.busy_count
+            engines=map(engine_to_proto, self.offers),
+            gaps=map(engine_gap_to_proto, self.gaps),
+            slot_count=self.slot_count,
+            busy_count=self.busy_count,
         )
+
+    def ListLocalModels(
+        self, request: pb.ListLocalModelsRequest, context: grpc.ServicerContext
+    ) -> pb.ListLocalModelsResponse:
+        """One."""
+        return pb.ListLocalModelsResponse(models=[model_to_proto(self.model)])
+
+    def PullLocalModel(
+        self, request: pb.PullLocalModelRequest, context: grpc.ServicerContext
+    ) -> Iterator[pb.PullLocalModelResponse]:
+        """Half of it, then the whole."""
+        yield pb.PullLocalModelResponse(progress=pull_progress_to_proto(HALF))
+        self.model = replace(self.model, name=request.name, state=ModelState.INSTALLED)
+        yield pb.PullLocalModelResponse(model=model_to_proto(self.model))
+
+    def VerifyLocalModels(
+        self, request: pb.VerifyLocalModelsRequest, context: grpc.ServicerContext
+    ) -> pb.VerifyLocalModelsResponse:
+        """As it is."""
+        return pb.VerifyLocalModelsResponse(models=[model_to_proto(self.model)])
+
+    def AddLocalModel(
+        self, request: pb.AddLocalModelRequest, context: grpc.ServicerContext
+    ) -> pb.AddLocalModelResponse:
+        """Install it."""
+        self.added.append(request.name)
+        model = replace(self.model, name=request.name, state=ModelState.INSTALLED)
+        return pb.AddLocalModelResponse(model=model_to_proto(model))
 
     def IngestTrack(self, request: pb.IngestTrackRequest, context: grpc.ServicerContext) -> pb.IngestTrackResponse:
         """Count."""
@@ -68,17 +112,69 @@ def test_work_goes_to_the_least_loaded_separator_that_answers(order: tuple[int, 
     """By load for each slot, wherever it stands in the list; one that does not answer is passed over."""
     separators = [_Separator(2, 1), _Separator(2, 4), _Separator(1, 1)]
     addresses = [started(servers, separators[index]) for index in order]
-    SeparatorFleet([NOBODY, *addresses]).ingest(source())
+    SeparatorFleet(connect_separators([NOBODY, *addresses])).ingest(source())
     assert [separator.ingested_count for separator in separators] == [0, 1, 0]
 
 
 def test_engine_of_several_separators_is_offered_once(servers: ExitStack) -> None:
     """By its engine id."""
-    addresses = [started(servers, _Separator(0, 1)) for _ in range(2)]
-    assert SeparatorFleet(addresses).offers() == [STARTER]
+    addresses = [started(servers, _Separator()) for _ in range(2)]
+    assert SeparatorFleet(connect_separators(addresses)).survey() == EngineSurvey((STARTER,), (NO_DEMUCS,))
+
+
+def test_engine_that_one_separator_offers_has_no_gap(servers: ExitStack) -> None:
+    """Whatever another one lacks."""
+    able = _Separator()
+    able.offers, able.gaps = [DEMUCS, STARTER], []
+    addresses = [started(servers, separator) for separator in (_Separator(), able)]
+    assert SeparatorFleet(connect_separators(addresses)).survey() == EngineSurvey((STARTER, DEMUCS))
 
 
 def test_no_separator_that_answers_is_unavailable_and_names_the_addresses() -> None:
     """The job is tried again; a person can see where nobody listens."""
     with pytest.raises(Unavailable, match=NOBODY):
-        SeparatorFleet([NOBODY]).offers()
+        SeparatorFleet(connect_separators([NOBODY])).survey()
+
+
+def model_fleet(servers: ExitStack, *separators: _Separator) -> tuple[ModelFleet, list[str]]:
+    """The models of some separators, and their addresses."""
+    addresses = [started(servers, separator) for separator in separators]
+    return ModelFleet(connect_separators(addresses)), addresses
+
+
+@pytest.mark.parametrize("other", [HTDEMUCS, DAMAGED])
+def test_model_is_installed_only_where_every_separator_has_it(other: Model, servers: ExitStack) -> None:
+    """The worst state counts, and a problem names its separator."""
+    fleet, addresses = model_fleet(servers, _Separator(model=INSTALLED), _Separator(model=other))
+    problem = f"{addresses[1]}: cut" if other.problem else ""
+    assert fleet.models() == fleet.verify(["htdemucs"]) == [replace(other, problem=problem)]
+
+
+def test_problem_of_the_only_separator_needs_no_address(servers: ExitStack) -> None:
+    """On one machine an address says nothing."""
+    fleet, _ = model_fleet(servers, _Separator(model=DAMAGED))
+    assert fleet.models() == [DAMAGED]
+
+
+def test_pull_and_addition_reach_every_separator(servers: ExitStack) -> None:
+    """Progress of each, then the model, once."""
+    separators = [_Separator(), _Separator()]
+    fleet, _ = model_fleet(servers, *separators)
+    assert list(fleet.pull("htdemucs", lambda: True)) == [HALF, HALF, INSTALLED]
+    assert [separator.model.state for separator in separators] == [ModelState.INSTALLED] * 2
+    assert fleet.add("mine", [source()], "free").name == "mine"
+    assert [separator.added for separator in separators] == [["mine"], ["mine"]]
+
+
+def test_pull_ends_when_its_caller_has_left(servers: ExitStack) -> None:
+    """At the next event."""
+    fleet, _ = model_fleet(servers, _Separator())
+    with pytest.raises(Cancelled):
+        list(fleet.pull("htdemucs", lambda: False))
+
+
+def test_models_of_a_separator_that_does_not_answer_are_not_guessed(servers: ExitStack) -> None:
+    """Half a list would look like a whole one."""
+    fleet = ModelFleet(connect_separators([started(servers, _Separator()), NOBODY]))
+    with pytest.raises(Unavailable):
+        fleet.models()

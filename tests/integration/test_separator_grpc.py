@@ -16,21 +16,36 @@ import pytest
 
 from services.separator.adapters.runs import ThreadedRuns
 from services.separator.adapters.workers import WorkerProcess
+from services.separator.core.models import record_of
 from services.separator.core.station import Station
+from services.separator.pull import open_model_store
 from services.separator.servicer import SeparatorServicer, service
+from services.separator.settings import ModelSettings
 from stemhouse.audio import AudioRef, StemSet
-from stemhouse.errors import EngineUnavailable, InvalidRequest, Unavailable, UnreadableAudio, WorkerDied
+from stemhouse.errors import (
+    EngineUnavailable,
+    InvalidRequest,
+    ModelRejected,
+    NotFound,
+    Unavailable,
+    UnreadableAudio,
+    WorkerDied,
+)
+from stemhouse.models import Model, ModelState
 from stemhouse.platform.interceptors import RpcInterceptor
 from stemhouse.platform.status import rpc_errors
 from stemhouse.v1 import separator_pb2 as pb
 from stemhouse.v1.separator_pb2_grpc import SeparatorServiceStub
 from stemhouse.wire.audio import audio_ref_from_proto, audio_ref_to_proto, source_ref_to_proto, stem_set_from_proto
+from stemhouse.wire.models import model_from_proto
 from tests.fakes_separator import FolderObjectStore, decoded_integers, encoded, stored_source
-from tests.integration.separator_workshops import folder_store, gate, open_device, open_files, starts_log
+from tests.integration.separator_workshops import MODEL, folder_store, gate, open_device, open_files, starts_log
+from tests.model_house import file_of, model_entry, noise
 from tests.signals import song
 
 TIMEOUT_S = 60
 ENGINE_ID = "fake-shares-1"
+CHECKPOINT = MODEL + noise(5)
 
 
 @dataclass(frozen=True)
@@ -52,10 +67,10 @@ class House:
         samples = song(seconds * 44100, 44100, seed=seed)
         return audio_ref_from_proto(self.ingest(encoded(samples)).audio)
 
-    def separate(self, audio: AudioRef, *, force: bool = False) -> Any:
+    def separate(self, audio: AudioRef, *, engine_id: str = ENGINE_ID, force: bool = False) -> Any:
         """Begin a separation."""
         message = audio_ref_to_proto(audio)
-        request = pb.SeparateRequest(audio=message, engine_id=ENGINE_ID, sum_to_mix=True, force=force)
+        request = pb.SeparateRequest(audio=message, engine_id=engine_id, sum_to_mix=True, force=force)
         return self.stub.Separate(request, timeout=TIMEOUT_S)
 
     def starts(self) -> int:
@@ -66,6 +81,36 @@ class House:
     def busy_count(self) -> int:
         """As the separator tells it."""
         return self.stub.ListLocalEngines(pb.ListLocalEnginesRequest(), timeout=TIMEOUT_S).busy_count
+
+    def engines(self) -> pb.ListLocalEnginesResponse:
+        """What is ready, and what is missing."""
+        response: pb.ListLocalEnginesResponse = self.stub.ListLocalEngines(
+            pb.ListLocalEnginesRequest(), timeout=TIMEOUT_S
+        )
+        return response
+
+    def pull(self, name: str = "mirrored") -> list[pb.PullLocalModelResponse]:
+        """Pull to the end."""
+        with rpc_errors():
+            return list(self.stub.PullLocalModel(pb.PullLocalModelRequest(name=name), timeout=TIMEOUT_S))
+
+    def add(self, name: str, **files: bytes) -> Model:
+        """Upload checkpoints, and make a model of them."""
+        sources = [source_ref_to_proto(stored_source(self.store, data, f"{key}.th")) for key, data in files.items()]
+        with rpc_errors():
+            request = pb.AddLocalModelRequest(name=name, files=sources, licence_note="Mine.")
+            return model_from_proto(self.stub.AddLocalModel(request, timeout=TIMEOUT_S).model)
+
+    def verify(self, *names: str) -> list[Model]:
+        """Read models from end to end."""
+        with rpc_errors():
+            request = pb.VerifyLocalModelsRequest(names=names)
+            return [model_from_proto(one) for one in self.stub.VerifyLocalModels(request, timeout=TIMEOUT_S).models]
+
+    def models(self) -> dict[str, Model]:
+        """The list, by name."""
+        listed = self.stub.ListLocalModels(pb.ListLocalModelsRequest(), timeout=TIMEOUT_S).models
+        return {message.name: model_from_proto(message) for message in listed}
 
     def scratch_files(self) -> list[Path]:
         """What lies in the scratch folders of all workers."""
@@ -78,7 +123,8 @@ def house(tmp_path: Path) -> Iterator[House]:
     store = folder_store(tmp_path)
     files = WorkerProcess("files", partial(open_files, tmp_path))
     device = WorkerProcess("device", partial(open_device, tmp_path))
-    station = Station(store, files, device, ThreadedRuns())
+    models = open_model_store(model_settings(tmp_path), lambda: store)
+    station = Station(store, files, device, ThreadedRuns(), models)
     server = grpc.server(ThreadPoolExecutor(8), interceptors=[RpcInterceptor()])
     service(SeparatorServicer(station), station.check_ready).register(server)
     port = server.add_insecure_port("127.0.0.1:0")
@@ -91,6 +137,14 @@ def house(tmp_path: Path) -> Iterator[House]:
     server.stop(0).wait()
     files.stop()
     device.stop()
+
+
+def model_settings(folder: Path) -> ModelSettings:
+    """One more model than the built-in ones, and a mirror."""
+    entry = model_entry("mirrored", [file_of("aa.th", CHECKPOINT)])
+    catalogue = folder / "own.json"
+    catalogue.write_bytes(b"[" + record_of(entry) + b"]")
+    return ModelSettings(dir=folder / "models", catalogue=catalogue, mirror=str(folder / "mirror"))
 
 
 def is_ready(station: Station) -> bool:
@@ -241,3 +295,59 @@ def test_forced_call_separates_again(house: House) -> None:
     again = result_of(house.separate(audio, force=True))
     assert [stem.peak for stem in again.stems] == digests
     assert house.starts() == 2
+
+
+def test_model_is_pulled_and_separates(house: House) -> None:
+    """From the mirror; from then on its engine is there, and the gap is not."""
+    (gap,) = house.engines().gaps
+    assert (gap.engine, gap.remedy) == ("demucs", "stemhouse models pull htdemucs")
+    mirrored = house.folder / "mirror" / "mirrored" / "aa.th"
+    mirrored.parent.mkdir(parents=True)
+    mirrored.write_bytes(CHECKPOINT)
+    assert house.models()["mirrored"].state is ModelState.AVAILABLE
+    *progress, last = house.pull()
+    assert {event.progress.total_bytes for event in progress} <= {len(CHECKPOINT)}
+    assert model_from_proto(last.model) == house.models()["mirrored"] == house.verify("mirrored")[0]
+    assert len(house.engines().gaps) == 0
+    engine = house.engines().engines[-1]
+    assert (engine.name, engine.model) == ("demucs", "mirrored")
+    audio = house.audio(2)
+    assert result_of(house.separate(audio, engine_id=engine.engine_id)).model == "mirrored"
+
+
+def test_added_model_is_looked_into_by_the_device_worker(house: House) -> None:
+    """What is no model is refused by the name of the file, and leaves nothing."""
+    model = house.add("mine", aa=MODEL + b"1")
+    assert model == house.models()["mine"]
+    assert (model.state, model.licence_note) == (ModelState.INSTALLED, "Mine.")
+    with pytest.raises(ModelRejected, match=r"bb\.th is no checkpoint"):
+        house.add("other", bb=b"something else")
+    assert "other" not in house.models()
+    with pytest.raises(ModelRejected, match="htdemucs is a name of the catalogue"):
+        house.add("htdemucs", aa=MODEL + b"1")
+
+
+def test_damaged_model_is_told_and_not_offered(house: House) -> None:
+    """By verification, and before each track."""
+    house.add("mine", aa=MODEL + b"1")
+    (house.folder / "models" / "mine" / "aa.th").write_bytes(MODEL + b"2")
+    (model,) = house.verify()
+    assert model.state is ModelState.DAMAGED
+    assert "aa.th has the SHA-256" in model.problem
+    (gap,) = house.engines().gaps
+    assert "mine: aa.th has the SHA-256" in gap.cause
+    assert [engine.engine_id for engine in house.engines().engines] == [ENGINE_ID]
+
+
+def test_models_that_are_not_there_and_bad_names_are_refused(house: House) -> None:
+    """With the error that says what to do."""
+    with pytest.raises(NotFound, match="no model htdemux in the catalogue, which has htdemucs, "):
+        house.pull("htdemux")
+    with pytest.raises(InvalidRequest, match="name must match"):
+        house.pull("../htdemucs")
+    with pytest.raises(NotFound, match="stemhouse models pull htdemucs"):
+        house.verify("htdemucs")
+    with pytest.raises(InvalidRequest, match="files must be from 1"):
+        house.add("mine")
+    with pytest.raises(EngineUnavailable, match=r"mirror/mirrored/aa\.th cannot be read"):
+        house.pull()

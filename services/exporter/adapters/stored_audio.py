@@ -34,12 +34,12 @@ class StoredFlac:
                 raise _damaged(object_key, str(error)) from error
 
     def _download(self, object_key: str, scratch: IO[bytes]) -> None:
-        for chunk in self._store.read(object_key):
-            try:
+        try:
+            for chunk in self._store.read(object_key):
                 scratch.write(chunk)
-            except OSError as error:
-                raise scratch_unavailable(self._scratch_dir, error) from error
-        scratch.seek(0)
+            scratch.seek(0)  # writes what is still in a buffer
+        except OSError as error:
+            raise scratch_unavailable(self._scratch_dir, error) from error
 
 
 def _decoded(scratch: IO[bytes], object_key: str, audio: AudioRef) -> Iterator[GridBlock]:

@@ -8,7 +8,7 @@ from services.exporter.core import metadata
 from services.exporter.core.files import StemFileManager
 from services.exporter.core.metadata import DeliveredFile, metadata_json
 from services.exporter.core.plan import PlannedDelivery, plan_delivery, stored_stem
-from services.exporter.core.ports import FileEncoder, FileSpec, StoredAudio
+from services.exporter.core.ports import FileEncoder, StoredAudio
 from services.exporter.core.samples import UnitBlock, difference, in_format, on_source_scale
 from stemhouse.audio import StemSet
 from stemhouse.delivery import DeliveryOptions, DeliveryPlan, FileFormat
@@ -53,8 +53,9 @@ class StemDelivery:
     ) -> Iterator[Part]:
         """The plan, the audio files, and metadata.json last.
 
-        Raises InvalidRequest, before anything is sent, for a stem that the result cannot give and for figures that
-        no result can have; what StoredAudio raises; and Cancelled, within a block, once `is_wanted` says no.
+        Raises InvalidRequest, before anything is sent, for a stem that the result cannot give, for a file format that
+        cannot hold the track and for figures that no result can have; what StoredAudio and FileEncoder raise; and
+        Cancelled, within a block, once `is_wanted` says no.
         """
         planned = plan_delivery(result, options, self._names)
         metadata_json(result, planned, self._tool_versions, ())  # what cannot be told is refused now, not at the end
@@ -62,19 +63,15 @@ class StemDelivery:
         files = []
         for stem, name in planned.files.items():
             units = _while_wanted(self._units(result.stem_set, stem), is_wanted)
-            files.append((yield from self._audio_file(stem, name, result.stem_set, planned, units)))
+            files.append((yield from self._audio_file(stem, name, planned, units)))
         document = metadata_json(result, planned, self._tool_versions, files)
         yield from _file(metadata.FILE_NAME, len(document), [document])
 
     def _audio_file(
-        self, stem: str, name: str, stem_set: StemSet, planned: PlannedDelivery, units: Iterator[UnitBlock]
+        self, stem: str, name: str, planned: PlannedDelivery, units: Iterator[UnitBlock]
     ) -> Generator[Part, None, DeliveredFile]:
-        audio, options = stem_set.audio, planned.options
-        spec = FileSpec(
-            options.sample_format, audio.format.sample_rate_hz, audio.format.channel_count, audio.frame_count
-        )
-        samples = in_format(units, planned.gain, options.sample_format)
-        with self._encoders[options.file_format].encode(spec, samples) as encoded:
+        samples = in_format(units, planned.gain, planned.spec.sample_format)
+        with self._encoders[planned.options.file_format].encode(planned.spec, samples) as encoded:
             sha256 = yield from _file(name, encoded.size_bytes, encoded.chunks)
         return DeliveredFile(name, stem, encoded.size_bytes, sha256)
 

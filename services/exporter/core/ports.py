@@ -58,4 +58,7 @@ class FileEncoder(Protocol):
     """Makes files of one format."""
 
     def encode(self, spec: FileSpec, blocks: Iterable[SampleBlock]) -> AbstractContextManager[EncodedFile]:
-        """The file, as long as the context lasts; memory is bounded whatever the length."""
+        """The file, as long as the context lasts; memory is bounded whatever the length.
+
+        Equal samples give equal bytes. What `blocks` raises passes through unchanged.
+        """

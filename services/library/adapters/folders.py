@@ -9,8 +9,11 @@ from services.library.core.ports import FileStamp, FoundFile
 from stemhouse.errors import InvalidRequest, NotFound
 from stemhouse.tracks import ScanProblem
 
-AUDIO_EXTENSIONS = (".flac", ".mp3", ".wav")
-"""Compared without regard to case."""
+AUDIO_EXTENSIONS = (
+    *(".aac", ".aif", ".aifc", ".aiff", ".flac", ".m4a", ".mp3", ".mp4"),
+    *(".oga", ".ogg", ".opus", ".wav", ".wma"),
+)
+"""What ingest takes and has tags that can be read. Compared without regard to case."""
 
 _Directory = tuple[int, int]
 """Device and inode."""

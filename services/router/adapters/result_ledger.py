@@ -8,7 +8,7 @@ from services.router.adapters.documents import from_document, to_document
 from services.router.adapters.sessions import transaction
 from services.router.adapters.tables import ResultRow, SourceRow
 from services.router.core.ports import Accepted, Ingested
-from stemhouse.audio import SourceRef
+from stemhouse.audio import INGEST_VERSION, SourceRef
 from stemhouse.errors import StemhouseError, error_from_reason
 from stemhouse.jobs import JobError
 
@@ -25,7 +25,7 @@ class SqlResultLedger:
         wanted = select(SourceRow).where(col(SourceRow.md5) == source.md5, col(SourceRow.sha256) == source.sha256)
         with transaction(self._database) as session:
             row = session.exec(wanted).first()
-        if row is None:
+        if row is None or (row.rejection and row.ingest_version < INGEST_VERSION):
             return None
         if row.rejection:
             error: JobError = from_document(JobError, row.rejection)
@@ -36,12 +36,12 @@ class SqlResultLedger:
     def record_ingested(self, source: SourceRef, ingested: Ingested) -> None:
         """See ResultLedger.record_ingested."""
         document = to_document(Ingested, ingested)
-        self._merge(SourceRow(sha256=source.sha256, md5=source.md5, ingested=document))
+        self._merge(SourceRow(sha256=source.sha256, md5=source.md5, ingested=document, ingest_version=INGEST_VERSION))
 
     def record_rejected(self, source: SourceRef, error: StemhouseError) -> None:
         """See ResultLedger.record_rejected."""
         document = to_document(JobError, JobError(error.reason, error.message, error.details))
-        self._merge(SourceRow(sha256=source.sha256, md5=source.md5, rejection=document))
+        self._merge(SourceRow(sha256=source.sha256, md5=source.md5, rejection=document, ingest_version=INGEST_VERSION))
 
     def find_accepted(self, pcm_sha256: str, wish: str) -> Accepted | None:
         """See ResultLedger.find_accepted."""

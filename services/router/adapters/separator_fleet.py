@@ -6,18 +6,18 @@ from dataclasses import dataclass
 import grpc
 import structlog
 
+from services.router.adapters.separator_stubs import Separator
 from services.router.core.ports import Cancellation, Ingested, SeparationTask
 from stemhouse.audio import AudioRef, QualityReport, SourceRef, StemSet
 from stemhouse.errors import InternalFault, Unavailable
-from stemhouse.jobs import EngineOffer
-from stemhouse.platform.channel import connect
+from stemhouse.jobs import EngineGap, EngineOffer, EngineSurvey
 from stemhouse.platform.status import rpc_errors
 from stemhouse.v1 import separator_pb2 as pb
-from stemhouse.v1.separator_pb2_grpc import SeparatorServiceStub
 from stemhouse.wire.audio import (
     audio_ref_from_proto,
     audio_ref_to_proto,
     engine_from_proto,
+    engine_gap_from_proto,
     quality_from_proto,
     source_facts_from_proto,
     source_ref_to_proto,
@@ -33,17 +33,12 @@ _WORK_TIMEOUT_S = 24 * 3600.0
 
 
 @dataclass(frozen=True)
-class _Separator:
-    address: str
-    stub: SeparatorServiceStub
-
-
-@dataclass(frozen=True)
 class _State:
     """What one separator said about itself."""
 
-    separator: _Separator
+    separator: Separator
     offers: tuple[EngineOffer, ...]
+    gaps: tuple[EngineGap, ...]
     load: float
 
     def has(self, engine_id: str) -> bool:
@@ -53,14 +48,17 @@ class _State:
 class SeparatorFleet:
     """See the Separators port."""
 
-    def __init__(self, addresses: Sequence[str]) -> None:
-        """Open a channel to each address; nothing is called yet."""
-        self._separators = [_Separator(address, SeparatorServiceStub(connect(address))) for address in addresses]
+    def __init__(self, separators: Sequence[Separator]) -> None:
+        """Keep the channels."""
+        self._separators = separators
 
-    def offers(self) -> list[EngineOffer]:
-        """See Separators.offers."""
-        found = {offer.engine_id: offer for state in self._states() for offer in state.offers}
-        return list(found.values())
+    def survey(self) -> EngineSurvey:
+        """See Separators.survey."""
+        states = self._states()
+        offers = {offer.engine_id: offer for state in states for offer in state.offers}
+        offered = {offer.name for offer in offers.values()}
+        gaps = dict.fromkeys(gap for state in states for gap in state.gaps if gap.engine not in offered)
+        return EngineSurvey(tuple(offers.values()), tuple(gaps))
 
     def ingest(self, source: SourceRef) -> Ingested:
         """See Separators.ingest."""
@@ -90,7 +88,7 @@ class SeparatorFleet:
             response = self._least_loaded().stub.AssessStems(request, timeout=_WORK_TIMEOUT_S)
         return quality_from_proto(response.quality)
 
-    def _least_loaded(self, engine_id: str | None = None) -> _Separator:
+    def _least_loaded(self, engine_id: str | None = None) -> Separator:
         able = [state for state in self._states() if engine_id is None or state.has(engine_id)]
         if not able:
             # It was offered when it was chosen: its separator is starting again, or will.
@@ -113,14 +111,15 @@ class SeparatorFleet:
         return states
 
 
-def _state_from_call(separator: _Separator, call: "grpc.Future[pb.ListLocalEnginesResponse]") -> _State | None:
+def _state_from_call(separator: Separator, call: "grpc.Future[pb.ListLocalEnginesResponse]") -> _State | None:
     try:
         response = call.result()
     except grpc.RpcError as error:
         log.warning("separator does not answer", separator=separator.address, error=str(error))
         return None
     offers = tuple(engine_from_proto(engine) for engine in response.engines)
-    return _State(separator, offers, response.busy_count / max(response.slot_count, 1))
+    gaps = tuple(engine_gap_from_proto(gap) for gap in response.gaps)
+    return _State(separator, offers, gaps, response.busy_count / max(response.slot_count, 1))
 
 
 def _separate_request(task: SeparationTask) -> pb.SeparateRequest:

@@ -38,7 +38,7 @@ class JobRow(LedgerTable, table=True):
 
 
 class SourceRow(LedgerTable, table=True):
-    """A source file by its digests, and what ingest made of it: either `ingested` or `rejection`."""
+    """A source file by its digests, and what which version of ingest made of it: either `ingested` or `rejection`."""
 
     __tablename__ = "ledger_source"
 
@@ -46,6 +46,7 @@ class SourceRow(LedgerTable, table=True):
     md5: str = Field(index=True)
     ingested: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
     rejection: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
+    ingest_version: int = Field(default=1, sa_column_kwargs={"server_default": "1"})
 
 
 class ResultRow(LedgerTable, table=True):

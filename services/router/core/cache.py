@@ -17,8 +17,9 @@ from stemhouse.vocab import AUTO_ENGINE
 
 def wish_of(request: SeparationRequest) -> str:
     """The part of a request that decides which samples answer it, as one word."""
+    model = f".{request.model}" if request.model else ""
     policy = f"-policy{POLICY_VERSION}" if request.engine == AUTO_ENGINE else ""
-    return f"{request.engine}{policy}-{'sum' if request.sum_to_mix else 'raw'}"
+    return f"{request.engine}{model}{policy}-{'sum' if request.sum_to_mix else 'raw'}"
 
 
 class StemCache:
@@ -57,6 +58,6 @@ class StemCache:
     def _is_current(self, request: SeparationRequest, accepted: Accepted) -> bool:
         """Whether the engine that would be chosen now made the result; with no such engine up, the result stands."""
         try:
-            return choose_engine(request, self._separators.offers()).engine_id == accepted.decision.engine_id
+            return choose_engine(request, self._separators.survey()).engine_id == accepted.decision.engine_id
         except Unavailable:
             return True

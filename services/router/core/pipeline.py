@@ -16,7 +16,7 @@ from services.router.core.ports import (
 )
 from services.router.core.routing import choose_engine
 from stemhouse.audio import AudioRef, SourceRef, StemSet
-from stemhouse.errors import InputRejected, NotFound
+from stemhouse.errors import EngineUnavailable, InputRejected, NotFound, Unavailable
 from stemhouse.jobs import CacheHit, Decision, Job, SeparationRequest, SeparationResult
 from stemhouse.vocab import Stage
 
@@ -61,6 +61,15 @@ class StemPipeline:
         """Whether its canonical audio is stored. Raises the InputRejected that an earlier ingest ended with."""
         return self._cache.find_ingested(source) is not None
 
+    def require_engine(self, request: SeparationRequest) -> None:
+        """Raises EngineUnavailable if nobody has what is asked for; separators that do not answer now may have it."""
+        try:
+            self._choose(request)
+        except EngineUnavailable:
+            raise
+        except Unavailable:
+            return
+
     def known_result(self, request: SeparationRequest) -> SeparationResult | None:
         """The answer, if it needs no work at all."""
         ingested, accepted = self.look_up_file(request)
@@ -79,7 +88,7 @@ class StemPipeline:
         return accepted
 
     def _choose(self, request: SeparationRequest) -> Decision:
-        return choose_engine(request, self._separators.offers())
+        return choose_engine(request, self._separators.survey())
 
     def _separator_run(self, job: Job) -> Callable[[SeparationRequest, Ingested, Decision], StemSet]:
         def separate(request: SeparationRequest, ingested: Ingested, decision: Decision) -> StemSet:

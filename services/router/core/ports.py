@@ -1,12 +1,13 @@
 """What the router's core asks of the world, and the values that pass between them."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from stemhouse.audio import AudioRef, QualityReport, SourceFacts, SourceRef, StemSet
 from stemhouse.errors import StemhouseError
-from stemhouse.jobs import Decision, EngineOffer, Job, JobError, SeparationResult
+from stemhouse.jobs import Decision, EngineSurvey, Job, JobError, SeparationResult
+from stemhouse.models import Model, PullProgress
 from stemhouse.vocab import JobState, Stage
 
 Outcome = TypeVar("Outcome")
@@ -60,8 +61,11 @@ class Cancellation(Protocol):
 class Separators(Protocol):
     """The separators that answer. Every method raises Unavailable while none does."""
 
-    def offers(self) -> list[EngineOffer]:
-        """Engines that can be asked for now; the same engine of several separators is listed once."""
+    def survey(self) -> EngineSurvey:
+        """Engines that can be asked for now, an engine's better models first, and what is missing.
+
+        The same engine id of several separators is listed once; an engine that any of them offers has no gap.
+        """
 
     def ingest(self, source: SourceRef) -> Ingested:
         """Decode a stored source. Raises InputRejected."""
@@ -75,11 +79,36 @@ class Separators(Protocol):
         """Measure stems against references, where there are any."""
 
 
+class Models(Protocol):
+    """The models of all separators; one counts as installed where every separator has it.
+
+    Every method raises Unavailable unless all separators answer.
+    """
+
+    def models(self) -> list[Model]:
+        """Those of the catalogues, and others that are installed."""
+
+    def pull(self, name: str, is_wanted: Callable[[], bool]) -> Iterator[PullProgress | Model]:
+        """Install a model of the catalogue: progress, at least every few seconds, then the model.
+
+        Raises NotFound, ModelRejected, and Cancelled once `is_wanted` says no.
+        """
+
+    def verify(self, names: Sequence[str]) -> list[Model]:
+        """Read installed models (none named: all) from end to end. Raises NotFound for one that is not installed."""
+
+    def add(self, name: str, files: Sequence[SourceRef], licence_note: str) -> Model:
+        """Install a model from stored files. Raises ModelRejected."""
+
+
 class ResultLedger(Protocol):
     """What is known about sources, and which results count. Survives everything."""
 
     def find_ingested(self, source: SourceRef) -> Ingested | None:
-        """By MD5, with the SHA-256 beside it. Raises the InputRejected that an earlier ingest ended with."""
+        """By MD5, with the SHA-256 beside it. Raises the InputRejected that an earlier ingest ended with.
+
+        A rejection by an older version of ingest is forgotten: the file may be one that is taken now.
+        """
 
     def record_ingested(self, source: SourceRef, ingested: Ingested) -> None:
         """Remember it; once more is no error."""

@@ -1,12 +1,12 @@
-"""Which engine separates a track, and why. Pure: offers and a request in, a decision with reasons out."""
+"""Which engine separates a track, and why. Pure: what is offered and a request in, a decision with reasons out."""
 
 from collections.abc import Sequence
 
 from stemhouse.errors import EngineUnavailable
-from stemhouse.jobs import Decision, EngineOffer, SeparationRequest
+from stemhouse.jobs import Decision, EngineGap, EngineOffer, EngineSurvey, SeparationRequest
 from stemhouse.vocab import AUTO_ENGINE
 
-POLICY_VERSION = 1
+POLICY_VERSION = 2
 """Grows whenever the rules below change, so that older answers to `auto` no longer count."""
 
 PREFERENCE = ("demucs", "uvr", "starter")
@@ -15,37 +15,47 @@ PREFERENCE = ("demucs", "uvr", "starter")
 _GRADE_BASIC = "basic"
 
 
-def choose_engine(request: SeparationRequest, offers: Sequence[EngineOffer]) -> Decision:
-    """The engine asked for, or the best one offered. Raises EngineUnavailable that lists what there is."""
-    if request.engine != AUTO_ENGINE:
-        return _decision(_offer_of(request.engine, offers), f"engine {request.engine} was asked for")
-    for name in PREFERENCE:
+def choose_engine(request: SeparationRequest, survey: EngineSurvey) -> Decision:
+    """The engine and model asked for, or the best one offered; of an engine's models the first that is offered.
+
+    Raises EngineUnavailable that lists what there is and names the command that gets what is missing.
+    """
+    offers = [offer for offer in survey.offers if request.model in {"", offer.model}]
+    wanted = PREFERENCE if request.engine == AUTO_ENGINE else (request.engine,)
+    for name in wanted:
         offer = next((offer for offer in offers if offer.name == name), None)
         if offer:
-            return _decision(offer, *_reasons_for_auto(offer))
-    raise _unavailable(AUTO_ENGINE, offers)
+            return Decision(offer.name, offer.engine_id, tuple(_reasons(request, offer, survey.gaps)))
+    raise EngineUnavailable(_nothing_to_offer(request, survey), {"engine": request.engine, "model": request.model})
 
 
-def _reasons_for_auto(offer: EngineOffer) -> list[str]:
+def _reasons(request: SeparationRequest, offer: EngineOffer, gaps: Sequence[EngineGap]) -> list[str]:
+    asked = f"model {request.model} was asked for"
+    if request.engine != AUTO_ENGINE:
+        return [f"engine {request.engine} was asked for", *([asked] if request.model else [])]
+    if request.model:
+        return [f"auto: {asked}, which is of {offer.name}"]
+    return _reasons_for_auto(offer, gaps)
+
+
+def _reasons_for_auto(offer: EngineOffer, gaps: Sequence[EngineGap]) -> list[str]:
     passed_over = PREFERENCE[: PREFERENCE.index(offer.name)]
-    reasons = [f"auto: {name} is not offered by any separator" for name in passed_over]
+    reasons = [f"auto: {name} {_obstacle(name, gaps)}" for name in passed_over]
     reasons.append(f"auto: {offer.name} ({offer.model}) is the best engine offered")
     if offer.grade == _GRADE_BASIC:
         reasons.append(f"{offer.name} is of basic quality: it needs no download and is far from a full model")
     return reasons
 
 
-def _decision(offer: EngineOffer, *reasons: str) -> Decision:
-    return Decision(offer.name, offer.engine_id, reasons)
+def _obstacle(name: str, gaps: Sequence[EngineGap]) -> str:
+    causes = [f"cannot be used: {gap.cause}; get it with: {gap.remedy}" for gap in gaps if gap.engine == name]
+    return " and ".join(causes) or "is not offered by any separator"
 
 
-def _offer_of(name: str, offers: Sequence[EngineOffer]) -> EngineOffer:
-    offer = next((offer for offer in offers if offer.name == name), None)
-    if offer is None:
-        raise _unavailable(name, offers)
-    return offer
-
-
-def _unavailable(name: str, offers: Sequence[EngineOffer]) -> EngineUnavailable:
-    offered = ", ".join(sorted(offer.name for offer in offers)) or "none"
-    return EngineUnavailable(f"engine {name} is not available; offered: {offered}", {"engine": name})
+def _nothing_to_offer(request: SeparationRequest, survey: EngineSurvey) -> str:
+    offered = ", ".join(sorted(f"{offer.name} ({offer.model})" for offer in survey.offers)) or "none"
+    if request.model:
+        remedy = f"get it with: stemhouse models pull {request.model}"
+        return f"no model {request.model} of engine {request.engine} is installed; {remedy}; offered: {offered}"
+    obstacle = _obstacle(request.engine, survey.gaps)
+    return f"engine {request.engine} is not available: it {obstacle}; offered: {offered}"

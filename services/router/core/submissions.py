@@ -38,7 +38,8 @@ class Submissions:
     def submit(self, request_id: str, request: SeparationRequest) -> Job:
         """The job for the request, done already if the cache answers.
 
-        Raises NotFound for a source that was never uploaded, RequestConflict for a reused request id.
+        Raises NotFound for a source that was never uploaded, RequestConflict for a reused request id, and
+        EngineUnavailable for an engine or a model that nobody has.
         """
         job = Job(self._new_job_id(), request_id, request, JobState.QUEUED, created_at=self._now())
         try:
@@ -54,6 +55,7 @@ class Submissions:
             )
         for source in (request.source, *request.references.values()):
             self._require_source(source)
+        self._pipeline.require_engine(request)
         return self._jobs.create(job, is_queued=True)
 
     def _require_source(self, source: SourceRef) -> None:

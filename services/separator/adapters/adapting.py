@@ -12,19 +12,17 @@ import numpy as np
 import soxr
 
 from services.separator.core.blocks import CountedBlocks, recut
-from services.separator.core.ports import Block, Engine, StemBlocks
+from services.separator.core.pcm import MAX_RATE_HZ, MIN_RATE_HZ
+from services.separator.core.ports import Block, Engine, Mixture, StemBlocks
 from stemhouse.audio import AudioFormat
 from stemhouse.errors import UnsupportedAudio
-
-MIN_RATE_HZ = 8_000
-MAX_RATE_HZ = 192_000
 
 _QUALITY = "VHQ"
 _PIECE_FRAMES = 16_384
 _TAIL_S = 0.01  # a stream there and back may lose a frame to rounding: silence behind it makes up
 
 
-def separate_in_format(engine: Engine, mixture: Iterable[Block], audio_format: AudioFormat) -> Iterator[StemBlocks]:
+def separate_in_format(engine: Engine, mixture: Mixture, audio_format: AudioFormat) -> Iterator[StemBlocks]:
     """Separate a `mixture` of `audio_format` with an engine of whatever native format, under `Engine.separate`'s terms.
 
     Raises UnsupportedAudio for rates outside 8 to 192 kHz, and for channels that the engine cannot take: only mono, or
@@ -48,25 +46,40 @@ def _check(audio_format: AudioFormat, native: AudioFormat) -> None:
         raise UnsupportedAudio(message, facts)
 
 
-def _separate_converted(engine: Engine, mixture: Iterable[Block], audio_format: AudioFormat) -> Iterator[StemBlocks]:
+def _separate_converted(engine: Engine, mixture: Mixture, audio_format: AudioFormat) -> Iterator[StemBlocks]:
     native = engine.spec.native_format
-    counted = CountedBlocks(mixture)
-    heard = _resampled(_with_tail(counted, audio_format), audio_format.sample_rate_hz, native.sample_rate_hz)
-    separated = engine.separate(_spread(block, native.channel_count) for block in heard)
+    heard = _Converted(mixture, audio_format, native)
     names = engine.spec.stems
-    stacked = (_stacked(stems, names, audio_format.channel_count) for stems in separated)
+    stacked = (_stacked(stems, names, audio_format.channel_count) for stems in engine.separate(heard))
     given_frames = 0
     for block in _resampled(stacked, native.sample_rate_hz, audio_format.sample_rate_hz):
-        inside = block[:, : counted.frame_count - given_frames]
+        inside = block[:, : heard.frame_count - given_frames]
         given_frames += inside.shape[1]
         if inside.size:
             yield dict(zip(names, np.split(inside, len(names)), strict=True))
 
 
-def _with_tail(counted: CountedBlocks, audio_format: AudioFormat) -> Iterator[Block]:
-    """Append a little silence."""
-    yield from counted
-    yield np.zeros((audio_format.channel_count, math.ceil(_TAIL_S * audio_format.sample_rate_hz)), np.float32)
+class _Converted:
+    """Mixture in another format; `frame_count` is how far the longest pass has come, in frames before conversion."""
+
+    def __init__(self, mixture: Mixture, audio_format: AudioFormat, native: AudioFormat) -> None:
+        self._mixture = mixture
+        self._format = audio_format
+        self._native = native
+        self.frame_count = 0
+
+    def blocks(self) -> Iterator[Block]:
+        """See Mixture.blocks; each pass has a resampler of its own."""
+        heard = _resampled(self._with_tail(), self._format.sample_rate_hz, self._native.sample_rate_hz)
+        return (_spread(block, self._native.channel_count) for block in heard)
+
+    def _with_tail(self) -> Iterator[Block]:
+        """All blocks, and a little silence."""
+        counted = CountedBlocks(self._mixture.blocks())
+        for block in counted:
+            self.frame_count = max(self.frame_count, counted.frame_count)
+            yield block
+        yield np.zeros((self._format.channel_count, math.ceil(_TAIL_S * self._format.sample_rate_hz)), np.float32)
 
 
 def _resampled(blocks: Iterable[Block], from_hz: int, to_hz: int) -> Iterator[Block]:

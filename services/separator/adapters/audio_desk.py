@@ -8,9 +8,10 @@ from pathlib import Path
 
 from services.separator.adapters.pcm_files import NewFlac, RawSpool, StoredFlac
 from services.separator.adapters.scratch import ScratchRoot
-from services.separator.adapters.source_files import SourceFile
+from services.separator.adapters.source_files import SourceFile, open_source_file
 from services.separator.core.control import until_cancelled
 from services.separator.core.ports import TaskControl
+from services.separator.core.sources import source_key
 from stemhouse.audio import AudioFormat, SourceRef
 from stemhouse.errors import InternalFault
 from stemhouse.ports import ObjectStore
@@ -33,7 +34,7 @@ class ScratchAudioDesk:
         if sha256 != source.sha256:
             message = f"{key} holds other bytes than its name says"
             raise InternalFault(message, {"object_key": key})
-        return SourceFile(path, source.file_name)
+        return open_source_file(path, source.file_name)
 
     def open_pcm(self, object_key: str, audio_format: AudioFormat) -> StoredFlac:
         """See AudioDesk.open_pcm."""
@@ -64,11 +65,6 @@ class ScratchAudioDesk:
     def _new_path(self) -> Path:
         """Without an extension: libsndfile must judge by content."""
         return self._folder / str(next(self._numbers))
-
-
-def source_key(sha256: str) -> str:
-    """Where the router puts the bytes of a source."""
-    return f"sources/{sha256}"
 
 
 @contextmanager

@@ -98,7 +98,7 @@ class _Run:
 
     def start(self) -> None:
         context = contextvars.copy_context()
-        threading.Thread(target=context.run, args=(self._run,), name="separation", daemon=True).start()
+        threading.Thread(target=context.run, args=(self._run,), name="shared-run", daemon=True).start()
 
     def outcome(self) -> Any:
         """The result, or raises what the computation raised: a fresh copy for each caller."""
@@ -112,7 +112,7 @@ class _Run:
         except StemhouseError as error:
             self._error = error
         except Exception:
-            log.exception("separation failed unexpectedly")
+            log.exception("computation failed unexpectedly")
             self._error = InternalFault("internal error; the server's log has the request id")
         finally:
             self._on_end(self)

@@ -1,5 +1,6 @@
 """The tags that name a track, by mutagen. A file with unreadable tags is a file without tags."""
 
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -7,15 +8,34 @@ from typing import Any
 import structlog
 from mutagen import MutagenError
 from mutagen.aiff import AIFF
+from mutagen.asf import ASF
+from mutagen.easymp4 import EasyMP4
 from mutagen.flac import FLAC
+from mutagen.id3 import ID3FileType
 from mutagen.mp3 import EasyMP3
+from mutagen.oggflac import OggFLAC
+from mutagen.oggopus import OggOpus
 from mutagen.oggvorbis import OggVorbis
 from mutagen.wave import WAVE
 
 log = structlog.get_logger(__name__)
 
-_READERS: dict[str, Any] = {"aiff": AIFF, "flac": FLAC, "mp3": EasyMP3, "ogg": OggVorbis, "wav": WAVE}
-_ID3_FRAMES = {"artist": "TPE1", "title": "TIT2"}
+_DAMAGE = (MutagenError, ArithmeticError, LookupError, ValueError, struct.error)
+"""What mutagen raises for damaged tags, and what its parsers raise through a gap of their checks."""
+
+_READERS: dict[str, Any] = {
+    "aac": ID3FileType,
+    "aiff": AIFF,
+    "asf": ASF,
+    "flac": FLAC,
+    "mp3": EasyMP3,
+    "mp4": EasyMP4,
+    "wav": WAVE,
+}
+"""By container; of Ogg by codec. CAF has no tags that a program writes."""
+_OGG_READERS: dict[str, Any] = {"flac": OggFLAC, "opus": OggOpus, "vorbis": OggVorbis}
+_OTHER_NAMES = {"artist": ("TPE1", "Author"), "title": ("TIT2", "Title")}
+"""In plain ID3 frames, and in ASF."""
 
 
 @dataclass(frozen=True)
@@ -26,17 +46,20 @@ class NameTags:
     title: str = ""
 
 
-def read_name_tags(path: Path, container: str) -> NameTags:
+def read_name_tags(path: Path, container: str, codec: str) -> NameTags:
     """Artist and title of a file of that container."""
+    reader = _OGG_READERS.get(codec) if container == "ogg" else _READERS.get(container)
+    if reader is None:
+        return NameTags()
     try:
-        tags = _READERS[container](path).tags
-    except MutagenError as error:
+        tags = reader(path).tags
+    except _DAMAGE as error:
         log.info("tags are unreadable", container=container, error=str(error))
         return NameTags()
     return NameTags(_first(tags, "artist"), _first(tags, "title"))
 
 
 def _first(tags: Any, name: str) -> str:
-    """The first value; WAV and AIFF carry plain ID3 frames, the others named lists."""
-    found = (tags.get(name) or tags.get(_ID3_FRAMES[name])) if tags is not None else None
-    return str(found[0]).strip() if found else ""
+    """The first value under the first name that there is."""
+    found = [tags[each] for each in (name, *_OTHER_NAMES[name]) if each in tags] if tags is not None else []
+    return str(found[0][0]).strip() if found and found[0] else ""

@@ -1,6 +1,6 @@
 """Stopping in time."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 from services.separator.core.ports import TaskControl
@@ -21,3 +21,8 @@ def check_wanted(control: TaskControl) -> None:
     if control.is_cancelled():
         message = "cancelled by the caller"
         raise Cancelled(message)
+
+
+def control_of(is_wanted: Callable[[], bool]) -> TaskControl:
+    """For a caller who does not watch, but may leave."""
+    return TaskControl(is_cancelled=lambda: not is_wanted())

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from services.separator.core.control import until_cancelled
-from services.separator.core.pcm import PcmDigest, fitting_gain, pcm_from_source
+from services.separator.core.pcm import MAX_RATE_HZ, MIN_RATE_HZ, PcmDigest, fitting_gain, pcm_from_source
 from services.separator.core.ports import AudioDesk, SourceAudio, SourceBlock, Task, TaskControl
 from stemhouse.audio import AudioFormat, AudioRef, SourceFacts, SourceRef
 from stemhouse.errors import UnreadableAudio, UnsupportedAudio
@@ -73,6 +73,10 @@ def _peak_of(sound: SourceAudio, file_name: str, control: TaskControl) -> float:
 
 
 def _require_supported(audio_format: AudioFormat, file_name: str) -> None:
+    rate_hz = audio_format.sample_rate_hz
+    if not MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ:
+        message = f"{file_name} has a rate of {rate_hz} Hz: Stemhouse takes {MIN_RATE_HZ} to {MAX_RATE_HZ} Hz"
+        raise UnsupportedAudio(message, {"file": file_name, "sample_rate_hz": str(rate_hz)})
     if audio_format.channel_count > _MOST_CHANNELS:
         message = f"{file_name} has {audio_format.channel_count} channels: Stemhouse takes mono and stereo"
         raise UnsupportedAudio(message, {"file": file_name, "channels": str(audio_format.channel_count)})

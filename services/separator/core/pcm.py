@@ -16,6 +16,10 @@ FULL_SCALE = 2**23
 LARGEST = FULL_SCALE - 1
 """24 bits hold -FULL_SCALE to LARGEST."""
 
+MIN_RATE_HZ = 8_000
+MAX_RATE_HZ = 192_000
+"""What engines can be led through; nothing else is taken in."""
+
 _LEAST_BLOCK_FRAMES = 4096
 _DIGEST_VERSION = 1
 

@@ -5,7 +5,7 @@ Audio in motion is a stream of blocks: float32 arrays of shape (channels, frames
 `stemhouse.audio`: int32 arrays of the same shape, in steps of 2**-23 of full scale.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -45,6 +45,13 @@ class EngineSpec:
     device: str = "cpu"
 
 
+class Mixture(Protocol):
+    """The audio that an engine hears: a stream that can be read more than once."""
+
+    def blocks(self) -> Iterator[Block]:
+        """All frames from the start, as often as it is asked for."""
+
+
 class Engine(Protocol):
     """Separates a stream at the engine's native rate and channel count."""
 
@@ -52,12 +59,20 @@ class Engine(Protocol):
     def spec(self) -> EngineSpec:
         """The constant description."""
 
-    def separate(self, mixture: Iterable[Block]) -> Iterator[StemBlocks]:
-        """Give the stems of `mixture`, in order: lag 0, in total as many frames as came in.
+    def separate(self, mixture: Mixture) -> Iterator[StemBlocks]:
+        """Give the stems of `mixture`, in order: lag 0, in total as many frames as it has.
 
-        Pulls `mixture` only as far as it must, so memory is bounded whatever the length. The samples do not depend
-        on how the stream is cut into blocks. An exception raised by `mixture` passes through unchanged.
+        Reads `mixture` only as far ahead as it must, so memory is bounded whatever the length. The samples do not
+        depend on how the stream is cut into blocks. An exception raised by `mixture` passes through unchanged.
         """
+
+
+@dataclass(frozen=True)
+class DeviceGreeting:
+    """What a device worker tells once it is loaded: engines that are always ready, and those that need a model."""
+
+    specs: tuple[EngineSpec, ...]
+    model_engines: tuple[str, ...] = ()
 
 
 def _nothing(_share: float) -> None:

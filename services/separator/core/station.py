@@ -1,16 +1,21 @@
 """The station: gives each call to the worker that can do it, and does nothing twice at the same time."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from services.separator.core.assessment import AssessTask
+from services.separator.core.control import control_of
 from services.separator.core.ingest import IngestedTrack, IngestTask
-from services.separator.core.ports import EngineSpec, SharedRuns, TaskControl, Worker
+from services.separator.core.model_additions import Addition
+from services.separator.core.model_store import ModelStore
+from services.separator.core.models import demucs_spec
+from services.separator.core.ports import DeviceGreeting, EngineSpec, SharedRuns, TaskControl, Worker
 from services.separator.core.results import SeparateTask, find_result
 from stemhouse.audio import AudioRef, QualityReport, SourceRef, StemSet
 from stemhouse.errors import EngineUnavailable, UnreadableAudio, WorkerDied
-from stemhouse.jobs import EngineOffer
+from stemhouse.jobs import EngineGap, EngineOffer
+from stemhouse.models import Model, PullProgress
 from stemhouse.ports import ObjectStore
 
 _DEVICE_COUNT = 1
@@ -18,9 +23,10 @@ _DEVICE_COUNT = 1
 
 @dataclass(frozen=True)
 class LocalEngines:
-    """What is ready here, the tracks that can be separated at once, and those that run or wait."""
+    """What is ready here and what is missing, the tracks that can be separated at once, and those that run or wait."""
 
     offers: tuple[EngineOffer, ...]
+    gaps: tuple[EngineGap, ...]
     slot_count: int
     busy_count: int
 
@@ -31,15 +37,16 @@ class Station:
     Every method takes `is_wanted`, which tells whether the caller still waits for the answer.
     """
 
-    def __init__(self, store: ObjectStore, files: Worker, device: Worker, runs: SharedRuns) -> None:
+    def __init__(self, store: ObjectStore, files: Worker, device: Worker, runs: SharedRuns, models: ModelStore) -> None:
         self._store = store
         self._files = files
         self._device = device
         self._runs = runs
+        self._models = models
 
     def ingest(self, source: SourceRef, is_wanted: Callable[[], bool]) -> IngestedTrack:
         """Decode a source; see `ingest_track`. A file on which two workers died is unreadable."""
-        task, control = IngestTask(source), _control(is_wanted)
+        task, control = IngestTask(source), control_of(is_wanted)
         try:
             return self._files.run(task, control)
         except WorkerDied:
@@ -70,33 +77,51 @@ class Station:
         self, stem_set: StemSet, references: Mapping[str, AudioRef], is_wanted: Callable[[], bool]
     ) -> QualityReport:
         """Measure stems; see `assess_stems`."""
-        return self._files.run(AssessTask(stem_set, dict(references)), _control(is_wanted))
+        return self._files.run(AssessTask(stem_set, dict(references)), control_of(is_wanted))
 
     def local_engines(self) -> LocalEngines:
-        """The engines that the device worker has loaded, and the room for more work.
+        """The engines that the device worker has loaded or can load, and the room for more work.
 
-        Raises Unavailable while they are being loaded: to list none would say that there are none.
+        Raises Unavailable while the worker is loading: to list none would say that there are none.
         """
         self._device.check_ready()
-        return LocalEngines(tuple(_offer(spec) for spec in self._specs()), _DEVICE_COUNT, self._runs.count)
+        specs, gaps = self._specs_and_gaps()
+        return LocalEngines(tuple(_offer(spec) for spec in specs), gaps, _DEVICE_COUNT, self._runs.count)
+
+    def list_models(self) -> tuple[Model, ...]:
+        """See ModelStore.models."""
+        return self._models.models()
+
+    def pull_model(self, name: str, is_wanted: Callable[[], bool]) -> Iterator[PullProgress | Model]:
+        """See ModelStore.pull."""
+        return self._models.pull(name, is_wanted)
+
+    def verify_models(self, names: Sequence[str], is_wanted: Callable[[], bool]) -> tuple[Model, ...]:
+        """See ModelStore.verify."""
+        return self._models.verify(names, is_wanted)
+
+    def add_model(self, addition: Addition, is_wanted: Callable[[], bool]) -> Model:
+        """See ModelStore.add; the device worker looks into the files, when its current track is done."""
+        control = control_of(is_wanted)
+        return self._models.add(addition, lambda task: self._device.run(task, control), is_wanted)
 
     def check_ready(self) -> None:
         """Return if both workers are up and the engines loaded; raises Unavailable."""
         self._device.check_ready()
         self._files.check_ready()
 
-    def _specs(self) -> tuple[EngineSpec, ...]:
-        return tuple(self._device.greeting or ())
+    def _specs_and_gaps(self) -> tuple[tuple[EngineSpec, ...], tuple[EngineGap, ...]]:
+        greeting: DeviceGreeting = self._device.greeting or DeviceGreeting(())
+        survey = self._models.survey(greeting.model_engines)
+        return (*greeting.specs, *map(demucs_spec, survey.usable)), survey.gaps
 
     def _require_engine(self, engine_id: str) -> None:
-        loaded = [spec.engine_id for spec in self._specs()]
-        if engine_id not in loaded:
-            message = f"no engine {engine_id} here; loaded: {', '.join(loaded) or 'none yet'}"
-            raise EngineUnavailable(message, {"engine_id": engine_id})
-
-
-def _control(is_wanted: Callable[[], bool]) -> TaskControl:
-    return TaskControl(is_cancelled=lambda: not is_wanted())
+        specs, gaps = self._specs_and_gaps()
+        here = [spec.engine_id for spec in specs]
+        if engine_id not in here:
+            message = f"no engine {engine_id} here, only: {', '.join(here) or 'none yet'}"
+            helps = (f"; {gap.engine}: {gap.cause}, which helps: {gap.remedy}" for gap in gaps)
+            raise EngineUnavailable(message + "".join(helps), {"engine_id": engine_id})
 
 
 def _offer(spec: EngineSpec) -> EngineOffer:

@@ -3,12 +3,12 @@
 With `sum_to_mix` the stem `other` is not the engine's: it is the mix minus all other stems, integer by integer.
 """
 
-from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from services.separator.core.blocks import Intake
 from services.separator.core.control import until_cancelled
 from services.separator.core.pcm import FULL_SCALE, block_from_pcm
 from services.separator.core.ports import (
@@ -72,17 +72,18 @@ def take_stems(
 ) -> tuple[Takes, int]:
     """Run the engine over the mixture; gives the takes and their number of frames.
 
-    The engine hears the source's own scale, whatever gain the stored mix has. Raises InternalFault if it breaks its
-    contract, Cancelled within one of its blocks.
+    The engine hears the source's own scale, whatever gain the stored mix has. What its stems are held against is read
+    beside it, so nothing is held for as long as it looks ahead. Raises InternalFault if it breaks its contract,
+    Cancelled within one block of what it reads.
     """
-    feed = _Feed(until_cancelled(mixture.blocks(), control), task.audio.gain)
+    mix_blocks = Intake(mixture.blocks())
     stems = engine.spec.stems
     takes = Takes({stem: desk.create_spool(task.audio.format) for stem in stems}, {stem: PcmRange() for stem in stems})
     rounding = _Rounding(engine.spec, task.audio)
     frame_count = 0
-    for blocks in engine.separate(feed.blocks()):
+    for blocks in engine.separate(_Heard(mixture, task.audio.gain, control)):
         integers = rounding.integers(blocks, frame_count)
-        mix = feed.take(next(iter(integers.values())).shape[1])
+        mix = _next_of_mix(mix_blocks, next(iter(integers.values())).shape[1])
         if task.sum_to_mix:
             integers[OTHER] = mix - sum(block for stem, block in integers.items() if stem != OTHER)
         takes.add(mix, integers)
@@ -91,33 +92,25 @@ def take_stems(
     return takes, frame_count
 
 
-class _Feed:
-    """Feeds the engine, and keeps what was fed until its stems have come: as much as the engine looks ahead."""
+@dataclass(frozen=True)
+class _Heard:
+    """Mixture: the stored mix on the source's own scale."""
 
-    def __init__(self, source: Iterator[PcmBlock], gain: float) -> None:
-        self._source = source
-        self._gain = gain
-        self._held: deque[PcmBlock] = deque()
+    mixture: PcmFile
+    gain: float
+    control: TaskControl
 
     def blocks(self) -> Iterator[Block]:
-        for block in self._source:
-            self._held.append(block)
-            yield block_from_pcm(block, self._gain)
+        return (block_from_pcm(block, self.gain) for block in until_cancelled(self.mixture.blocks(), self.control))
 
-    def take(self, frame_count: int) -> PcmBlock:
-        """The next frames of the mix."""
-        parts: list[PcmBlock] = []
-        missing_frames = frame_count
-        while missing_frames and self._held:
-            block = self._held.popleft()
-            parts.append(block[:, :missing_frames])
-            if block.shape[1] > missing_frames:
-                self._held.appendleft(block[:, missing_frames:])
-            missing_frames -= parts[-1].shape[1]
-        if missing_frames:
-            message = f"the engine gave {missing_frames} frames more than it was fed"
-            raise InternalFault(message)
-        return np.concatenate(parts, axis=1)
+
+def _next_of_mix(mix: Intake[PcmBlock], frame_count: int) -> PcmBlock:
+    block = mix.take(frame_count)
+    missing_frames = frame_count - (0 if block is None else block.shape[1])
+    if block is None or missing_frames:
+        message = f"the engine gave {missing_frames} frames more than the mix has"
+        raise InternalFault(message)
+    return block
 
 
 class _Rounding:

@@ -1,7 +1,8 @@
-"""The adapters around libsndfile: reading stored FLAC, writing delivered FLAC."""
+"""The adapters around libsndfile: reading stored FLAC, writing delivered FLAC and AIFF."""
 
 import io
 import resource
+import struct
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,11 +12,11 @@ import numpy as np
 import pytest
 import soundfile
 
-from services.exporter.adapters.flac_encoder import FlacEncoder
+from services.exporter.adapters.libsndfile_encoder import LibsndfileEncoder
 from services.exporter.adapters.stored_audio import StoredFlac
-from services.exporter.core.ports import BLOCK_FRAMES, FileSpec, GridBlock
+from services.exporter.core.ports import BLOCK_FRAMES, FileSpec, GridBlock, SampleBlock
 from stemhouse.audio import AudioFormat, AudioRef
-from stemhouse.delivery import SampleFormat
+from stemhouse.delivery import FileFormat, SampleFormat
 from stemhouse.errors import InternalFault, NotFound, StorageUnavailable, Unavailable
 from tests.fakes import MemoryObjectStore
 from tests.unit.exporter.results import FULL_SCALE, RATE_HZ, Units, flac_bytes
@@ -94,7 +95,7 @@ def test_store_that_breaks_off_is_unavailable(store: MemoryObjectStore, tmp_path
     """Its error passes unchanged, and is not taken for one of the scratch folder."""
 
     class BreakingStore(MemoryObjectStore):
-        def read(self, key: str) -> Iterator[bytes]:
+        def read(self, key: str, offset_bytes: int = 0) -> Iterator[bytes]:
             yield store.objects[key][:1000]
             raise StorageUnavailable(key)
 
@@ -102,16 +103,26 @@ def test_store_that_breaks_off_is_unavailable(store: MemoryObjectStore, tmp_path
         read(BreakingStore(), tmp_path)
 
 
+def encode(folder: Path, file_format: FileFormat, spec: FileSpec, samples: SampleBlock) -> list[bytes]:
+    """The chunks of a file, whose size was foretold; each is below 1 MiB, and nothing stays on the disk."""
+    blocks = [samples[:BLOCK_FRAMES], samples[BLOCK_FRAMES:]]
+    with LibsndfileEncoder(file_format, folder).encode(spec, blocks) as file:
+        chunks = list(file.chunks)
+    assert sum(map(len, chunks)) == file.size_bytes
+    assert max(map(len, chunks)) <= 1024 * 1024
+    assert list(folder.iterdir()) == []
+    return chunks
+
+
+@pytest.mark.parametrize("file_format", [FileFormat.FLAC, FileFormat.AIFF])
 @pytest.mark.parametrize(("sample_format", "bits"), [(SampleFormat.PCM16, 16), (SampleFormat.PCM24, 24)])
-def test_flac_is_read_back_by_others(units: Units, tmp_path: Path, sample_format: SampleFormat, bits: int) -> None:
-    """Every sample, by libsndfile and by FFmpeg; chunks are below 1 MiB and add up to the foretold size."""
+def test_file_is_read_back_by_others(
+    units: Units, tmp_path: Path, file_format: FileFormat, sample_format: SampleFormat, bits: int
+) -> None:
+    """Every sample, by libsndfile and by FFmpeg."""
     samples = (units >> (24 - bits)).astype(np.int32)
     spec = FileSpec(sample_format, RATE_HZ, 2, FRAMES)
-    with FlacEncoder(tmp_path).encode(spec, [samples[:BLOCK_FRAMES], samples[BLOCK_FRAMES:]]) as file:
-        chunks = list(file.chunks)
-    data = b"".join(chunks)
-    assert len(data) == file.size_bytes
-    assert max(map(len, chunks)) <= 1024 * 1024
+    data = b"".join(encode(tmp_path, file_format, spec, samples))
     assert soundfile.info(io.BytesIO(data)).subtype == f"PCM_{bits}"
     read_back, _ = soundfile.read(io.BytesIO(data), dtype="int32")
     assert (read_back >> (32 - bits) == samples).all()
@@ -119,14 +130,34 @@ def test_flac_is_read_back_by_others(units: Units, tmp_path: Path, sample_format
         decoded = np.concatenate([frame.to_ndarray() for frame in container.decode(audio=0)], axis=1)
     shift = 0 if bits == 16 else 8
     assert (decoded.reshape(-1, 2).astype(np.int64) >> shift == samples).all()
-    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("sample_format", [SampleFormat.PCM16, SampleFormat.PCM24])
+def test_aiff_is_the_plain_one(tmp_path: Path, sample_format: SampleFormat) -> None:
+    """No AIFC, whose chunks old players refuse; sizes fit, and an odd number of bytes is padded within its chunk."""
+    data = b"".join(
+        encode(tmp_path, FileFormat.AIFF, FileSpec(sample_format, 96_000, 1, 3), np.zeros((3, 1), np.int32))
+    )
+    bits = int(sample_format.value)
+    data_bytes = 3 * bits // 8 + bits // 8 % 2
+    assert data[:12] == struct.pack(">4sI4s", b"FORM", len(data) - 8, b"AIFF")
+    assert data[12:28] == struct.pack(">4sIHIH", b"COMM", 18, 1, 3, bits)
+    assert data[38:54] == struct.pack(">4sIII", b"SSND", 8 + data_bytes, 0, 0)
+    assert len(data) == 54 + data_bytes
+
+
+@pytest.mark.parametrize("file_format", [FileFormat.FLAC, FileFormat.AIFF])
+def test_equal_samples_give_equal_bytes(units: Units, tmp_path: Path, file_format: FileFormat) -> None:
+    """Without a date or a serial number."""
+    samples = units.astype(np.int32)
+    assert encode(tmp_path, file_format, SPEC, samples) == encode(tmp_path, file_format, SPEC, samples)
 
 
 def test_scratch_folder_that_is_gone_is_named(store: MemoryObjectStore, units: Units, tmp_path: Path) -> None:
     """By both adapters."""
     gone = tmp_path / "gone"
-    with pytest.raises(Unavailable, match="gone"), FlacEncoder(gone).encode(SPEC, [units]):
-        pass
+    with pytest.raises(Unavailable, match="gone"):
+        encode(gone, FileFormat.FLAC, SPEC, units)
     with pytest.raises(Unavailable, match="gone"):
         read(store, gone)
 
@@ -149,7 +180,8 @@ def test_download_to_a_full_disk_is_unavailable(store: MemoryObjectStore, tmp_pa
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # soundfile's callback reports it too
 @pytest.mark.usefixtures("full_disk")
-def test_spool_on_a_full_disk_is_unavailable(units: Units, tmp_path: Path) -> None:
-    """Not a FLAC that ends early."""
-    with pytest.raises(Unavailable, match="scratch"), FlacEncoder(tmp_path).encode(SPEC, [units.astype(np.int32)]):
-        pass
+@pytest.mark.parametrize("file_format", [FileFormat.FLAC, FileFormat.AIFF])
+def test_spool_on_a_full_disk_is_unavailable(units: Units, tmp_path: Path, file_format: FileFormat) -> None:
+    """Not a file that ends early."""
+    with pytest.raises(Unavailable, match=r"scratch folder .*: it took only a part"):
+        encode(tmp_path, file_format, SPEC, units.astype(np.int32))

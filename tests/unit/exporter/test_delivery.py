@@ -160,6 +160,8 @@ def test_metadata_tells_all() -> None:
         "artist": "Björk",
         "title": "Jóga",
         "damage": "",
+        "trimmed_tail_frames": 0,
+        "timing_note": "",
     }
     assert told["separation"] == {
         "engine": "starter",

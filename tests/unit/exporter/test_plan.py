@@ -8,7 +8,7 @@ import pytest
 
 from services.exporter.core.files import StemFileManager
 from services.exporter.core.plan import PlannedDelivery, plan_delivery
-from stemhouse.audio import StemRef
+from stemhouse.audio import AudioFormat, StemRef
 from stemhouse.delivery import DeliveryOptions, FileFormat, SampleFormat
 from stemhouse.errors import InvalidRequest
 from stemhouse.jobs import SeparationResult
@@ -78,6 +78,20 @@ def test_gain_is_that_of_the_whole_set(sample_format: SampleFormat) -> None:
     assert len(gains) == 1
     assert gains.pop() == pytest.approx(0.5, rel=1e-4)
     assert plan(loud, sample_format=SampleFormat.FLOAT32).gain == 1.0
+
+
+@pytest.mark.parametrize("file_format", list(FileFormat))
+def test_every_format_of_integers_has_the_same_gain(file_format: FileFormat) -> None:
+    """Stems of one track keep one level; nothing above full scale reaches an encoder."""
+    loud = with_stems("vocals", "drums", peak=2.0, gain=0.25)
+    assert plan(loud, file_format=file_format).gain == plan(loud).gain < 1.0
+
+
+def test_rate_that_the_format_lacks_is_refused() -> None:
+    """The plan is the last word before bytes are sent."""
+    audio = replace(RESULT.stem_set.audio, format=AudioFormat(96_000, 2))
+    with pytest.raises(InvalidRequest, match="96000 Hz"):
+        plan(with_stems("vocals", audio=audio), file_format=FileFormat.MP3)
 
 
 def test_stem_that_peaks_at_full_scale_is_delivered_as_stored() -> None:

@@ -16,6 +16,7 @@ from tests.fakes_router import (
     DEMUCS,
     FACTS,
     STARTER,
+    FakeModels,
     FakeSeparators,
     InlineSteps,
     MemoryJobLedger,
@@ -38,6 +39,7 @@ class House:
         self.results = MemoryResultLedger()
         self.jobs = MemoryJobLedger()
         self.separators = FakeSeparators()
+        self.models = FakeModels()
         self.uploads = MemoryUploads(source())
         cache = StemCache(self.results, self.store, self.separators)
         self.pipeline = StemPipeline(cache, self.results, self.jobs, self.separators, self.uploads)

@@ -1,30 +1,71 @@
 """Which engine is chosen, and that the reasons say so."""
 
+from dataclasses import replace
+
 import pytest
 
 from services.router.core.routing import choose_engine
 from stemhouse.errors import EngineUnavailable
-from stemhouse.jobs import SeparationRequest
-from tests.fakes_router import DEMUCS, STARTER, source
+from stemhouse.jobs import EngineOffer, EngineSurvey, SeparationRequest
+from tests.fakes_router import DEMUCS, NO_DEMUCS, STARTER, source
+
+SIX = replace(DEMUCS, model="htdemucs_6s", engine_id="demucs-htdemucs_6s-22222222")
+
+
+def offered(*offers: EngineOffer) -> EngineSurvey:
+    """Nothing is missing."""
+    return EngineSurvey(offers)
 
 
 def test_named_engine_is_taken_even_if_a_better_one_is_offered() -> None:
     """A wish for the starter beats the preference for demucs."""
-    decision = choose_engine(SeparationRequest(source(), engine="starter"), [DEMUCS, STARTER])
+    decision = choose_engine(SeparationRequest(source(), engine="starter"), offered(DEMUCS, STARTER))
     assert (decision.engine, decision.engine_id) == ("starter", STARTER.engine_id)
     assert decision.reasons == ("engine starter was asked for",)
 
 
 def test_auto_prefers_demucs_whatever_the_order_of_offers() -> None:
     """The preference decides, not the order in which separators answered."""
-    assert choose_engine(SeparationRequest(source()), [STARTER, DEMUCS]).engine == "demucs"
+    assert choose_engine(SeparationRequest(source()), offered(STARTER, DEMUCS)).engine == "demucs"
+
+
+@pytest.mark.parametrize("engine", ["auto", "demucs"])
+def test_without_a_model_named_the_first_of_an_engine_is_taken(engine: str) -> None:
+    """Separators list an engine's best model first."""
+    decision = choose_engine(SeparationRequest(source(), engine=engine), offered(STARTER, DEMUCS, SIX))
+    assert decision.engine_id == DEMUCS.engine_id
+
+
+@pytest.mark.parametrize("engine", ["auto", "demucs"])
+def test_named_model_is_taken_and_told(engine: str) -> None:
+    """Also where the engine is left open: the model says which it is."""
+    decision = choose_engine(SeparationRequest(source(), engine=engine, model=SIX.model), offered(DEMUCS, SIX))
+    assert decision.engine_id == SIX.engine_id
+    assert "model htdemucs_6s was asked for" in " ".join(decision.reasons)
+
+
+@pytest.mark.parametrize("engine", ["auto", "demucs"])
+def test_model_that_is_not_installed_is_unavailable_and_names_the_command(engine: str) -> None:
+    """Nobody gets another model than was asked for."""
+    request = SeparationRequest(source(), engine=engine, model=SIX.model)
+    with pytest.raises(EngineUnavailable, match=r"stemhouse models pull htdemucs_6s.*htdemucs.*starter"):
+        choose_engine(request, offered(DEMUCS, STARTER))
 
 
 def test_auto_with_only_the_starter_says_what_is_missing_and_that_it_is_basic() -> None:
-    """Nobody gets basic quality without being told why."""
-    reasons = choose_engine(SeparationRequest(source()), [STARTER]).reasons
-    assert reasons[0] == "auto: demucs is not offered by any separator"
+    """Nobody gets basic quality without being told why, and what would help."""
+    reasons = choose_engine(SeparationRequest(source()), EngineSurvey((STARTER,), (NO_DEMUCS,))).reasons
+    assert reasons[0] == (
+        "auto: demucs cannot be used: no model is installed; get it with: stemhouse models pull htdemucs"
+    )
+    assert reasons[1] == "auto: uvr is not offered by any separator"
     assert "basic quality" in reasons[-1]
+
+
+def test_engine_without_a_model_is_unavailable_and_names_the_command() -> None:
+    """The gap says which."""
+    with pytest.raises(EngineUnavailable, match=r"engine demucs .*stemhouse models pull htdemucs.*offered: starter"):
+        choose_engine(SeparationRequest(source(), engine="demucs"), EngineSurvey((STARTER,), (NO_DEMUCS,)))
 
 
 @pytest.mark.parametrize("engine", ["auto", "uvr"])
@@ -32,4 +73,4 @@ def test_engine_that_nobody_offers_is_unavailable_and_lists_the_offers(engine: s
     """The error names the engine and what could be asked for instead."""
     offers = [] if engine == "auto" else [STARTER]
     with pytest.raises(EngineUnavailable, match=f"engine {engine} .* offered: {'none' if not offers else 'starter'}"):
-        choose_engine(SeparationRequest(source(), engine=engine), offers)
+        choose_engine(SeparationRequest(source(), engine=engine), offered(*offers))

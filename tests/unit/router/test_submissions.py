@@ -6,10 +6,10 @@ import pytest
 
 from services.router.core.ports import Ingested
 from services.router.core.submissions import Submissions
-from stemhouse.errors import NotFound, RequestConflict, UnreadableAudio
+from stemhouse.errors import EngineUnavailable, NotFound, RequestConflict, UnreadableAudio
 from stemhouse.jobs import CacheHit, SeparationRequest
 from stemhouse.vocab import JobState
-from tests.fakes_router import FACTS, audio, source
+from tests.fakes_router import FACTS, NO_DEMUCS, audio, source
 from tests.unit.router.test_pipeline import House
 
 NOW = datetime(2026, 5, 6, tzinfo=UTC)
@@ -78,6 +78,20 @@ def test_source_that_was_never_uploaded_is_refused(desk: Desk) -> None:
     """References count as sources."""
     with pytest.raises(NotFound, match=r"vocals\.wav"):
         desk.submissions.submit("wish-1", SeparationRequest(source(), references={"vocals": source("b", "vocals.wav")}))
+
+
+def test_engine_without_a_model_is_refused_before_anything_is_queued(desk: Desk) -> None:
+    """And the error names the command that helps."""
+    desk.house.separators.gaps = (NO_DEMUCS,)
+    with pytest.raises(EngineUnavailable, match="stemhouse models pull htdemucs"):
+        desk.submissions.submit("wish-1", SeparationRequest(source(), engine="demucs"))
+    assert not desk.house.jobs.queued
+
+
+def test_engine_that_cannot_be_asked_about_now_is_queued_for(desk: Desk) -> None:
+    """Separators may be starting again."""
+    desk.house.separators.is_silent = True
+    assert desk.submissions.submit("wish-1", SeparationRequest(source(), engine="demucs")).state is JobState.QUEUED
 
 
 def test_bytes_are_needed_only_while_no_audio_is_stored(desk: Desk) -> None:

@@ -1,4 +1,7 @@
-"""A program: ingests and separates a generated track of the given minutes, and prints how far the memory grew."""
+"""A program: ingests a generated track of the given minutes, separates it, and prints how far the memory grew.
+
+Then demucs' engine, which hears the track twice, goes through as many minutes with a network that computes nothing.
+"""
 
 import resource
 import sys
@@ -10,8 +13,17 @@ import soundfile
 from services.separator.core.ingest import ingest_track
 from services.separator.core.results import SeparateTask
 from services.separator.core.separation import Bench, separate_track
-from tests.fakes_separator import CD_STEREO, UNWATCHED, FakeEngine, FolderObjectStore, desk_over, source_of_file
+from tests.fakes_separator import (
+    CD_STEREO,
+    UNWATCHED,
+    FakeEngine,
+    FakeMixture,
+    FolderObjectStore,
+    desk_over,
+    source_of_file,
+)
 from tests.signals import song
+from tests.unit.separator.idle_network import idle_demucs_engine
 
 
 def write_track(path: Path, minutes: int) -> None:
@@ -34,6 +46,13 @@ def separate(store: FolderObjectStore, folder: Path, minutes: int) -> int:
         return separate_track(task, engine, Bench(desk, UNWATCHED, lambda: 0.0, {})).audio.frame_count
 
 
+def hear_by_demucs(minutes: int) -> int:
+    """Let demucs' engine hear silence, and give the number of frames that it gave."""
+    second = np.zeros((2, CD_STEREO.sample_rate_hz), np.float32)
+    mixture = FakeMixture(lambda: (second for _ in range(60 * minutes)))
+    return sum(stems["vocals"].shape[1] for stems in idle_demucs_engine(1).separate(mixture))
+
+
 def peak_bytes() -> int:
     """The largest resident size so far."""
     unit_bytes = 1 if sys.platform == "darwin" else 1024
@@ -44,6 +63,7 @@ if __name__ == "__main__":
     root = Path(sys.argv[1])
     folder_store = FolderObjectStore(root / "store")
     separate(folder_store, root, 1)
+    hear_by_demucs(1)
     after_one_bytes = peak_bytes()
-    frame_count = separate(folder_store, root, int(sys.argv[2]))
-    print(frame_count, peak_bytes() - after_one_bytes)
+    frame_counts = {separate(folder_store, root, int(sys.argv[2])), hear_by_demucs(int(sys.argv[2]))}
+    print(*frame_counts, peak_bytes() - after_one_bytes)

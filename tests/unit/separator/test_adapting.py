@@ -10,9 +10,10 @@ import scipy.signal
 
 from services.separator.adapters.adapting import separate_in_format
 from services.separator.core.blocks import recut
-from services.separator.core.ports import Block, EngineSpec, StemBlocks
+from services.separator.core.ports import Block, EngineSpec, Mixture, StemBlocks
 from stemhouse.audio import AudioFormat
 from stemhouse.errors import UnreadableAudio, UnsupportedAudio
+from tests.fakes_separator import FakeMixture
 from tests.signals import noise, song
 
 _RATES_HZ = [8_000, 11_025, 22_050, 32_000, 44_100, 48_000, 88_200, 96_000, 176_400, 192_000]
@@ -29,13 +30,13 @@ class QuarterEngine:
         """See Engine.spec."""
         return EngineSpec("quarter", "none", "quarter-1", ("small", "large"), AudioFormat(44_100, 2))
 
-    def separate(self, mixture: Iterable[Block]) -> Iterator[StemBlocks]:
+    def separate(self, mixture: Mixture) -> Iterator[StemBlocks]:
         """See Engine.separate."""
-        for block in recut(self._noted(mixture), 1777):
+        for block in recut(self._noted(mixture.blocks()), 1777):
             yield {"small": block * np.float32(0.25), "large": block * np.float32(0.75)}
 
-    def _noted(self, mixture: Iterable[Block]) -> Iterator[Block]:
-        for block in mixture:
+    def _noted(self, blocks: Iterable[Block]) -> Iterator[Block]:
+        for block in blocks:
             self.shapes_seen.append(block.shape)
             yield block
 
@@ -46,7 +47,7 @@ def _cut(signal: Block, *frames: int) -> Iterator[Block]:
 
 
 def _through(blocks: Iterable[Block], rate_hz: int, channel_count: int = 2) -> dict[str, Block]:
-    given = list(separate_in_format(QuarterEngine(), blocks, AudioFormat(rate_hz, channel_count)))
+    given = list(separate_in_format(QuarterEngine(), FakeMixture(blocks), AudioFormat(rate_hz, channel_count)))
     assert all(stem.size for stems in given for stem in stems.values())
     return {name: np.concatenate([stems[name] for stems in given], axis=1) for name in ("small", "large")}
 
@@ -89,7 +90,7 @@ def test_tiny_streams_keep_their_length(rate_hz: int, frame_count: int) -> None:
 
 def test_empty_stream_stays_empty() -> None:
     """No frames, no stems."""
-    assert list(separate_in_format(QuarterEngine(), [], AudioFormat(48_000, 1))) == []
+    assert list(separate_in_format(QuarterEngine(), FakeMixture([]), AudioFormat(48_000, 1))) == []
 
 
 def test_result_does_not_depend_on_the_blocks() -> None:
@@ -110,7 +111,7 @@ def test_mono_reaches_the_engine_on_both_channels() -> None:
     """The engine sees its own number of channels, and mono at the native rate comes back as it was."""
     engine = QuarterEngine()
     signal = noise(5000, channel_count=1)
-    stems = list(separate_in_format(engine, [signal], AudioFormat(44_100, 1)))
+    stems = list(separate_in_format(engine, FakeMixture([signal]), AudioFormat(44_100, 1)))
     assert {channels for channels, _ in engine.shapes_seen} == {2}
     assert np.array_equal(np.concatenate([stem["small"] for stem in stems], axis=1), np.float32(0.25) * signal)
 
@@ -131,8 +132,23 @@ def test_stream_is_pulled_only_as_far_as_needed() -> None:
             pulled.append(number)
             yield noise(4800)
 
-    next(separate_in_format(QuarterEngine(), mixture(), AudioFormat(48_000, 2)))
+    next(separate_in_format(QuarterEngine(), FakeMixture(mixture), AudioFormat(48_000, 2)))
     assert len(pulled) < 20
+
+
+def test_each_pass_over_the_mixture_is_the_same() -> None:
+    """An engine may hear the track twice, at its own rate, and the length of the source still comes back."""
+
+    class Twice(QuarterEngine):
+        def separate(self, mixture: Mixture) -> Iterator[StemBlocks]:
+            first, second = (np.concatenate(list(mixture.blocks()), axis=1) for _ in range(2))
+            assert np.array_equal(first, second)
+            return super().separate(mixture)
+
+    signal = noise(30_000)
+    pieces = [signal[:, :7], signal[:, 7:]]
+    given = list(separate_in_format(Twice(), FakeMixture(pieces), AudioFormat(48_000, 2)))
+    assert sum(stems["small"].shape[1] for stems in given) == 30_000
 
 
 def test_failure_of_the_mixture_passes_through() -> None:
@@ -144,11 +160,11 @@ def test_failure_of_the_mixture_passes_through() -> None:
         raise UnreadableAudio(message)
 
     with pytest.raises(UnreadableAudio, match="the middle"):
-        list(separate_in_format(QuarterEngine(), mixture(), AudioFormat(48_000, 2)))
+        list(separate_in_format(QuarterEngine(), FakeMixture(mixture), AudioFormat(48_000, 2)))
 
 
 @pytest.mark.parametrize(("rate_hz", "channel_count"), [(7_999, 2), (192_001, 1), (44_100, 3), (48_000, 6)])
 def test_other_formats_are_refused_at_once(rate_hz: int, channel_count: int) -> None:
     """Rates and channels that nobody can take are refused before anything is read."""
     with pytest.raises(UnsupportedAudio):
-        separate_in_format(QuarterEngine(), [], AudioFormat(rate_hz, channel_count))
+        separate_in_format(QuarterEngine(), FakeMixture([]), AudioFormat(rate_hz, channel_count))

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from services.separator.core.blocks import CountedBlocks, recut
+from services.separator.core.blocks import CountedBlocks, Intake, recut
 from services.separator.core.ports import Block
 from tests.signals import noise
 
@@ -45,3 +45,27 @@ def test_counted_blocks_count_what_has_passed() -> None:
     assert counted.frame_count == 3
     next(passed)
     assert counted.frame_count == 7
+
+
+def test_intake_gives_as_many_frames_as_are_asked_for() -> None:
+    """Across blocks, fewer where the stream ends, nothing behind its end."""
+    signal = noise(100)
+    intake = Intake([signal[:, :10], signal[:, 10:33], signal[:, 33:]])
+    pieces = [intake.take(frame_count) for frame_count in (5, 30, 1, 70)]
+    assert [piece.shape[1] for piece in pieces if piece is not None] == [5, 30, 1, 64]
+    assert np.array_equal(np.concatenate([piece for piece in pieces if piece is not None], axis=1), signal)
+    assert intake.take(1) is None
+
+
+def test_intake_does_not_pull_ahead() -> None:
+    """A block is read only when its first frame is asked for."""
+    pulled = []
+
+    def blocks() -> Iterator[Block]:
+        for number in range(4):
+            pulled.append(number)
+            yield noise(10)
+
+    intake = Intake(blocks())
+    assert intake.take(10) is not None
+    assert pulled == [0]

@@ -1,14 +1,14 @@
 """Separation: the stems sum to the mix, nothing clips, nothing half-made is ever visible."""
 
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from services.separator.core.ports import Block, StemBlocks, TaskControl
+from services.separator.core.ports import Block, Mixture, StemBlocks, TaskControl
 from services.separator.core.results import (
     SeparateTask,
     find_result,
@@ -89,13 +89,9 @@ def test_loud_float_source_is_heard_on_its_own_scale(house: SeparatorHouse) -> N
     heard: list[float] = []
 
     class Listening(FakeEngine):
-        def separate(self, mixture: Iterable[Block]) -> Iterator[StemBlocks]:
-            def listened() -> Iterator[Block]:
-                for block in mixture:
-                    heard.append(float(np.abs(block).max()))
-                    yield block
-
-            return super().separate(listened())
+        def separate(self, mixture: Mixture) -> Iterator[StemBlocks]:
+            heard.extend(float(np.abs(block).max()) for block in mixture.blocks())
+            return super().separate(mixture)
 
     stem_set = house.separate(audio, Listening({VOCALS: 0.25, OTHER: 0.0}))
     mix, stems = house.integers(audio.object_key), house.stems(stem_set)
@@ -157,7 +153,7 @@ def test_result_of_a_faster_process_stays(house: SeparatorHouse) -> None:
     house.store.delete(task.manifest_key)
 
     class Racing(FakeEngine):
-        def separate(self, mixture: Iterable[Block]) -> Iterator[StemBlocks]:
+        def separate(self, mixture: Mixture) -> Iterator[StemBlocks]:
             yield from super().separate(mixture)
             house.store.put(task.manifest_key, io.BytesIO(manifest_from_stem_set(first)))
 
@@ -184,7 +180,7 @@ class BrokenEngine(FakeEngine):
         super().__init__()
         self._fault = fault
 
-    def separate(self, mixture: Iterable[Block]) -> Iterator[StemBlocks]:
+    def separate(self, mixture: Mixture) -> Iterator[StemBlocks]:
         """See FakeEngine.separate."""
         for number, stems in enumerate(super().separate(mixture)):
             yield self._broken(dict(stems)) if number else stems
@@ -217,7 +213,7 @@ class BrokenEngine(FakeEngine):
         ("stem missing", "gave stems"),
         ("mono", "gave stems"),
         ("short", "gave .* frames for"),
-        ("long", "more than it was fed"),
+        ("long", "more than the mix has"),
     ],
 )
 def test_engine_that_breaks_its_contract_stores_nothing(house: SeparatorHouse, fault: str, told: str) -> None:

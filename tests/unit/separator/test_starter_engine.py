@@ -20,6 +20,7 @@ from services.separator.core.ports import Block, Engine
 from stemhouse.audio import AudioFormat
 from stemhouse.errors import UnreadableAudio
 from stemhouse.vocab import BASE_STEMS
+from tests.fakes_separator import FakeMixture
 from tests.signals import noise, sine, song
 
 _RATE_HZ = 44_100
@@ -46,7 +47,7 @@ def stems(engine: Engine, mixture: Block) -> dict[str, Block]:
 
 def _separate(engine: Engine, signal: Block, *cuts: int) -> dict[str, Block]:
     blocks = [signal[:, start:end] for start, end in pairwise([0, *cuts, signal.shape[1]])]
-    given = list(engine.separate(blocks))
+    given = list(engine.separate(FakeMixture(blocks)))
     assert all(stem.size for stems in given for stem in stems.values())
     return {name: np.concatenate([stems[name] for stems in given], axis=1) for name in BASE_STEMS}
 
@@ -107,7 +108,7 @@ def test_tiny_streams_keep_their_length(engine: Engine, frame_count: int) -> Non
 
 def test_empty_stream_stays_empty(engine: Engine) -> None:
     """No frames, no stems."""
-    assert list(engine.separate([])) == []
+    assert list(engine.separate(FakeMixture([]))) == []
 
 
 def test_stream_is_held_only_as_far_as_needed(engine: Engine) -> None:
@@ -121,7 +122,7 @@ def test_stream_is_held_only_as_far_as_needed(engine: Engine) -> None:
             most_held_frames = max(most_held_frames, pulled_frames - given_frames)
             yield np.zeros((2, _RATE_HZ), np.float32)
 
-    for stems in engine.separate(blocks()):
+    for stems in engine.separate(FakeMixture(blocks)):
         given_frames += stems["vocals"].shape[1]
     assert given_frames == 40 * _RATE_HZ
     assert most_held_frames < 25 * _RATE_HZ
@@ -136,7 +137,7 @@ def test_failure_of_the_mixture_passes_through(engine: Engine) -> None:
         raise UnreadableAudio(message)
 
     with pytest.raises(UnreadableAudio, match="the middle"):
-        list(engine.separate(blocks()))
+        list(engine.separate(FakeMixture(blocks)))
 
 
 def test_parts_land_in_their_stems(engine: Engine) -> None:
@@ -153,7 +154,7 @@ def test_parts_land_in_their_stems(engine: Engine) -> None:
 def test_mono_at_48_khz_goes_through(engine: Engine) -> None:
     """The engine behind the format adapter gives mono at 48 kHz in mono at 48 kHz, summing to the mixture's band."""
     signal = song(2 * 48_000, 48_000, channel_count=1)
-    given = list(separate_in_format(engine, [signal], AudioFormat(48_000, 1)))
+    given = list(separate_in_format(engine, FakeMixture([signal]), AudioFormat(48_000, 1)))
     total = np.concatenate([np.sum(list(stems.values()), axis=0) for stems in given], axis=1)
     assert total.shape == signal.shape
     assert _depth_db(total - signal, signal) < -20  # the breath of the song reaches above 22 kHz

@@ -3,20 +3,25 @@
 import io
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from services.separator.adapters.runs import ThreadedRuns
 from services.separator.core.ingest import IngestedTrack, IngestTask
-from services.separator.core.ports import Task, TaskControl
+from services.separator.core.model_additions import Addition
+from services.separator.core.models import InspectModelTask, ModelShape, demucs_spec
+from services.separator.core.ports import DeviceGreeting, Task, TaskControl
 from services.separator.core.results import SeparateTask, manifest_from_stem_set
 from services.separator.core.station import Station
 from stemhouse.audio import AudioFormat, AudioRef, SourceFacts, SourceRef, StemSet
 from stemhouse.errors import EngineUnavailable, Unavailable, UnreadableAudio, WorkerDied
-from stemhouse.jobs import EngineOffer
+from stemhouse.jobs import EngineGap, EngineOffer
+from stemhouse.models import ModelState, PullProgress
 from tests.fakes import MemoryObjectStore
-from tests.fakes_separator import FakeEngine
+from tests.fakes_separator import UNWATCHED, FakeEngine, stored_source
+from tests.model_house import SIZE_BYTES, ModelHouse, model_entry, noise
 
 SOURCE = SourceRef("a" * 64, "b" * 32, 1, "song.mp3")
 AUDIO = AudioRef("audio/x.flac", "c" * 64, AudioFormat(44100, 2), 1000)
@@ -72,35 +77,43 @@ def wanted() -> bool:
 
 @dataclass
 class House:
-    """A station over fakes."""
+    """A station over fakes, and models in a folder."""
 
+    models: ModelHouse
     store: MemoryObjectStore = field(default_factory=MemoryObjectStore)
     files: FakeWorker = field(default_factory=FakeWorker)
-    device: FakeWorker = field(default_factory=lambda: FakeWorker(greeting=(FakeEngine().spec,)))
+    device: FakeWorker = field(
+        default_factory=lambda: FakeWorker(greeting=DeviceGreeting((FakeEngine().spec,), ("demucs",)))
+    )
 
     @property
     def station(self) -> Station:
         """A station that has run nothing yet."""
-        return Station(self.store, self.files, self.device, ThreadedRuns())
+        return Station(self.store, self.files, self.device, ThreadedRuns(), self.models.store)
 
 
-def test_ingest_is_tried_again_when_the_worker_died() -> None:
+@pytest.fixture
+def house(tmp_path: Path) -> House:
+    """No model is installed."""
+    return House(ModelHouse(tmp_path))
+
+
+def test_ingest_is_tried_again_when_the_worker_died(house: House) -> None:
     """The worker may have died of something else."""
-    house = House(files=FakeWorker([WorkerDied("killed"), INGESTED]))
+    house.files.answers = [WorkerDied("killed"), INGESTED]
     assert house.station.ingest(SOURCE, wanted) == INGESTED
     assert house.files.tasks == [IngestTask(SOURCE)] * 2
 
 
-def test_file_that_kills_two_workers_is_unreadable() -> None:
+def test_file_that_kills_two_workers_is_unreadable(house: House) -> None:
     """It is the file's fault, so the router must not try for ever."""
-    house = House(files=FakeWorker([WorkerDied("killed"), WorkerDied("killed")]))
+    house.files.answers = [WorkerDied("killed"), WorkerDied("killed")]
     with pytest.raises(UnreadableAudio, match=r"decoder crashed on song\.mp3"):
         house.station.ingest(SOURCE, wanted)
 
 
-def test_stored_result_needs_no_device() -> None:
+def test_stored_result_needs_no_device(house: House) -> None:
     """Not even an engine; but a forced run does."""
-    house = House()
     house.store.put(TASK.manifest_key, io.BytesIO(manifest_from_stem_set(stem_set("stored"))))
     house.device.greeting = None
     assert list(house.station.separate(TASK, wanted)) == [stem_set("stored")]
@@ -108,31 +121,79 @@ def test_stored_result_needs_no_device() -> None:
         list(house.station.separate(SeparateTask(AUDIO, "fake-shares-1", force=True), wanted))
 
 
-def test_separation_is_the_device_workers() -> None:
+def test_separation_is_the_device_workers(house: House) -> None:
     """Its answer is the last event."""
-    house = House()
     house.device.answers = [stem_set("computed")]
     assert list(house.station.separate(TASK, wanted))[-1] == stem_set("computed")
     assert house.device.tasks == [TASK]
 
 
-def test_death_of_the_device_worker_is_told() -> None:
+def test_death_of_the_device_worker_is_told(house: House) -> None:
     """The router decides whether to try again."""
-    house = House()
     house.device.answers = [WorkerDied("killed")]
     with pytest.raises(WorkerDied):
         list(house.station.separate(TASK, wanted))
 
 
-def test_unknown_engine_is_unavailable() -> None:
-    """And the message names what there is."""
-    with pytest.raises(EngineUnavailable, match="no engine demucs here; loaded: fake-shares-1"):
-        list(House().station.separate(SeparateTask(AUDIO, "demucs"), wanted))
+def test_unknown_engine_is_unavailable(house: House) -> None:
+    """The message names what there is, and the command that installs what is missing."""
+    told = (
+        "no engine demucs-x here, only: fake-shares-1; demucs: no model is installed, .*stemhouse models pull htdemucs"
+    )
+    with pytest.raises(EngineUnavailable, match=told):
+        list(house.station.separate(SeparateTask(AUDIO, "demucs-x"), wanted))
 
 
-def test_engines_are_those_that_the_device_worker_loaded() -> None:
+def test_installed_models_are_engines(house: House) -> None:
+    """Behind those that are always ready, as soon as they are installed and for as long as they are whole."""
+    gap = EngineGap("demucs", "no model is installed", "stemhouse models pull htdemucs")
+    assert house.station.local_engines().gaps == (gap,)
+    entry = model_entry()
+    house.models.install(entry, noise(1))
+    local = house.station.local_engines()
+    spec = demucs_spec(entry)
+    assert [offer.engine_id for offer in local.offers] == ["fake-shares-1", spec.engine_id]
+    assert local.offers[1] == EngineOffer("demucs", "htdemucs", spec.engine_id, spec.stems, "standard", "cpu")
+    assert local.gaps == ()
+    task = SeparateTask(AUDIO, spec.engine_id)
+    house.device.answers = [stem_set("computed")]
+    assert list(house.station.separate(task, wanted))[-1] == stem_set("computed")
+    house.models.install(entry, noise(1)[:-1])
+    assert [offer.name for offer in house.station.local_engines().offers] == ["fake"]
+    with pytest.raises(EngineUnavailable, match=r"htdemucs: aa\.safetensors has 99999 bytes instead of 100000"):
+        list(house.station.separate(task, wanted))
+
+
+def test_device_that_runs_no_models_offers_none(house: House) -> None:
+    """And misses none."""
+    house.models.install(model_entry(), noise(1))
+    house.device.greeting = DeviceGreeting((FakeEngine().spec,))
+    local = house.station.local_engines()
+    assert [offer.name for offer in local.offers] == ["fake"]
+    assert local.gaps == ()
+
+
+def test_models_are_managed_beside_tracks(house: House) -> None:
+    """A pull is no track, so it does not make the device busy; the device worker looks into what is added."""
+    house.models.offer(noise(1))
+    station = house.station
+    assert station.list_models()[0].state is ModelState.AVAILABLE
+    events = station.pull_model("htdemucs", wanted)
+    with house.models.shelf.claim("htdemucs", UNWATCHED):
+        assert next(events) == PullProgress("aa.safetensors", 0, SIZE_BYTES)
+        assert station.local_engines().busy_count == 0
+    assert list(events)[-1] == station.list_models()[0]
+    assert station.verify_models([], wanted)[0].state is ModelState.INSTALLED
+    shape = ModelShape(("vocals", "other"), AudioFormat(44100, 2))
+    house.device.answers = [shape]
+    source = stored_source(house.models.objects, noise(2), "aa.th")
+    model = station.add_model(Addition("mine", (source,), "Mine."), wanted)
+    assert (model.stems, model.size_bytes, model.licence_note) == (shape.stems, SIZE_BYTES, "Mine.")
+    assert [type(task) for task in house.device.tasks] == [InspectModelTask]
+
+
+def test_engines_are_those_that_the_device_worker_loaded(house: House) -> None:
     """None before it has told."""
-    house = House()
     local = house.station.local_engines()
     stems = ("vocals", "drums", "bass", "other")
     assert local.offers == (EngineOffer("fake", "shares", "fake-shares-1", stems, "basic", "cpu"),)
@@ -142,9 +203,8 @@ def test_engines_are_those_that_the_device_worker_loaded() -> None:
 
 
 @pytest.mark.parametrize("pick", [lambda house: house.files, lambda house: house.device])
-def test_station_is_ready_when_both_workers_are(pick: Callable[[House], FakeWorker]) -> None:
+def test_station_is_ready_when_both_workers_are(pick: Callable[[House], FakeWorker], house: House) -> None:
     """Either alone is not enough."""
-    house = House()
     house.station.check_ready()
     pick(house).is_ready = False
     with pytest.raises(Unavailable):

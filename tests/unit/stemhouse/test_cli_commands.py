@@ -20,9 +20,10 @@ from stemhouse.client.sdk import Stemhouse
 from stemhouse.errors import InternalFault, NotFound, UnreadableAudio, error_types
 from stemhouse.jobs import Job, SeparationRequest
 from stemhouse.local.home import HOME_VARIABLE
+from stemhouse.models import ModelState
 from stemhouse.tracks import ScanProblem, ScanProgress, Track
 from stemhouse.vocab import JobState, Stage
-from tests.fakes_front import FakeFront, serve_front
+from tests.fakes_front import HTDEMUCS, NO_DEMUCS, FakeFront, serve_front
 
 SOURCE = SourceRef("a" * 64, "b" * 32, 3, "song.mp3")
 JOB = Job("job-1", "wish-1", SeparationRequest(SOURCE), JobState.RUNNING, datetime(2026, 1, 2, tzinfo=UTC))
@@ -102,6 +103,64 @@ def test_engines_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert (code, document["engines"][0]["engine_id"]) == (0, "starter-tiny-00000000")
 
 
+def test_what_engines_lack_is_listed_with_its_remedy(front: FakeFront, capsys: pytest.CaptureFixture[str]) -> None:
+    """Beside the engines, for people and for programs."""
+    front.router.gaps = [NO_DEMUCS]
+    code, document = run(capsys, "engines")
+    assert (code, document["gaps"][0]["remedy"]) == (0, "stemhouse models pull htdemucs")
+    assert main(["engines"]) == 0
+    assert "demucs    no model is installed; get it with: stemhouse models pull htdemucs" in capsys.readouterr().out
+
+
+def test_models_are_listed_with_their_licence_notes(front: FakeFront, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each note once, with the models that it is about."""
+    front.router.models = [HTDEMUCS, dataclasses.replace(HTDEMUCS, name="other")]
+    code, document = run(capsys, "models", "list")
+    assert (code, [model["state"] for model in document["models"]]) == (0, ["available"] * 2)
+    assert main(["models", "list"]) == 0
+    assert "htdemucs, other: for research" in capsys.readouterr().out
+
+
+def test_pull_shows_the_licence_note_and_installs(front: FakeFront, capsys: pytest.CaptureFixture[str]) -> None:
+    """The note comes first, then progress, then what is there."""
+    assert main(["models", "pull", "htdemucs"]) == 0
+    captured = capsys.readouterr()
+    assert captured.err.index("for research") < captured.err.index("pulling htdemucs 50%")
+    assert captured.out.split()[:3] == ["htdemucs", "demucs", "installed"]
+    assert front.router.pulled == ["htdemucs"]
+
+
+@pytest.mark.usefixtures("front")
+def test_pull_of_an_unknown_model_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    """As any other thing that does not exist."""
+    code, document = run(capsys, "models", "pull", "nosuch")
+    assert (code, document["error"]["reason"]) == (2, "NOT_FOUND")
+
+
+def test_verify_of_a_damaged_model_finishes_with_failures(front: FakeFront, capsys: pytest.CaptureFixture[str]) -> None:
+    """And says what is wrong with it."""
+    front.router.models = [dataclasses.replace(HTDEMUCS, state=ModelState.DAMAGED, problem="weights: cut")]
+    assert main(["models", "verify"]) == 5
+    assert "weights: cut" in capsys.readouterr().out
+
+
+def test_added_folder_is_named_by_its_yaml_file(front: FakeFront, tmp_path: Path) -> None:
+    """Whatever else lies there stays."""
+    for name in ("My Bag.yaml", "a.th", "b.safetensors", "notes.txt"):
+        (tmp_path / name).write_bytes(name.encode())
+    assert main(["models", "add", str(tmp_path), "--licence", "free"]) == 0
+    assert front.router.added == [("my-bag", ["My Bag.yaml", "a.th", "b.safetensors"], "free")]
+
+
+@pytest.mark.usefixtures("front")
+@pytest.mark.parametrize("names", [("a.th", "b.th"), ("ÄÖ.th",), ()])
+def test_addition_without_a_clear_name_is_wrong_usage(names: tuple[str, ...], tmp_path: Path) -> None:
+    """Two checkpoints without a YAML file, a name of which nothing is left, an empty folder."""
+    for name in names:
+        (tmp_path / name).write_bytes(b"weights")
+    assert main(["models", "add", str(tmp_path)]) == 2
+
+
 def test_scan_sends_an_absolute_folder_and_counts(
     front: FakeFront, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -174,7 +233,7 @@ def test_every_command_has_help_and_json() -> None:
     for name, command in _commands(root, "stemhouse"):
         assert command.help, name
         options = [parameter for parameter in command.params if isinstance(parameter, click.Option)]
-        assert name in {"stemhouse", "stemhouse library"} or "--json" in {
+        assert name in {"stemhouse", "stemhouse library", "stemhouse models"} or "--json" in {
             opt for found in options for opt in found.opts
         }
         assert all(option.help or option.type.name == "choice" for option in options), name

@@ -169,7 +169,10 @@ def test_empty_file_is_rejected(cli: Cli) -> None:
         (["missing.mp3"], "missing.mp3"),
         (["."], "is a directory"),
         ([], "FILE"),
-        (["SONG", "--format", "flac", "--bit-depth", "32f"], "32f"),
+        (["SONG", "--format", "flac", "--bit-depth", "32f"], "takes --bit-depth 16 or 24, not 32f"),
+        (["SONG", "--format", "aiff", "--bit-depth", "32f"], "32f"),
+        (["SONG", "--format", "mp3", "--bit-depth", "16"], "takes --bit-depth 24, not 16"),
+        (["SONG", "--format", "ogg"], "'ogg'"),
         (["SONG", "SONG", "--reference", "."], "one FILE"),
         (["SONG", "--reference", "."], "named after a stem"),
         (["SONG", "--priority", "1001"], "1001"),
@@ -211,3 +214,12 @@ def test_ctrl_c_cancels_what_is_not_done(front: FakeFront, cli: Cli, monkeypatch
     run = cli.separate(*(cli.song(f"{number}.mp3") for number in range(3)), "--json")
     assert (run.code, run.document["error"]["reason"]) == (130, "INTERRUPTED")
     assert front.router.cancelled == ["job-2", "job-3"]
+
+
+@pytest.mark.parametrize("file_format", list(FileFormat))
+def test_each_format_is_delivered_as_24_bits_unless_asked_otherwise(
+    front: FakeFront, cli: Cli, file_format: FileFormat
+) -> None:
+    """The lossy ones included, whose encoders are given that."""
+    assert cli.separate(cli.song("song.mp3"), "--format", file_format.value).code == 0
+    assert front.exporter.options == [DeliveryOptions(file_format, SampleFormat.PCM24)]

@@ -1,6 +1,7 @@
 """The client against real gRPC servers with fake insides."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,10 +9,11 @@ import pytest
 from stemhouse.client.sdk import Stemhouse
 from stemhouse.delivery import DeliveryOptions, FileFormat, SampleFormat
 from stemhouse.errors import NotFound, UnreadableAudio
-from stemhouse.jobs import Job, SeparationRequest
+from stemhouse.jobs import EngineSurvey, Job, SeparationRequest
+from stemhouse.models import ModelState, PullProgress
 from stemhouse.tracks import ScanProblem, ScanProgress, Track
 from stemhouse.vocab import JobState
-from tests.fakes_front import STARTER, FakeFront, result_of, serve_front
+from tests.fakes_front import HTDEMUCS, NO_DEMUCS, STARTER, FakeFront, result_of, serve_front
 
 
 @pytest.fixture
@@ -97,9 +99,45 @@ def test_jobs_are_listed_over_all_pages(client: Stemhouse, tmp_path: Path) -> No
     assert [job.job_id for job in client.list_jobs([JobState.CANCELLED])] == ["job-2"]
 
 
-def test_engines_are_told(client: Stemhouse) -> None:
+def test_engines_and_what_others_lack_are_told(front: FakeFront, client: Stemhouse) -> None:
     """As values."""
-    assert client.engines() == (STARTER,)
+    front.router.gaps = [NO_DEMUCS]
+    assert client.survey() == EngineSurvey((STARTER,), (NO_DEMUCS,))
+
+
+def test_models_are_listed_and_verified(client: Stemhouse) -> None:
+    """As values; verified are those that were named."""
+    assert client.models() == [HTDEMUCS]
+    assert client.verify_models() == [HTDEMUCS]
+    assert client.verify_models(["other"]) == []
+
+
+def test_pull_tells_progress_and_is_taken_up_when_it_breaks(front: FakeFront, client: Stemhouse) -> None:
+    """The server goes on where it was, so the client only asks again."""
+    front.router.pull_breaks = 2
+    events = list(client.pull_model("htdemucs"))
+    half = PullProgress("weights", 1, 2)
+    assert events == [half, half, half, replace(HTDEMUCS, state=ModelState.INSTALLED)]
+    assert front.router.pulled == ["htdemucs"] * 3
+
+
+def test_pull_of_an_unknown_model_is_not_tried_again(front: FakeFront, client: Stemhouse) -> None:
+    """It will not be known later either."""
+    with pytest.raises(NotFound):
+        list(client.pull_model("nosuch"))
+    assert front.router.pulled == []
+
+
+def test_model_of_ones_own_is_uploaded_even_if_the_router_knows_the_bytes(
+    front: FakeFront, client: Stemhouse, tmp_path: Path
+) -> None:
+    """It may know them as a file that could not be separated, and have dropped them."""
+    path = tmp_path / "mine.th"
+    path.write_bytes(b"weights")
+    client.upload(path)
+    assert client.add_model("mine", [path], "free").name == "mine"
+    assert front.router.uploads == [("mine.th", b"weights")] * 2
+    assert front.router.added == [("mine", ["mine.th"], "free")]
 
 
 def test_scan_gives_every_report(front: FakeFront, client: Stemhouse) -> None:

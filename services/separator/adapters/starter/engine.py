@@ -6,7 +6,7 @@ Each arrow is a generator that holds only the columns it must (see `core.spectro
 bounded and nothing depends on how the blocks were cut.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,7 @@ from services.separator.adapters.starter.vocal_split import GROUP_COLUMNS, Vocal
 from services.separator.adapters.starter.weights import WEIGHTS_DIGEST, StarterWeights, installed_folder, load_weights
 from services.separator.core.blocks import CountedBlocks
 from services.separator.core.joint_wiener import CONTEXT_COLUMNS, drums_and_bass
-from services.separator.core.ports import Block, EngineSpec, StemBlocks
+from services.separator.core.ports import EngineSpec, Mixture, StemBlocks
 from services.separator.core.spectrogram import (
     HOP_FRAMES,
     OVERLAP_FRAMES,
@@ -57,9 +57,9 @@ class StarterEngine:
         """See Engine.spec."""
         return STARTER_SPEC
 
-    def separate(self, mixture: Iterable[Block]) -> Iterator[StemBlocks]:
+    def separate(self, mixture: Mixture) -> Iterator[StemBlocks]:
         """See Engine.separate; holds 21 s of the stream."""
-        counted = CountedBlocks(mixture)
+        counted = CountedBlocks(mixture.blocks())
         parts = self._vocal_split.split(spectra(counted, GROUP_COLUMNS))
         adders = {stem: OverlapAdd() for stem in BASE_STEMS}
         start_frame = -_LEAD_FRAMES

@@ -1,0 +1,84 @@
+"""The demucs engine: each network of a bag goes through the track on its own, side by side, and is weighed in.
+
+    mixture -> level                                     (a first pass over the track)
+    mixture -> windows -> batches -> network -> cross-fade   (for each network of the bag)
+    cross-fades -> weighted sum -> level undone -> stems
+
+A network reads what it hears from a pass of its own, just before it runs: so a mixture that raises, for a cancelled
+task, stops the engine between two networks and between two batches, and each network may have a segment of its own.
+"""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from services.separator.adapters.demucs.bags import Bag, BagNetwork, load_bag
+from services.separator.core.blocks import recut
+from services.separator.core.models import ModelEntry, ModelShape, demucs_spec
+from services.separator.core.ports import Block, EngineSpec, Mixture, StemBlocks
+from services.separator.core.segments import Crossfade, Level, Window, measure_level
+from stemhouse.errors import ModelRejected
+from stemhouse.vocab import in_listing_order
+
+
+class DemucsEngine:
+    """Engine (see `core.ports`) on the CPU, with as many threads as PyTorch has been given.
+
+    `batch_segments` go through a network at once: more of them change samples by no more than rounding.
+    """
+
+    def __init__(self, bag: Bag, spec: EngineSpec, batch_segments: int = 1) -> None:
+        self._bag = bag
+        self._batch_segments = batch_segments
+        self.spec = spec
+
+    def separate(self, mixture: Mixture) -> Iterator[StemBlocks]:
+        """See Engine.separate; holds two segments of the track for each network."""
+        level = measure_level(mixture.blocks())
+        piece_frames = min(network.schedule.stride_frames for network in self._bag.networks)
+        lanes = [recut(self._lane(network, mixture, level), piece_frames) for network in self._bag.networks]
+        shares = np.repeat(self._bag.weights, self._bag.audio_format.channel_count, axis=1)[:, :, np.newaxis]
+        for parts in zip(*lanes, strict=True):
+            rows = np.sum([share * part for share, part in zip(shares, parts, strict=True)], axis=0)
+            yield self._named(rows * np.float32(level.deviation) + np.float32(level.mean))
+
+    def _lane(self, network: BagNetwork, mixture: Mixture, level: Level) -> Iterator[Block]:
+        """All sources of one network, below each other: float32 (sources * channels, frames)."""
+        schedule, window = network.schedule, Window(_levelled(mixture.blocks(), level))
+        crossfade = Crossfade(schedule, len(network.sources) * network.audio_format.channel_count)
+        for batch in schedule.batches(level.frame_count, self._batch_segments):
+            given = network.separate(np.stack([window.hear(segment) for segment in batch]))
+            for segment, sources in zip(batch, given, strict=True):
+                inside = sources[:, :, segment.inside]
+                yield crossfade.add(segment, inside.reshape(-1, segment.frame_count))
+
+    def _named(self, rows: Block) -> StemBlocks:
+        by_source = dict(zip(self._bag.sources, np.split(rows, len(self._bag.sources)), strict=True))
+        return {stem: by_source[stem] for stem in self.spec.stems}
+
+
+def _levelled(blocks: Iterable[Block], level: Level) -> Iterator[Block]:
+    """Bring the stream to mean 0 and deviation 1, as the networks were trained."""
+    return ((block - np.float32(level.mean)) / np.float32(level.deviation) for block in blocks)
+
+
+class DemucsModels:
+    """ModelLoader for models of demucs."""
+
+    def load(self, folder: Path, entry: ModelEntry) -> DemucsEngine:
+        """See ModelLoader.load."""
+        bag, spec = load_bag(folder, entry), demucs_spec(entry)
+        found = _shape(bag)
+        if found != ModelShape(spec.stems, spec.native_format):
+            message = f"the checkpoints of {entry.name} give {found}, not {spec.stems} at {spec.native_format}"
+            raise ModelRejected(message, {"model": entry.name})
+        return DemucsEngine(bag, spec)
+
+    def inspect(self, folder: Path, entry: ModelEntry) -> ModelShape:
+        """See ModelLoader.inspect."""
+        return _shape(load_bag(folder, entry))
+
+
+def _shape(bag: Bag) -> ModelShape:
+    return ModelShape(in_listing_order(bag.sources), bag.audio_format)

@@ -1,0 +1,91 @@
+"""The engines of one device: some are always ready, and at most one more is loaded from an installed model."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import structlog
+
+from services.separator.adapters.installed_models import InstalledModels
+from services.separator.core.models import InspectModelTask, ModelEntry, ModelShape, demucs_spec
+from services.separator.core.ports import DeviceGreeting, Engine
+from stemhouse.errors import EngineUnavailable, ModelRejected
+
+log = structlog.get_logger(__name__)
+
+
+class ModelLoader(Protocol):
+    """Makes engines of the models of one kind."""
+
+    def load(self, folder: Path, entry: ModelEntry) -> Engine:
+        """The engine of the entry's files in `folder`, as its spec says.
+
+        Raises ModelRejected if a file is not what the entry says or cannot be loaded, EngineUnavailable if it cannot
+        be read.
+        """
+
+    def inspect(self, folder: Path, entry: ModelEntry) -> ModelShape:
+        """What the files tell of stems and audio; raises as `load` does."""
+
+
+class EngineRack:
+    """Engines by their id; a model is loaded when it is first asked for, and goes when another one is."""
+
+    def __init__(
+        self, ready: Sequence[Engine], models: InstalledModels, loaders: Mapping[str, ModelLoader] | None = None
+    ) -> None:
+        """`loaders` are by the name of their engine."""
+        self._ready = {engine.spec.engine_id: engine for engine in ready}
+        self._models = models
+        self._loaders = dict(loaders or {})
+        self._loaded: Engine | None = None
+
+    @property
+    def greeting(self) -> DeviceGreeting:
+        """What the worker of this device tells of itself."""
+        return DeviceGreeting(tuple(engine.spec for engine in self._ready.values()), tuple(self._loaders))
+
+    def engine(self, engine_id: str) -> Engine:
+        """The engine of that id; raises EngineUnavailable if it is not here, or its model cannot be used."""
+        if engine_id in self._ready:
+            return self._ready[engine_id]
+        if self._loaded is None or self._loaded.spec.engine_id != engine_id:
+            self._loaded = None  # before the next one, or both would be in memory
+            self._loaded = self._load(self._entry(engine_id))
+        return self._loaded
+
+    def inspect(self, task: InspectModelTask) -> ModelShape:
+        """Load a model and forget it; raises ModelRejected, EngineUnavailable."""
+        return self._loader(task.entry).inspect(Path(task.folder), task.entry)
+
+    def _entry(self, engine_id: str) -> ModelEntry:
+        entries = (entry for entry in self._models.entries() if demucs_spec(entry).engine_id == engine_id)
+        entry = next(entries, None)
+        if entry is None:
+            raise EngineUnavailable(f"no engine {engine_id} here", {"engine_id": engine_id})
+        return entry
+
+    def _loader(self, entry: ModelEntry) -> ModelLoader:
+        if entry.engine not in self._loaders:
+            raise EngineUnavailable(f"this separator has no engine {entry.engine}", {"engine": entry.engine})
+        return self._loaders[entry.engine]
+
+    def _load(self, entry: ModelEntry) -> Engine:
+        loader = self._loader(entry)
+        problem = self._models.problem(entry)
+        if problem:
+            raise _unusable(entry, problem)
+        try:
+            engine = loader.load(self._models.folder(entry.name), entry)
+        except ModelRejected as error:
+            self._models.mark_damaged(entry.name, error.message)
+            raise _unusable(entry, error.message, error.details) from error
+        log.info("model loaded", model=entry.name, engine_id=engine.spec.engine_id)
+        return engine
+
+
+def _unusable(entry: ModelEntry, problem: str, details: Mapping[str, str] | None = None) -> EngineUnavailable:
+    message = (
+        f"the model {entry.name} cannot be used: {problem}; fetch it again with: stemhouse models pull {entry.name}"
+    )
+    return EngineUnavailable(message, {**(details or {}), "engine": entry.engine, "model": entry.name})

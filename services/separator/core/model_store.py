@@ -1,0 +1,219 @@
+"""The model store: which models there are, how they come here, and whether they still are what they should be.
+
+A name of the catalogue always means the catalogue's files. Whatever else is installed was added by its user.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from hashlib import sha256
+
+from services.separator.core.control import control_of
+from services.separator.core.model_additions import Addition, Bag, bag_from_yaml, entry_of_addition, sort_upload
+from services.separator.core.model_ports import Clock, ModelBuild, ModelOrigins, ModelShelf
+from services.separator.core.models import InspectModelTask, ModelEntry, ModelFile, ModelShape
+from services.separator.core.ports import SharedRuns, TaskControl
+from stemhouse.errors import ModelRejected, NotFound, StemhouseError
+from stemhouse.jobs import EngineGap
+from stemhouse.models import Model, ModelState, PullProgress
+
+Inspector = Callable[[InspectModelTask], ModelShape]
+
+
+@dataclass(frozen=True)
+class ModelSurvey:
+    """Installed models that can be used, in the order of the catalogue, and what keeps engines from having more."""
+
+    usable: tuple[ModelEntry, ...]
+    gaps: tuple[EngineGap, ...]
+
+
+class ModelStore:
+    """All that is done with models. What takes long takes `is_wanted`, and raises Cancelled once that says no."""
+
+    def __init__(
+        self, catalogue: Sequence[ModelEntry], shelf: ModelShelf, origins: ModelOrigins, runs: SharedRuns, clock: Clock
+    ) -> None:
+        """`runs` are of this store alone: a pull is no track that keeps the device busy."""
+        self._catalogue = {entry.name: entry for entry in catalogue}
+        self._shelf = shelf
+        self._origins = origins
+        self._runs = runs
+        self._clock = clock
+
+    def models(self) -> tuple[Model, ...]:
+        """The catalogue's models in its order, then others that are installed."""
+        installed = self._installed()
+        listed = {**self._catalogue, **installed}
+        return tuple(
+            _in_its_state(entry, self._problem(entry)) if name in installed else entry.in_state(ModelState.AVAILABLE)
+            for name, entry in listed.items()
+        )
+
+    def survey(self, engines: Sequence[str]) -> ModelSurvey:
+        """What these engines have; quick, so that it can be asked for before each track."""
+        installed = [entry for entry in self._installed().values() if entry.engine in engines]
+        problems = {entry.name: self._problem(entry) for entry in installed}
+        missing = [engine for engine in engines if engine not in {entry.engine for entry in installed}]
+        damaged = [entry for entry in installed if problems[entry.name]]
+        absences = (EngineGap(engine, "no model is installed", self._first_remedy(engine)) for engine in missing)
+        damages = (
+            EngineGap(entry.engine, f"{entry.name}: {problems[entry.name]}", self._remedy(entry.name))
+            for entry in damaged
+        )
+        return ModelSurvey(tuple(entry for entry in installed if entry not in damaged), (*absences, *damages))
+
+    def entry(self, name: str) -> ModelEntry:
+        """What the catalogue says of a model; raises NotFound that tells what there is."""
+        if name not in self._catalogue:
+            message = f"no model {name} in the catalogue, which has {', '.join(self._catalogue)}"
+            raise NotFound(message, {"model": name})
+        return self._catalogue[name]
+
+    def pull(self, name: str, is_wanted: Callable[[], bool]) -> Iterator[PullProgress | Model]:
+        """Install a model of the catalogue unless it is; progress, at least every few seconds, then the model.
+
+        Raises NotFound for a name that is not in the catalogue, ModelRejected if what comes is not what the catalogue
+        promises, Unavailable if it cannot be fetched or stored: the next pull goes on where this one ended.
+        """
+        entry = self.entry(name)
+        for event in self._runs.watch(name, partial(self._install, entry), is_wanted):
+            yield progress_at(entry, event) if isinstance(event, float) else event
+
+    def verify(self, names: Sequence[str], is_wanted: Callable[[], bool]) -> tuple[Model, ...]:
+        """Read installed models (none named: all) from end to end; mark the damaged ones, unmark the others.
+
+        Raises NotFound for a model that is not installed.
+        """
+        installed = self._installed()
+        for name in names:
+            if name not in installed:
+                message = f"the model {name} is not installed: {self._remedy(name)}"
+                raise NotFound(message, {"model": name})
+        return tuple(self._verified(installed[name], control_of(is_wanted)) for name in names or installed)
+
+    def add(self, addition: Addition, inspect: Inspector, is_wanted: Callable[[], bool]) -> Model:
+        """Install a model of one's own; `inspect` loads it to learn its stems and audio.
+
+        Raises ModelRejected, and leaves nothing behind, for files that are no model, and for a name of the catalogue
+        unless the files are the catalogue's.
+        """
+        bag = self._bag(addition)
+        entry = self._catalogue.get(addition.name) or entry_of_addition(addition, bag)
+        if _digests(entry.files) != _digests(bag.files):
+            message = f"{entry.name} is a name of the catalogue, and these are not its files: choose another name"
+            raise ModelRejected(message, {"model": entry.name})
+        with self._shelf.claim(entry.name, control_of(is_wanted)) as build:
+            try:
+                entry = self._inspected(entry, build, inspect)
+                build.publish(entry, self._clock())
+            except StemhouseError:
+                build.discard()
+                raise
+        return entry.in_state(ModelState.INSTALLED)
+
+    def _install(self, entry: ModelEntry, control: TaskControl) -> Model:
+        with self._shelf.claim(entry.name, control) as build:
+            if not self._is_installed(entry):
+                self._fetch_all(entry, build, control)
+                build.publish(entry, self._clock())
+        return entry.in_state(ModelState.INSTALLED)
+
+    def _is_installed(self, entry: ModelEntry) -> bool:
+        found = self._installed().get(entry.name)
+        return found is not None and not self._problem(found)
+
+    def _fetch_all(self, entry: ModelEntry, build: ModelBuild, control: TaskControl) -> None:
+        before_bytes = 0
+        for file in entry.files:
+            if not build.holds(file):
+                build.fetch(file, self._origins.catalogue, _Arrivals(before_bytes, entry.size_bytes, control))
+            before_bytes += file.size_bytes
+            control.report(before_bytes / entry.size_bytes)
+
+    def _bag(self, addition: Addition) -> Bag:
+        upload = sort_upload(addition.files)
+        if not upload.bag:
+            return Bag(upload.checkpoints)
+        document = b"".join(self._origins.uploads.read(addition.name, upload.bag, 0).chunks)
+        if sha256(document).hexdigest() != upload.bag.sha256:
+            message = f"{upload.bag.name} is not the file that was uploaded: its digest differs"
+            raise ModelRejected(message, {"file": upload.bag.name})
+        return bag_from_yaml(document, upload.bag.name, upload.checkpoints)
+
+    def _inspected(self, entry: ModelEntry, build: ModelBuild, inspect: Inspector) -> ModelEntry:
+        for file in entry.files:
+            build.fetch(file, self._origins.uploads, lambda _: None)
+        shape = inspect(InspectModelTask(build.folder, entry))
+        is_listed = entry.name in self._catalogue
+        return entry if is_listed else replace(entry, stems=shape.stems, audio_format=shape.audio_format)
+
+    def _verified(self, entry: ModelEntry, control: TaskControl) -> Model:
+        with self._shelf.claim(entry.name, control):  # a pull that puts other files there must not look like damage
+            found = self._shelf.read_through(entry, control)
+            if found:
+                self._shelf.mark_damaged(entry.name, found)
+            else:
+                self._shelf.unmark(entry.name)
+        return _in_its_state(entry, self._strangeness(entry) or found)
+
+    def _installed(self) -> dict[str, ModelEntry]:
+        """In the order of the catalogue, then by name."""
+        found = {entry.name: entry for entry in self._shelf.entries()}
+        return {name: found[name] for name in {**self._catalogue, **found} if name in found}
+
+    def _problem(self, entry: ModelEntry) -> str:
+        return self._strangeness(entry) or self._shelf.problem(entry)
+
+    def _strangeness(self, entry: ModelEntry) -> str:
+        listed = self._catalogue.get(entry.name)
+        is_strange = listed is not None and _essence(listed) != _essence(entry)
+        return "what is installed is not what the catalogue has by this name" if is_strange else ""
+
+    def _remedy(self, name: str) -> str:
+        return f"stemhouse models {'pull' if name in self._catalogue else 'add'} {name}"
+
+    def _first_remedy(self, engine: str) -> str:
+        return next((self._remedy(entry.name) for entry in self._catalogue.values() if entry.engine == engine), "")
+
+
+def merged_catalogue(built_in: Sequence[ModelEntry], own: Sequence[ModelEntry]) -> tuple[ModelEntry, ...]:
+    """Both, the built-in one first; where a name is in both, one's own entry takes its place."""
+    return tuple({**{entry.name: entry for entry in built_in}, **{entry.name: entry for entry in own}}.values())
+
+
+def progress_at(entry: ModelEntry, share: float) -> PullProgress:
+    """What a share of all bytes means in a model whose files come one after the other."""
+    done_bytes = round(share * entry.size_bytes)
+    end_bytes = 0
+    for file in entry.files:
+        end_bytes += file.size_bytes
+        if done_bytes < end_bytes:
+            break
+    return PullProgress(file.name, done_bytes, entry.size_bytes)
+
+
+@dataclass(frozen=True)
+class _Arrivals:
+    """Tells the share of a whole model when it hears of the bytes of one file."""
+
+    before_bytes: int
+    total_bytes: int
+    control: TaskControl
+
+    def __call__(self, arrived_bytes: int) -> None:
+        self.control.report((self.before_bytes + arrived_bytes) / self.total_bytes)
+
+
+def _in_its_state(entry: ModelEntry, problem: str) -> Model:
+    return entry.in_state(ModelState.DAMAGED if problem else ModelState.INSTALLED, problem)
+
+
+def _digests(files: Sequence[ModelFile]) -> list[str]:
+    return sorted(file.sha256 for file in files)
+
+
+def _essence(entry: ModelEntry) -> tuple[object, ...]:
+    """All that a model does depends on; not what its files are called."""
+    digests = [file.sha256 for file in entry.files]
+    return entry.engine, entry.stems, entry.audio_format, digests, entry.weights, entry.segment_s

@@ -1,0 +1,60 @@
+"""stemhouse/v1/models.proto <-> stemhouse.models."""
+
+import re
+
+from stemhouse.models import Model, ModelState, PullProgress
+from stemhouse.v1 import models_pb2 as pb
+from stemhouse.wire.enums import EnumTable
+
+MODEL_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+"""Files of a model; names of models themselves are plain names, as those of engines."""
+
+LONGEST_LICENCE_NOTE = 2000
+
+MODEL_STATES = EnumTable(
+    {
+        ModelState.AVAILABLE: pb.MODEL_STATE_AVAILABLE,
+        ModelState.INSTALLED: pb.MODEL_STATE_INSTALLED,
+        ModelState.DAMAGED: pb.MODEL_STATE_DAMAGED,
+    }
+)
+
+
+def model_to_proto(model: Model) -> pb.Model:
+    """Value to message."""
+    return pb.Model(
+        name=model.name,
+        engine=model.engine,
+        stems=model.stems,
+        size_bytes=model.size_bytes,
+        licence_note=model.licence_note,
+        origin=model.origin,
+        state=MODEL_STATES.to_proto(model.state),
+        problem=model.problem,
+    )
+
+
+def model_from_proto(message: pb.Model) -> Model:
+    """Message to value."""
+    return Model(
+        name=message.name,
+        engine=message.engine,
+        stems=tuple(message.stems),
+        size_bytes=message.size_bytes,
+        licence_note=message.licence_note,
+        origin=message.origin,
+        state=MODEL_STATES.from_proto("model.state", message.state),
+        problem=message.problem,
+    )
+
+
+def pull_progress_to_proto(progress: PullProgress) -> pb.PullProgress:
+    """Value to message."""
+    return pb.PullProgress(
+        file_name=progress.file_name, done_bytes=progress.done_bytes, total_bytes=progress.total_bytes
+    )
+
+
+def pull_progress_from_proto(message: pb.PullProgress) -> PullProgress:
+    """Message to value."""
+    return PullProgress(message.file_name, message.done_bytes, message.total_bytes)

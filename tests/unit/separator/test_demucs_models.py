@@ -1,0 +1,288 @@
+"""Loading models of demucs: what was promised is loaded, anything else is refused with the reason, and nothing runs."""
+
+import hashlib
+import io
+import json
+import os
+import pickle
+from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from demucs.htdemucs import HTDemucs
+from safetensors.torch import save as safetensors_bytes
+
+from services.separator.adapters.demucs.bags import load_bag
+from services.separator.adapters.demucs.engine import DemucsModels
+from services.separator.core.models import ModelEntry, ModelFile, ModelShape, demucs_spec
+from stemhouse.audio import AudioFormat
+from stemhouse.errors import EngineUnavailable, ModelRejected
+from stemhouse.vocab import BASE_STEMS, EXTRA_STEMS
+from tests.tiny_demucs import (
+    CD_STEREO,
+    FileKind,
+    described,
+    install,
+    install_tiny,
+    install_tiny_bag,
+    save_pickle,
+    save_safetensors,
+    tiny_hdemucs,
+    tiny_htdemucs,
+)
+
+_KINDS: list[FileKind] = ["safetensors", "th"]
+_FILE_NAMES = {"safetensors": "a.safetensors", "th": "a.th"}
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What a good pickle holds; the state is copied by whoever changes it."""
+    path = save_pickle(tiny_htdemucs(), tmp_path_factory.mktemp("good"), "good")
+    found: dict[str, Any] = torch.load(path, weights_only=False)
+    return found
+
+
+def _pickled(package: object) -> bytes:
+    file = io.BytesIO()
+    torch.save(package, file)
+    return file.getvalue()
+
+
+def _promised(folder: Path, name: str, content: bytes, entry: ModelEntry) -> ModelEntry:
+    """An entry for a file of that very content."""
+    (folder / name).write_bytes(content)
+    return replace(entry, files=(described(folder / name),))
+
+
+def _any_entry() -> ModelEntry:
+    return ModelEntry("mine", "demucs", BASE_STEMS, CD_STEREO, (), "", "")
+
+
+def _load(folder: Path, name: str, content: bytes) -> None:
+    load_bag(folder, _promised(folder, name, content, _any_entry()))
+
+
+@pytest.mark.parametrize("kind", _KINDS)
+def test_model_tells_its_shape(tmp_path: Path, kind: FileKind) -> None:
+    """Stems in the order of the listing, whatever the entry says, and the audio that it works on."""
+    entry = install_tiny(tmp_path, six=True, kind=kind)
+    told = DemucsModels().inspect(tmp_path / entry.name, replace(entry, stems=(), audio_format=AudioFormat(1, 1)))
+    assert told == ModelShape((*BASE_STEMS, *EXTRA_STEMS), CD_STEREO)
+
+
+def test_engine_is_what_its_entry_says(tmp_path: Path) -> None:
+    """So that the id under which a result is stored names the weights that were loaded."""
+    entry = install_tiny_bag(tmp_path)
+    engine = DemucsModels().load(tmp_path / entry.name, entry)
+    assert engine.spec == demucs_spec(entry)
+    assert engine.spec.engine_id.startswith("demucs-tinybag-")
+
+
+@pytest.mark.parametrize("kind", _KINDS)
+@pytest.mark.parametrize("damage", ["cut", "bit", "grown", "another", "empty"])
+def test_file_that_was_not_promised_is_refused(tmp_path: Path, kind: FileKind, damage: str) -> None:
+    """And both digests are told."""
+    entry = install_tiny(tmp_path, kind=kind)
+    path = tmp_path / entry.name / entry.files[0].name
+    content = path.read_bytes()
+    middle = len(content) // 2
+    damaged = {
+        "cut": content[:middle],
+        "bit": content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :],
+        "grown": content + b"\0",
+        "another": (tmp_path / install_tiny_bag(tmp_path).name / "00000001.safetensors").read_bytes(),
+        "empty": b"",
+    }[damage]
+    path.write_bytes(damaged)
+    with pytest.raises(ModelRejected, match="is not the file that was promised") as caught:
+        load_bag(tmp_path / entry.name, entry)
+    found_sha256 = hashlib.sha256(damaged).hexdigest()
+    assert path.name in caught.value.message
+    assert entry.files[0].sha256 in caught.value.message
+    assert found_sha256 in caught.value.message
+
+
+def test_digest_is_checked_before_anything_is_parsed(tmp_path: Path) -> None:
+    """A file that no parser would take is refused for its digest."""
+    (tmp_path / "a.th").write_bytes(b"junk")
+    entry = replace(_any_entry(), files=(ModelFile("a.th", "0" * 64, 4),))
+    with pytest.raises(ModelRejected, match="promised"):
+        load_bag(tmp_path, entry)
+
+
+def test_missing_file_is_told(tmp_path: Path) -> None:
+    """By name; the files may come back, so this is no damage."""
+    with pytest.raises(EngineUnavailable, match=r"a\.th cannot be read: No such file"):
+        load_bag(tmp_path, replace(_any_entry(), files=(ModelFile("a.th", "0" * 64, 4),)))
+
+
+class Attack:
+    """Runs a command when an ordinary loader reads it."""
+
+    def __init__(self, mark: Path) -> None:
+        self._mark = mark
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Leave a file behind."""
+        return (os.system, (f"touch {self._mark}",))
+
+
+@pytest.mark.parametrize("place", ["alone", "kwargs", "training_args"])
+def test_foreign_pickle_is_refused_and_runs_nothing(tmp_path: Path, place: str, package: dict[str, Any]) -> None:
+    """Wherever it hides; an ordinary loader would have run it."""
+    mark = tmp_path / "mark"
+    content = _pickled(Attack(mark) if place == "alone" else {**package, place: {"x": Attack(mark)}})
+    with pytest.raises(ModelRejected, match=r"a\.th is not a checkpoint of demucs.*(posix|nt)\.system"):
+        _load(tmp_path, "a.th", content)
+    assert not mark.exists()
+
+
+def test_pickle_must_not_build_networks(tmp_path: Path, package: dict[str, Any]) -> None:
+    """The classes are names, and cannot be called."""
+
+    class Built:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return (HTDemucs, (["vocals"],))
+
+    with pytest.raises(ModelRejected, match=r"builds a demucs\.htdemucs\.HTDemucs"):
+        _load(tmp_path, "a.th", _pickled({**package, "training_args": Built()}))
+
+
+def test_pickle_of_a_real_training_is_read(tmp_path: Path, package: dict[str, Any]) -> None:
+    """Fractions among the arguments, numbers of NumPy in the record of the training."""
+    record = {"lr": np.float64(3e-4), "epochs": np.int64(360), "segment": Fraction(39, 5), "names": ["a", None, True]}
+    content = _pickled({**package, "training_args": record})
+    assert b"numpy._core.multiarray\nscalar" in content
+    _load(tmp_path, "a.th", content)
+
+
+def _bad_pickles(package: dict[str, Any]) -> dict[str, tuple[object, str]]:
+    state = package["state"]
+    first = next(iter(state))
+    nan = {**state, first: torch.full_like(state[first], float("nan"))}
+    missing = {name: tensor for name, tensor in state.items() if name != first}
+    keywords = package["kwargs"]
+    return {
+        "no dict": ([1, 2], "holds no class"),
+        "no state": ({"klass": HTDemucs, "args": (), "kwargs": {}}, "holds no class"),
+        "class by name": ({**package, "klass": "os.system"}, "its class is 'os.system'"),
+        "packed": ({**package, "state": {**state, "__quantized": True}}, "diffq"),
+        "no tensors": ({**package, "state": {"a": 1}}, "not tensors by name"),
+        "numpy argument": ({**package, "kwargs": {**keywords, "channels": np.int64(4)}}, "not plain values"),
+        "tensor argument": ({**package, "kwargs": {**keywords, "channels": torch.ones(1)}}, "not plain values"),
+        "other size": ({**package, "kwargs": {**keywords, "channels": 8}}, "RuntimeError"),
+        "impossible": ({**package, "kwargs": {**keywords, "depth": "deep"}}, "TypeError"),
+        "no sources": ({**package, "kwargs": {**keywords, "sources": []}}, "cannot be loaded"),
+        "no segment": ({**package, "kwargs": {**keywords, "segment": 0}}, "0 frames at once"),
+        "missing weights": ({**package, "state": missing}, f"RuntimeError.*|{first}"),
+        "not a number": ({**package, "state": nan}, "are not finite"),
+    }
+
+
+_BAD_PICKLES = [
+    "no dict",
+    "no state",
+    "class by name",
+    "packed",
+    "no tensors",
+    "numpy argument",
+    "tensor argument",
+    "other size",
+    "impossible",
+    "no sources",
+    "no segment",
+    "missing weights",
+    "not a number",
+]
+
+
+@pytest.mark.parametrize("case", _BAD_PICKLES)
+def test_pickle_that_is_no_model_is_refused(tmp_path: Path, case: str, package: dict[str, Any]) -> None:
+    """With the file and the cause."""
+    content, told = _bad_pickles(package)[case]
+    with pytest.raises(ModelRejected, match=rf"(?s)^a\.th .*{told}"):
+        _load(tmp_path, "a.th", _pickled(content))
+
+
+@pytest.mark.parametrize("content", [b"", b"junk", b"PK\3\4junk", pickle.dumps({"klass": 1})], ids=repr)
+@pytest.mark.parametrize("name", _FILE_NAMES.values())
+def test_bytes_that_are_no_checkpoint_are_refused(tmp_path: Path, name: str, content: bytes) -> None:
+    """Whatever the loaders make of them."""
+    with pytest.raises(ModelRejected, match="is not a checkpoint of demucs"):
+        _load(tmp_path, name, content)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"klass": "os.path.join"}, "its class is 'os.path.join'"),
+        ({"klass": "demucs.apply.BagOfModels"}, "only demucs.htdemucs.HTDemucs, "),
+        ({"kwargs": "{"}, "JSONDecodeError"),
+        ({"kwargs": "[]"}, "not plain values"),
+        ({"structure": "{}"}, "diffq"),
+        ({"kwargs": json.dumps({"sources": {"_type": "fraction", "numerator": 1, "denominator": 0}})}, "ZeroDivision"),
+    ],
+)
+def test_safetensors_that_are_no_model_are_refused(tmp_path: Path, change: dict[str, str], told: str) -> None:
+    """The class is one of three, never what the file would like to have imported."""
+    metadata = {"klass": "demucs.htdemucs.HTDemucs", "args": "[]", "kwargs": "{}", **change}
+    content = safetensors_bytes({"a": torch.zeros(1)}, metadata)
+    with pytest.raises(ModelRejected, match=told):
+        _load(tmp_path, "a.safetensors", content)
+
+
+def test_safetensors_without_metadata_are_refused(tmp_path: Path) -> None:
+    """Tensors alone are no network."""
+    with pytest.raises(ModelRejected, match="KeyError: 'args'"):
+        _load(tmp_path, "a.safetensors", safetensors_bytes({"a": torch.zeros(1)}))
+
+
+def test_unknown_arguments_of_older_versions_are_dropped(tmp_path: Path) -> None:
+    """As demucs does, and without a warning."""
+    model = tiny_htdemucs()
+    arguments, keywords = model._init_args_kwargs
+    model._init_args_kwargs = (arguments, {**keywords, "long_gone": 3})
+    save_safetensors(model, tmp_path / "a.safetensors")
+    load_bag(tmp_path, replace(_any_entry(), files=(described(tmp_path / "a.safetensors"),)))
+
+
+def _differing(folder: Path) -> ModelEntry:
+    return install(folder, [tiny_htdemucs(), tiny_hdemucs(("vocals", "drums", "bass", "other"))])
+
+
+def _weighted(rows: tuple[tuple[float, ...], ...]) -> Callable[[Path], ModelEntry]:
+    return lambda folder: replace(install_tiny(folder), weights=rows)
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (_differing, "differ in sources"),
+        (_weighted(((1, 1, 1),)), "but weights"),
+        (_weighted(((1, 1, 1, 1), (1, 1, 1, 1))), "but weights"),
+        (_weighted(((1, 0, 1, 1),)), "but weights"),
+        (_weighted(((1, float("nan"), 1, 1),)), "but weights"),
+        (lambda folder: replace(install_tiny(folder), files=()), "names no checkpoints"),
+    ],
+)
+def test_bag_that_does_not_fit_together_is_refused(
+    tmp_path: Path, make: Callable[[Path], ModelEntry], told: str
+) -> None:
+    """Other sources, too few or too many weights, a stem that no checkpoint gives."""
+    entry = make(tmp_path)
+    with pytest.raises(ModelRejected, match=told):
+        load_bag(tmp_path / entry.name, entry)
+
+
+@pytest.mark.parametrize("change", [{"stems": BASE_STEMS[:3]}, {"audio_format": AudioFormat(48_000, 2)}])
+def test_entry_that_describes_another_model_is_refused(tmp_path: Path, change: dict[str, Any]) -> None:
+    """Nobody is offered stems that will not come."""
+    entry = replace(install_tiny(tmp_path), **change)
+    with pytest.raises(ModelRejected, match="the checkpoints of tiny give"):
+        DemucsModels().load(tmp_path / entry.name, entry)
