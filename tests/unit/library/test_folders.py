@@ -39,6 +39,14 @@ def test_audio_files_are_found_at_any_depth(tmp_path: Path) -> None:
     assert names(tmp_path) == ["a.mp3", "b.WAV", "c/d/e/f.wav", "z/é 日本語 🎧.Flac"]
 
 
+def test_all_formats_that_can_be_separated_are_found(tmp_path: Path) -> None:
+    """By extension, which is all that a walk sees; ingest judges by content."""
+    files = ["a.aac", "a.aif", "a.aifc", "a.aiff", "a.flac", "a.m4a", "a.mp3", "a.mp4"]
+    files += ["a.oga", "a.ogg", "a.opus", "a.wav", "a.wma"]
+    make(tmp_path, *files, "a.als", "a.caf", "a.m3u8", "a.mov")
+    assert names(tmp_path) == files
+
+
 def test_hidden_files_and_folders_are_passed_over(tmp_path: Path) -> None:
     """What macOS writes beside each file looks like audio by its name only."""
     make(tmp_path, "a.wav", "._a.wav", ".hidden.wav", ".Trash/b.wav", "c/._d.wav")
