@@ -107,6 +107,7 @@ class FakeRouter(router_pb2_grpc.RouterServiceServicer):
         self.models = [HTDEMUCS]
         self.pulled: list[str] = []
         self.pull_breaks = 0
+        self.refusal: StemhouseError | None = None
         self.added: list[tuple[str, list[str], str]] = []
 
     def FindSource(self, request: pb.FindSourceRequest, context: grpc.ServicerContext) -> pb.FindSourceResponse:
@@ -129,7 +130,9 @@ class FakeRouter(router_pb2_grpc.RouterServiceServicer):
     def SubmitSeparation(
         self, request: pb.SubmitSeparationRequest, context: grpc.ServicerContext
     ) -> pb.SubmitSeparationResponse:
-        """Queue."""
+        """Queue, or refuse."""
+        if self.refusal:
+            raise self.refusal
         wish = request_from_proto(request.request)
         job_id = f"job-{len(self.jobs) + 1}"
         job = Job(job_id, request.request_id, wish, JobState.QUEUED, datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
@@ -205,8 +208,8 @@ class FakeRouter(router_pb2_grpc.RouterServiceServicer):
 
     def AddModel(self, request: pb.AddModelRequest, context: grpc.ServicerContext) -> pb.AddModelResponse:
         """Take whatever was uploaded."""
-        self.added.append((request.name, [file.file_name for file in request.files], request.licence_note))
         assert {file.sha256 for file in request.files} <= self.known
+        self.added.append((request.name, [file.file_name for file in request.files], request.licence_note))
         model = Model(request.name, "demucs", BASE_STEMS, 1, request.licence_note, "added", ModelState.INSTALLED)
         return pb.AddModelResponse(model=model_to_proto(model))
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from services.router.core.ports import Accepted, Cancellation, Ingested, JobPage, SeparationTask
+from services.router.core.ports import Accepted, Addition, Cancellation, Ingested, JobPage, SeparationTask
 from stemhouse.audio import (
     AudioFormat,
     AudioRef,
@@ -113,31 +113,34 @@ class FakeModels:
     def __init__(self) -> None:
         self.state = ModelState.AVAILABLE
         self.failure: StemhouseError | None = None
-        self.added: list[tuple[str, Sequence[SourceRef], str]] = []
+        self.added: list[Addition] = []
+        self.while_verifying: Callable[[Cancellation], object] = lambda _: None
 
     def models(self) -> list[Model]:
         """See Models.models."""
         return [replace(HTDEMUCS, state=self.state)]
 
-    def pull(self, name: str, is_wanted: Callable[[], bool]) -> Iterator[PullProgress | Model]:
+    def pull(self, name: str, cancellation: Cancellation) -> Iterator[PullProgress | Model]:
         """See Models.pull."""
         if name != HTDEMUCS.name:
             raise NotFound(f"no model {name} in the catalogue")
-        assert is_wanted()
+        cancellation.raise_if_requested()
         yield PullProgress("weights.safetensors", 1, 2)
         self.state = ModelState.INSTALLED
         yield from self.models()
 
-    def verify(self, names: Sequence[str]) -> list[Model]:
+    def verify(self, names: Sequence[str], cancellation: Cancellation) -> list[Model]:
         """See Models.verify."""
+        self.while_verifying(cancellation)
         return [model for model in self.models() if not names or model.name in names]
 
-    def add(self, name: str, files: Sequence[SourceRef], licence_note: str) -> Model:
+    def add(self, addition: Addition, cancellation: Cancellation) -> Model:
         """See Models.add."""
         if self.failure:
             raise self.failure
-        self.added.append((name, files, licence_note))
-        return replace(HTDEMUCS, name=name, licence_note=licence_note, state=ModelState.INSTALLED)
+        self.added.append(addition)
+        note = addition.licence_note
+        return replace(HTDEMUCS, name=addition.name, licence_note=note, state=ModelState.INSTALLED)
 
 
 class MemoryUploads:

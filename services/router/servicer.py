@@ -1,15 +1,16 @@
 """RouterService over the core: wire in, one call, wire out."""
 
 from collections.abc import Callable, Iterable, Iterator
+from typing import cast
 
 import grpc
 import structlog
 
 from services.router.core.models import add_model
-from services.router.core.ports import JobLedger, Models, Separators, Uploads
+from services.router.core.ports import Addition, JobLedger, Models, Separators, Uploads
 from services.router.core.submissions import Submissions
 from stemhouse.audio import SourceRef
-from stemhouse.errors import InvalidRequest
+from stemhouse.errors import Cancelled, InvalidRequest
 from stemhouse.models import Model, PullProgress
 from stemhouse.platform.server import Service
 from stemhouse.v1 import router_pb2 as pb
@@ -22,12 +23,7 @@ from stemhouse.wire.audio import (
     source_ref_to_proto,
 )
 from stemhouse.wire.jobs import JOB_STATES, job_to_proto, request_from_proto
-from stemhouse.wire.models import (
-    LONGEST_LICENCE_NOTE,
-    MODEL_FILE_NAME,
-    model_to_proto,
-    pull_progress_to_proto,
-)
+from stemhouse.wire.models import check_addition, model_to_proto, pull_progress_to_proto
 from stemhouse.wire.validation import NAME, REQUEST_ID, FieldChecks
 
 SERVICE_NAME = pb.DESCRIPTOR.services_by_name["RouterService"].full_name
@@ -35,7 +31,6 @@ SERVICE_NAME = pb.DESCRIPTOR.services_by_name["RouterService"].full_name
 _DEFAULT_PAGE_SIZE = 50
 _MAX_PAGE_SIZE = 500
 _HEARTBEAT_S = 5.0
-_MOST_MODEL_FILES = 16
 
 
 class RouterServicer(RouterServiceServicer):
@@ -114,18 +109,36 @@ class RouterServicer(RouterServiceServicer):
     def PullModel(self, request: pb.PullModelRequest, context: grpc.ServicerContext) -> Iterator[pb.PullModelResponse]:
         """Install a model of the catalogue: progress, then the model."""
         _check_model_names([request.name])
-        return map(_pull_event_to_proto, self._models.pull(request.name, context.is_active))
+        return map(_pull_event_to_proto, self._models.pull(request.name, _Departure(context)))
 
     def VerifyModels(self, request: pb.VerifyModelsRequest, context: grpc.ServicerContext) -> pb.VerifyModelsResponse:
         """Read installed models from end to end."""
         _check_model_names(request.names)
-        return pb.VerifyModelsResponse(models=map(model_to_proto, self._models.verify(request.names)))
+        models = self._models.verify(request.names, _Departure(context))
+        return pb.VerifyModelsResponse(models=map(model_to_proto, models))
 
     def AddModel(self, request: pb.AddModelRequest, context: grpc.ServicerContext) -> pb.AddModelResponse:
         """Install a model from uploaded files."""
-        files = _model_files(request)
-        model = add_model(self._models, self._uploads, request.name, files, request.licence_note)
+        model = add_model(self._models, self._uploads, _addition_from_proto(request), _Departure(context))
         return pb.AddModelResponse(model=model_to_proto(model))
+
+
+class _Departure:
+    """Cancellation of a call: its caller left, or waits no longer."""
+
+    def __init__(self, context: grpc.ServicerContext) -> None:
+        self._context = context
+
+    def raise_if_requested(self) -> None:
+        """See Cancellation.raise_if_requested."""
+        if not self._context.is_active():
+            message = "the caller left"
+            raise Cancelled(message)
+
+    def on_request(self, stop: Callable[[], object]) -> None:
+        """See Cancellation.on_request; `stop` is called at the end of an answered call, too, and then ends nothing."""
+        if not self._context.add_callback(cast("Callable[[], None]", stop)):
+            stop()
 
 
 def _receive(uploads: Uploads, messages: Iterator[pb.UploadTrackRequest]) -> SourceRef:
@@ -150,15 +163,9 @@ def _check_model_names(names: Iterable[str]) -> None:
     checks.done()
 
 
-def _model_files(request: pb.AddModelRequest) -> list[SourceRef]:
-    checks = FieldChecks()
-    checks.matches("name", request.name, NAME)
-    checks.within("files", len(request.files), 1, _MOST_MODEL_FILES)
-    checks.within("licence_note", len(request.licence_note), 0, LONGEST_LICENCE_NOTE)
-    for index, file in enumerate(request.files):
-        checks.matches(f"files[{index}].file_name", file.file_name, MODEL_FILE_NAME)
-    checks.done()
-    return [source_ref_from_proto(file) for file in request.files]
+def _addition_from_proto(request: pb.AddModelRequest) -> Addition:
+    check_addition(request.name, [file.file_name for file in request.files], request.licence_note)
+    return Addition(request.name, tuple(map(source_ref_from_proto, request.files)), request.licence_note)
 
 
 def _pull_event_to_proto(event: PullProgress | Model) -> pb.PullModelResponse:

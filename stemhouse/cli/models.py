@@ -12,6 +12,7 @@ from stemhouse.cli.output import Output, json_option, path_text
 from stemhouse.cli.progress import show_share
 from stemhouse.cli.session import open_client
 from stemhouse.client.sdk import Stemhouse
+from stemhouse.errors import NotFound
 from stemhouse.models import Model, ModelState
 from stemhouse.wire.validation import NAME
 
@@ -41,8 +42,7 @@ def list_models(output: Output) -> None:
 def pull(output: Output, names: tuple[str, ...]) -> None:
     """Install models of the catalogue; a pull that was cut off goes on where it ended."""
     with open_client(output) as client:
-        listed = {model.name: model for model in client.models()}
-        for note in _notes([listed[name] for name in names if name in listed]):
+        for note in _notes(_chosen(client.models(), names)):
             output.say(note)
         installed = [_pulled(client, name, output) for name in names]
     output.result({"models": installed}, "\n".join(map(_line, installed)))
@@ -70,9 +70,19 @@ def verify(output: Output, names: tuple[str, ...]) -> ExitCode:
 def add(output: Output, paths: tuple[Path, ...], *, name: str | None, licence_note: str) -> None:
     """Install a model of one's own: a checkpoint, or the checkpoints of a bag and its YAML file (or their folder)."""
     files = [file for path in paths for file in _files(path)]
+    name = name or _name_of(files)
     with open_client(output) as client:
-        model = client.add_model(name or _name_of(files), files, licence_note)
+        model = client.add_model(name, files, licence_note)
     output.result({"models": [model]}, _line(model))
+
+
+def _chosen(listed: Iterable[Model], names: Sequence[str]) -> list[Model]:
+    """The models of those names. A wrong name must not wait for the download of a right one."""
+    by_name = {model.name: model for model in listed}
+    unknown = [name for name in names if name not in by_name]
+    if unknown:
+        raise NotFound(f"no model {', '.join(unknown)}; there are {', '.join(by_name)}")
+    return [by_name[name] for name in names]
 
 
 def _pulled(client: Stemhouse, name: str, output: Output) -> Model:

@@ -80,6 +80,8 @@ def _result_rows(result: SeparationResult) -> Iterator[tuple[str, str]]:
     )
     if result.facts.damage:
         yield "WARNING", result.facts.damage
+    if result.facts.timing_note:
+        yield "note", result.facts.timing_note
     yield "fidelity", f"sum of the stems against the mix: {stems.null_depth_db:.1f} dB"
     yield from _quality_rows(result.quality)
 

@@ -2,20 +2,26 @@
 
 import contextlib
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import structlog
 
+from stemhouse.audio import SourceRef
 from stemhouse.cli.output import path_text
 from stemhouse.cli.progress import ProgressView
 from stemhouse.client.delivery import Delivered
+from stemhouse.client.files import source_ref_from_file
 from stemhouse.client.sdk import Stemhouse
 from stemhouse.delivery import DeliveryOptions
-from stemhouse.errors import Cancelled, InternalFault, InvalidRequest, StemhouseError, error_from_reason
-from stemhouse.jobs import DEFAULT_PRIORITY, Job, SeparationRequest, SeparationResult
+from stemhouse.errors import Cancelled, InternalFault, InvalidRequest, StemhouseError, Unavailable, error_from_reason
+from stemhouse.jobs import DEFAULT_PRIORITY, EngineOffer, Job, SeparationRequest, SeparationResult
 from stemhouse.vocab import AUTO_ENGINE, BASE_STEMS, DERIVED_STEMS, EXTRA_STEMS, JobState
+
+Take = Callable[[Path], SourceRef]
+"""Makes a source of a file, with or without an upload."""
 
 
 @dataclass(frozen=True)
@@ -49,12 +55,15 @@ class Outcome:
 def separate_files(client: Stemhouse, files: Sequence[Path], wish: Wish, progress: ProgressView) -> list[Outcome]:
     """The outcome of each file, in order. KeyboardInterrupt cancels what is not done, and goes on.
 
-    Raises InvalidRequest before any upload if no engine gives the stems that are wished for.
+    Raises InvalidRequest before any upload if no engine gives the stems that are wished for. For an engine that nobody
+    offers no bytes travel: the router is only asked whether it knows the answer.
     """
-    _check_stems(client, wish)
+    offers = _offers(client, wish)
+    _check_stems(offers, wish)
+    take = client.upload if offers or offers is None else source_ref_from_file
     outcomes = [Outcome(file, uuid.uuid4().hex) for file in files]
     try:
-        for step in (_submit, _finish):
+        for step in (partial(_submit, take), _finish):
             for index, outcome in enumerate(outcomes):
                 progress.begin(_title(outcome.file, index, len(files)))
                 with structlog.contextvars.bound_contextvars(request_id=outcome.request_id):
@@ -85,18 +94,24 @@ def reference_files(folder: Path) -> dict[str, Path]:
     return found
 
 
-def _check_stems(client: Stemhouse, wish: Wish) -> None:
-    """Better now than after a long separation. Where no engine answers, the router has the better error."""
-    if not wish.delivery.stems:
+def _offers(client: Stemhouse, wish: Wish) -> list[EngineOffer] | None:
+    """The engines that the wish allows; None if that cannot be told now, or makes no difference."""
+    if wish.engine == AUTO_ENGINE and not wish.model and not wish.delivery.stems:
+        return None
+    try:
+        offers = client.survey().offers
+    except Unavailable:
+        return None  # while no separator answers, a job can wait for one
+    return [offer for offer in offers if wish.engine in (AUTO_ENGINE, offer.name) and wish.model in ("", offer.model)]
+
+
+def _check_stems(offers: Sequence[EngineOffer] | None, wish: Wish) -> None:
+    """Better now than after a long separation. Where there is no engine, the router has the better error."""
+    if not offers:
         return
-    offers = [
-        offer
-        for offer in client.survey().offers
-        if wish.engine in (AUTO_ENGINE, offer.name) and wish.model in ("", offer.model)
-    ]
     known = {stem for offer in offers for stem in offer.stems} | set(DERIVED_STEMS)
     unknown = [stem for stem in wish.delivery.stems if stem not in known]
-    if offers and unknown:
+    if unknown:
         message = f"no engine gives {', '.join(unknown)}; there are {', '.join(sorted(known))}"
         raise InvalidRequest(message)
 
@@ -105,16 +120,16 @@ def _title(file: Path, index: int, count: int) -> str:
     return path_text(Path(file.name)) if count == 1 else f"[{index + 1}/{count}] {path_text(Path(file.name))}"
 
 
-def _submit(client: Stemhouse, outcome: Outcome, wish: Wish, _progress: ProgressView) -> Outcome:
+def _submit(take: Take, client: Stemhouse, outcome: Outcome, wish: Wish, _progress: ProgressView) -> Outcome:
     try:
         request = SeparationRequest(
-            source=client.upload(outcome.file),
+            source=take(outcome.file),
             engine=wish.engine,
             model=wish.model,
             priority=wish.priority,
             force=wish.force,
             sum_to_mix=wish.sum_to_mix,
-            references={stem: client.upload(path) for stem, path in wish.references.items()},
+            references={stem: take(path) for stem, path in wish.references.items()},
         )
         return replace(outcome, job=client.submit(request, outcome.request_id))
     except StemhouseError as error:

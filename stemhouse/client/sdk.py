@@ -14,7 +14,7 @@ from stemhouse.client.files import read_chunks, source_ref_from_file, wire_name
 from stemhouse.client.patience import Patience, patiently
 from stemhouse.delivery import DeliveryOptions
 from stemhouse.errors import InputRejected, InternalFault, Unavailable
-from stemhouse.jobs import EngineSurvey, Job, SeparationRequest, SeparationResult
+from stemhouse.jobs import EngineOffer, EngineSurvey, Job, SeparationRequest, SeparationResult
 from stemhouse.models import Model, PullProgress
 from stemhouse.platform.channel import connect
 from stemhouse.platform.status import rpc_errors
@@ -35,7 +35,7 @@ from stemhouse.wire.audio import (
 )
 from stemhouse.wire.delivery import deliver_request_to_proto
 from stemhouse.wire.jobs import JOB_STATES, job_from_proto, request_to_proto
-from stemhouse.wire.models import model_from_proto, pull_progress_from_proto
+from stemhouse.wire.models import check_addition, model_from_proto, pull_progress_from_proto
 from stemhouse.wire.tracks import scan_progress_from_proto, track_page_from_proto
 
 UNARY_DEADLINE_S = 30.0
@@ -49,7 +49,7 @@ MODEL_DEADLINE_S = 3600.0  # to read all models, or to load one behind a track t
 CALL_PATIENCE_S = 10.0
 """How long single calls are repeated while nobody listens: a restart of a service, or a wrong address."""
 JOB_PATIENCE_S = 40.0
-"""How long a watch or a delivery, which have work behind them, go on without contact."""
+"""How long a watch, a delivery or a pull, which have work behind them, go on without contact."""
 
 Answer = TypeVar("Answer")
 
@@ -150,6 +150,10 @@ class Stemhouse:
         """Stop a job, and tell how it stands now; a final one stays as it is. Raises NotFound."""
         return job_from_proto(_call(self._router.CancelJob, router_pb.CancelJobRequest(job_id=job_id)).job)
 
+    def engines(self) -> tuple[EngineOffer, ...]:
+        """The engines that can be asked for now."""
+        return self.survey().offers
+
     def survey(self) -> EngineSurvey:
         """The engines that can be asked for now, and what others lack."""
         response = _call(self._router.ListEngines, router_pb.ListEnginesRequest())
@@ -162,19 +166,23 @@ class Stemhouse:
         return list(map(model_from_proto, _call(self._router.ListModels, router_pb.ListModelsRequest()).models))
 
     def pull_model(self, name: str) -> Iterator[PullProgress | Model]:
-        """Install a model of the catalogue: progress, then the model. A broken stream is taken up where it ended.
+        """Install a model of the catalogue: progress, then the model. A broken pull is taken up where it ended.
 
-        Raises NotFound for a name that is not in the catalogue, ModelRejected if other files come than it promises.
+        It is given up when for a while nothing more has come. Raises NotFound for a name that is not in the catalogue,
+        ModelRejected if other files come than it promises.
         """
-        patience = Patience(CALL_PATIENCE_S)
+        patience = Patience(JOB_PATIENCE_S)
+        most_bytes = 0
         request = router_pb.PullModelRequest(name=name)
         while True:
             try:
                 for response in _stream(self._router.PullModel, request, PULL_DEADLINE_S):
-                    patience.renew()
                     if response.HasField("model"):
                         yield model_from_proto(response.model)
                         return
+                    if response.progress.done_bytes > most_bytes:  # a heartbeat comes even where nothing else does
+                        most_bytes = response.progress.done_bytes
+                        patience.renew()
                     yield pull_progress_from_proto(response.progress)
             except Unavailable as lost:
                 patience.wait_or_raise(lost)
@@ -189,8 +197,10 @@ class Stemhouse:
     def add_model(self, name: str, files: Sequence[Path], licence_note: str = "") -> Model:
         """Install a model of one's own: one checkpoint, or checkpoints and the YAML file of their bag.
 
-        Raises InvalidRequest for a file that cannot be read, ModelRejected for files that are no model.
+        Raises InvalidRequest for a file that cannot be read or a name that cannot be given, ModelRejected for files
+        that are no model.
         """
+        check_addition(name, [wire_name(path) for path in files], licence_note)
         sources = [source_ref_from_file(path) for path in files]
         for path in files:
             patiently(partial(self._upload_bytes, path), CALL_PATIENCE_S)

@@ -52,6 +52,9 @@ _ERROR_TYPES: Mapping[grpc.StatusCode, type[StemhouseError]] = {
 }
 """For statuses that come without our ErrorInfo: from gRPC itself, or from another server."""
 
+_NO_RETRY = ("grpc-retry-pushback-ms", "-1")
+"""To the channel, which repeats what is UNAVAILABLE: here it cannot help. See gRPC's proposal A6, "pushback"."""
+
 
 def status_from_error(error: StemhouseError) -> grpc.Status:
     """The rich status for `ServicerContext.abort_with_status`."""
@@ -60,8 +63,11 @@ def status_from_error(error: StemhouseError) -> grpc.Status:
     _attach(status, info)
     if isinstance(error, errors.InvalidRequest) and error.details:
         _attach(status, _bad_request(error.details))
-    rich: grpc.Status = rpc_status.to_status(status)
-    return rich
+    rich: Any = rpc_status.to_status(status)
+    if isinstance(error, errors.EngineUnavailable):
+        rich = rich._replace(trailing_metadata=(*rich.trailing_metadata, _NO_RETRY))
+    answer: grpc.Status = rich
+    return answer
 
 
 def error_from_rpc(call: grpc.RpcError) -> StemhouseError:

@@ -1,15 +1,18 @@
 """stemhouse/v1/models.proto <-> stemhouse.models."""
 
 import re
+from collections.abc import Sequence
 
 from stemhouse.models import Model, ModelState, PullProgress
 from stemhouse.v1 import models_pb2 as pb
 from stemhouse.wire.enums import EnumTable
+from stemhouse.wire.validation import NAME, FieldChecks
 
 MODEL_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 """Files of a model; names of models themselves are plain names, as those of engines."""
 
 LONGEST_LICENCE_NOTE = 2000
+MOST_MODEL_FILES = 16
 
 MODEL_STATES = EnumTable(
     {
@@ -18,6 +21,17 @@ MODEL_STATES = EnumTable(
         ModelState.DAMAGED: pb.MODEL_STATE_DAMAGED,
     }
 )
+
+
+def check_addition(name: str, file_names: Sequence[str], licence_note: str) -> None:
+    """Raises InvalidRequest that lists what is wrong; for clients before bytes travel, and for the router."""
+    checks = FieldChecks()
+    checks.matches("name", name, NAME)
+    checks.within("files", len(file_names), 1, MOST_MODEL_FILES)
+    checks.within("licence_note", len(licence_note), 0, LONGEST_LICENCE_NOTE)
+    for index, file_name in enumerate(file_names):
+        checks.matches(f"files[{index}].file_name", file_name, MODEL_FILE_NAME)
+    checks.done()
 
 
 def model_to_proto(model: Model) -> pb.Model:

@@ -10,6 +10,7 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
 from stemhouse.errors import (
+    EngineUnavailable,
     InternalFault,
     InvalidRequest,
     StemhouseError,
@@ -35,9 +36,11 @@ class _Raiser(RouterServiceServicer):
     def __init__(self) -> None:
         self.error: Exception = StemhouseError("unset")
         self.metadata: dict[str, Any] = {}
+        self.call_count = 0
 
     def GetJob(self, request: pb.GetJobRequest, context: grpc.ServicerContext) -> pb.GetJobResponse:
         """Raise."""
+        self.call_count += 1
         self.metadata = dict(context.invocation_metadata())
         raise self.error
 
@@ -88,6 +91,21 @@ def test_error_crosses_the_wire_unchanged(
         stub.GetJob(pb.GetJobRequest(job_id="x"), timeout=10)
     assert type(caught.value) is error_type
     assert (caught.value.message, caught.value.details) == ("what happened", {"file": "Björk.mp3"})
+
+
+@pytest.mark.parametrize(("error_type", "is_repeated"), [(Unavailable, True), (EngineUnavailable, False)])
+def test_channel_repeats_only_what_may_help(
+    error_type: type[StemhouseError],
+    is_repeated: bool,  # noqa: FBT001  a case
+    raiser: _Raiser,
+    stub: RouterServiceStub,
+) -> None:
+    """A service may be back in a second; a model that is not installed will not be."""
+    raiser.error = error_type("not now", {"file": "Björk.mp3"})
+    with pytest.raises(error_type, match="not now") as caught, rpc_errors():
+        stub.GetJob(pb.GetJobRequest(job_id="x"), timeout=10)
+    assert caught.value.details == {"file": "Björk.mp3"}
+    assert (raiser.call_count > 1) is is_repeated
 
 
 def test_error_in_the_middle_of_a_stream_crosses_too(raiser: _Raiser, stub: RouterServiceStub) -> None:

@@ -97,6 +97,10 @@ def _with_a_model_of_ones_own(stack: Stack, song: Path) -> None:
     assert added.returncode == 0, added.stderr
     assert json.loads(record_of(entry))["files"][0]["sha256"] in (stack.home.models_dir / "tiny/model.json").read_text()
     assert "demucs-tiny-" in stack.cli("engines").stdout
+    listed = document(stack.cli("models", "list", "--json"))["models"]
+    assert [(model["state"], model["licence_note"]) for model in listed if model["name"] == "tiny"] == [
+        ("installed", "mine")
+    ]
     answer, folder = separated(stack, song)
     assert answer.returncode == 0, answer.stderr
     assert reasons(folder) == "auto: demucs (tiny) is the best engine offered"
@@ -122,6 +126,13 @@ def _with_a_damaged_model(stack: Stack, song: Path) -> None:
     refused, _ = separated(stack, song, "--engine", "demucs", "--model", "six", "--force")
     assert refused.returncode == 4
     assert "stemhouse models pull six" in refused.stdout
+    flip_a_byte(next((stack.home.models_dir / "tiny").glob("*.th")))
+    assert stack.cli("models", "verify").returncode == 5
+    answer, folder = separated(stack, song)
+    assert answer.returncode == 0, answer.stderr
+    assert "auto: demucs cannot be used" in reasons(folder)
+    assert "get it with: stemhouse models pull six" in reasons(folder)
+    assert "auto: starter" in reasons(folder)
     assert stack.cli("models", "pull", "six").returncode == 0
     mended, _ = separated(stack, song, "--engine", "demucs", "--model", "six", "--force")
     assert mended.returncode == 0, mended.stderr

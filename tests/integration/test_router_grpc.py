@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from threading import Timer
+from threading import Event, Timer
 
 import grpc
 import pytest
 
+from services.router.core.ports import Addition, Cancellation
 from services.router.servicer import RouterServicer, service
-from stemhouse.errors import InvalidRequest, ModelRejected, NotFound
+from stemhouse.errors import Cancelled, InvalidRequest, ModelRejected, NotFound, Unavailable
 from stemhouse.jobs import SeparationRequest
 from stemhouse.models import ModelState
 from stemhouse.platform.channel import connect
@@ -159,7 +160,20 @@ def test_files_of_an_added_model_are_dropped_whatever_comes_of_it(
     else:
         assert stub.AddModel(request, timeout=10).model.name == "mine"
     assert file not in desk.house.uploads.held
-    assert desk.house.models.added == ([] if failure else [("mine", [file], "free")])
+    assert desk.house.models.added == ([] if failure else [Addition("mine", (file,), "free")])
+
+
+def test_addition_that_may_be_tried_again_finds_its_files(desk: Desk, stub: RouterServiceStub) -> None:
+    """The channel itself repeats a call that was unavailable."""
+    file = source("d", "mine.safetensors")
+    desk.house.uploads.held.add(file)
+    desk.house.models.failure = Unavailable("the separator starts")
+    request = pb.AddModelRequest(name="mine", files=[source_ref_to_proto(file)])
+    with pytest.raises(Unavailable, match="the separator starts"), rpc_errors():
+        stub.AddModel(request, timeout=10)
+    desk.house.models.failure = None
+    assert stub.AddModel(request, timeout=10).model.name == "mine"
+    assert file not in desk.house.uploads.held
 
 
 def test_model_whose_files_were_not_uploaded_is_not_found(stub: RouterServiceStub) -> None:
@@ -177,6 +191,29 @@ def test_model_names_and_files_are_checked(stub: RouterServiceStub) -> None:
     assert set(added.value.details) == {"name", "files[0].file_name"}
     with pytest.raises(InvalidRequest), rpc_errors():
         list(stub.PullModel(pb.PullModelRequest(name="../x"), timeout=10))
+
+
+def test_call_whose_caller_leaves_is_cancelled(desk: Desk, stub: RouterServiceStub) -> None:
+    """Whoever registers hears of it at once; whoever asks later is told, too."""
+    started, stopped, asked = Event(), Event(), Event()
+
+    def work(cancellation: Cancellation) -> None:
+        cancellation.on_request(stopped.set)
+        started.set()
+        stopped.wait(10)
+        with pytest.raises(Cancelled):
+            cancellation.raise_if_requested()
+        late: list[str] = []
+        cancellation.on_request(lambda: late.append("at once"))
+        assert late
+        asked.set()
+
+    desk.house.models.while_verifying = work
+    call = stub.VerifyModels.future(pb.VerifyModelsRequest(), timeout=30)
+    assert started.wait(10)
+    call.cancel()
+    assert stopped.wait(10)
+    assert asked.wait(10)
 
 
 def test_gaps_are_told_beside_the_engines(desk: Desk, stub: RouterServiceStub) -> None:

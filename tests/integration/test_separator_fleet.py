@@ -1,19 +1,23 @@
 """The router's view of several separators, over real channels."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
+from threading import Event
 
 import grpc
 import pytest
 
+from services.router.adapters.cancellations import JobCancellation
 from services.router.adapters.model_fleet import ModelFleet
 from services.router.adapters.separator_fleet import SeparatorFleet
 from services.router.adapters.separator_stubs import connect_separators
-from stemhouse.errors import Cancelled, Unavailable
+from services.router.core.ports import Addition
+from stemhouse.errors import Cancelled, InvalidRequest, Unavailable
 from stemhouse.jobs import EngineOffer, EngineSurvey
 from stemhouse.models import Model, ModelState, PullProgress
+from stemhouse.platform.interceptors import RpcInterceptor
 from stemhouse.v1 import separator_pb2 as pb
 from stemhouse.v1.separator_pb2_grpc import SeparatorServiceServicer, add_SeparatorServiceServicer_to_server
 from stemhouse.wire.audio import audio_ref_to_proto, engine_gap_to_proto, engine_to_proto, source_facts_to_proto
@@ -21,7 +25,8 @@ from stemhouse.wire.models import model_to_proto, pull_progress_to_proto
 from tests.fakes_router import DEMUCS, FACTS, HTDEMUCS, NO_DEMUCS, STARTER, audio, source
 
 NOBODY = "127.0.0.1:1"
-HALF = PullProgress("weights.safetensors", 1, 2)
+NOBODY_LEAVES = JobCancellation("call")
+HALF = PullProgress("weights.safetensors", 50, 100)
 INSTALLED = replace(HTDEMUCS, state=ModelState.INSTALLED)
 DAMAGED = replace(HTDEMUCS, state=ModelState.DAMAGED, problem="cut")
 
@@ -36,6 +41,9 @@ class _Separator(SeparatorServiceServicer):
         self.gaps = [NO_DEMUCS]
         self.model = model
         self.added: list[str] = []
+        self.during_work: Callable[[], object] = lambda: None
+        self.begun_count = 0
+        self.left = Event()
 
     def ListLocalEngines(
         self, request: pb.ListLocalEnginesRequest, context: grpc.ServicerContext
@@ -58,6 +66,7 @@ class _Separator(SeparatorServiceServicer):
         self, request: pb.PullLocalModelRequest, context: grpc.ServicerContext
     ) -> Iterator[pb.PullLocalModelResponse]:
         """Half of it, then the whole."""
+        self._work(context)
         yield pb.PullLocalModelResponse(progress=pull_progress_to_proto(HALF))
         self.model = replace(self.model, name=request.name, state=ModelState.INSTALLED)
         yield pb.PullLocalModelResponse(model=model_to_proto(self.model))
@@ -66,15 +75,22 @@ class _Separator(SeparatorServiceServicer):
         self, request: pb.VerifyLocalModelsRequest, context: grpc.ServicerContext
     ) -> pb.VerifyLocalModelsResponse:
         """As it is."""
+        self._work(context)
         return pb.VerifyLocalModelsResponse(models=[model_to_proto(self.model)])
 
     def AddLocalModel(
         self, request: pb.AddLocalModelRequest, context: grpc.ServicerContext
     ) -> pb.AddLocalModelResponse:
         """Install it."""
+        self._work(context)
         self.added.append(request.name)
         model = replace(self.model, name=request.name, state=ModelState.INSTALLED)
         return pb.AddLocalModelResponse(model=model_to_proto(model))
+
+    def _work(self, context: grpc.ServicerContext) -> None:
+        self.begun_count += 1
+        context.add_callback(self.left.set)
+        self.during_work()
 
     def IngestTrack(self, request: pb.IngestTrackRequest, context: grpc.ServicerContext) -> pb.IngestTrackResponse:
         """Count."""
@@ -90,6 +106,10 @@ class _Separator(SeparatorServiceServicer):
         raise NotImplementedError
 
 
+def _refuse() -> None:
+    raise InvalidRequest("name must match")
+
+
 @pytest.fixture
 def servers() -> Iterator[ExitStack]:
     """Stops whatever a test has started."""
@@ -97,10 +117,11 @@ def servers() -> Iterator[ExitStack]:
         yield stack
 
 
-def started(servers: ExitStack, separator: _Separator) -> str:
-    """The address of a server for the separator."""
-    server = grpc.server(ThreadPoolExecutor(2))
-    add_SeparatorServiceServicer_to_server(separator, server)
+def started(servers: ExitStack, separator: _Separator | None) -> str:
+    """The address of a server for the separator; for None, of one that has none of its calls."""
+    server = grpc.server(ThreadPoolExecutor(2), interceptors=[RpcInterceptor()])
+    if separator:
+        add_SeparatorServiceServicer_to_server(separator, server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     servers.callback(lambda: server.stop(0).wait())
@@ -127,7 +148,26 @@ def test_engine_that_one_separator_offers_has_no_gap(servers: ExitStack) -> None
     able = _Separator()
     able.offers, able.gaps = [DEMUCS, STARTER], []
     addresses = [started(servers, separator) for separator in (_Separator(), able)]
-    assert SeparatorFleet(connect_separators(addresses)).survey() == EngineSurvey((STARTER, DEMUCS))
+    assert SeparatorFleet(connect_separators(addresses)).survey() == EngineSurvey((DEMUCS, STARTER))
+
+
+@pytest.mark.parametrize(
+    "lists",
+    [
+        (("s", "b"), ("s", "a", "b")),
+        (("s", "a", "b"), ("b",)),
+        (("b",), ("a", "b"), ("s", "a")),
+        (("s",), ("s", "a"), ("a", "b")),
+        (("s", "a"), ("a", "b"), ("b",)),
+    ],
+)
+def test_order_of_preference_survives_the_merging(lists: tuple[tuple[str, ...], ...], servers: ExitStack) -> None:
+    """A separator that lacks the better models does not push its own to the front."""
+    separators = [_Separator() for _ in lists]
+    for separator, listed in zip(separators, lists, strict=True):
+        separator.offers = [replace(DEMUCS, engine_id=name) for name in listed]
+    fleet = SeparatorFleet(connect_separators([started(servers, separator) for separator in separators]))
+    assert [offer.engine_id for offer in fleet.survey().offers] == ["s", "a", "b"]
 
 
 def test_no_separator_that_answers_is_unavailable_and_names_the_addresses() -> None:
@@ -147,7 +187,7 @@ def test_model_is_installed_only_where_every_separator_has_it(other: Model, serv
     """The worst state counts, and a problem names its separator."""
     fleet, addresses = model_fleet(servers, _Separator(model=INSTALLED), _Separator(model=other))
     problem = f"{addresses[1]}: cut" if other.problem else ""
-    assert fleet.models() == fleet.verify(["htdemucs"]) == [replace(other, problem=problem)]
+    assert fleet.models() == fleet.verify(["htdemucs"], NOBODY_LEAVES) == [replace(other, problem=problem)]
 
 
 def test_problem_of_the_only_separator_needs_no_address(servers: ExitStack) -> None:
@@ -157,20 +197,60 @@ def test_problem_of_the_only_separator_needs_no_address(servers: ExitStack) -> N
 
 
 def test_pull_and_addition_reach_every_separator(servers: ExitStack) -> None:
-    """Progress of each, then the model, once."""
+    """The progress of all together, then the model, once."""
     separators = [_Separator(), _Separator()]
     fleet, _ = model_fleet(servers, *separators)
-    assert list(fleet.pull("htdemucs", lambda: True)) == [HALF, HALF, INSTALLED]
+    quarters = [replace(HALF, done_bytes=25), replace(HALF, done_bytes=75)]
+    assert list(fleet.pull("htdemucs", NOBODY_LEAVES)) == [*quarters, INSTALLED]
     assert [separator.model.state for separator in separators] == [ModelState.INSTALLED] * 2
-    assert fleet.add("mine", [source()], "free").name == "mine"
+    assert fleet.add(Addition("mine", (source(),), "free"), NOBODY_LEAVES).name == "mine"
     assert [separator.added for separator in separators] == [["mine"], ["mine"]]
 
 
-def test_pull_ends_when_its_caller_has_left(servers: ExitStack) -> None:
-    """At the next event."""
-    fleet, _ = model_fleet(servers, _Separator())
+@pytest.mark.parametrize(
+    "work",
+    [
+        lambda fleet, leaving: list(fleet.pull("htdemucs", leaving)),
+        lambda fleet, leaving: fleet.verify([], leaving),
+        lambda fleet, leaving: fleet.add(Addition("mine", (source(),)), leaving),
+    ],
+    ids=["pull", "verify", "add"],
+)
+def test_work_of_a_separator_ends_when_the_caller_leaves(
+    work: Callable[[ModelFleet, JobCancellation], object], servers: ExitStack
+) -> None:
+    """In the middle of it, and no other separator begins."""
+    separators = [_Separator(), _Separator()]
+    fleet, _ = model_fleet(servers, *separators)
+    leaving = JobCancellation("call")
+    for separator in separators:
+        separator.during_work = leaving.request
     with pytest.raises(Cancelled):
-        list(fleet.pull("htdemucs", lambda: False))
+        work(fleet, leaving)
+    assert separators[0].left.wait(10)
+    assert [separator.begun_count for separator in separators] == [1, 0]
+
+
+def test_separator_that_knows_nothing_of_models_is_named(servers: ExitStack) -> None:
+    """One of an older version: what it lacks is an update, and no caller is at fault."""
+    address = started(servers, None)
+    fleet = ModelFleet(connect_separators([address]))
+    for work in (
+        fleet.models,
+        lambda: list(fleet.pull("htdemucs", NOBODY_LEAVES)),
+        lambda: fleet.verify([], NOBODY_LEAVES),
+    ):
+        with pytest.raises(Unavailable, match=f"{address} .*update it"):
+            work()
+
+
+def test_what_is_wrong_with_a_wish_is_the_callers_business(servers: ExitStack) -> None:
+    """Not every refusal is one of an old separator."""
+    separator = _Separator()
+    separator.during_work = _refuse
+    fleet, _ = model_fleet(servers, separator)
+    with pytest.raises(InvalidRequest, match="name"):
+        list(fleet.pull("htdemucs", NOBODY_LEAVES))
 
 
 def test_models_of_a_separator_that_does_not_answer_are_not_guessed(servers: ExitStack) -> None:

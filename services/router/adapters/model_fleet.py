@@ -5,11 +5,15 @@ fetched.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
+
+import grpc
 
 from services.router.adapters.separator_stubs import Separator
-from stemhouse.audio import SourceRef
-from stemhouse.errors import Cancelled
+from services.router.core.ports import Addition, Cancellation
+from stemhouse.errors import Cancelled, InvalidRequest, Unavailable
 from stemhouse.models import Model, ModelState, PullProgress
 from stemhouse.platform.status import rpc_errors
 from stemhouse.v1 import models_pb2, separator_pb2 as pb
@@ -35,45 +39,52 @@ class ModelFleet:
     def models(self) -> list[Model]:
         """See Models.models."""
         request = pb.ListLocalModelsRequest()
-        with rpc_errors():
-            return self._merged(
-                {
-                    one.address: one.stub.ListLocalModels(request, timeout=_ASK_TIMEOUT_S).models
-                    for one in self._separators
-                }
-            )
+        found = {}
+        for one in self._separators:
+            with _answering(one):
+                found[one.address] = one.stub.ListLocalModels(request, timeout=_ASK_TIMEOUT_S).models
+        return self._merged(found)
 
-    def pull(self, name: str, is_wanted: Callable[[], bool]) -> Iterator[PullProgress | Model]:
-        """See Models.pull."""
+    def pull(self, name: str, cancellation: Cancellation) -> Iterator[PullProgress | Model]:
+        """See Models.pull. The progress is that of all separators together, so that it never goes back."""
         installed = {}
         for separator in self._separators:
-            for event in _pull(separator, name, is_wanted):
+            for event in _pull(separator, name, cancellation):
                 if event.HasField("model"):
                     installed[separator.address] = [event.model]
                 else:
-                    yield pull_progress_from_proto(event.progress)
+                    yield self._overall(pull_progress_from_proto(event.progress), len(installed))
         yield from self._merged(installed)
 
-    def verify(self, names: Sequence[str]) -> list[Model]:
+    def verify(self, names: Sequence[str], cancellation: Cancellation) -> list[Model]:
         """See Models.verify."""
         request = pb.VerifyLocalModelsRequest(names=names)
-        with rpc_errors():
-            return self._merged(
-                {
-                    one.address: one.stub.VerifyLocalModels(request, timeout=_READ_TIMEOUT_S).models
-                    for one in self._separators
-                }
-            )
+        answers = self._ask_all(lambda stub: stub.VerifyLocalModels, request, cancellation)
+        return self._merged({address: answer.models for address, answer in answers.items()})
 
-    def add(self, name: str, files: Sequence[SourceRef], licence_note: str) -> Model:
+    def add(self, addition: Addition, cancellation: Cancellation) -> Model:
         """See Models.add."""
-        request = pb.AddLocalModelRequest(name=name, files=map(source_ref_to_proto, files), licence_note=licence_note)
-        with rpc_errors():
-            added = {
-                one.address: [one.stub.AddLocalModel(request, timeout=_READ_TIMEOUT_S).model]
-                for one in self._separators
-            }
-        return self._merged(added)[0]
+        request = pb.AddLocalModelRequest(
+            name=addition.name,
+            files=map(source_ref_to_proto, addition.files),
+            licence_note=addition.licence_note,
+        )
+        answers = self._ask_all(lambda stub: stub.AddLocalModel, request, cancellation)
+        return self._merged({address: [answer.model] for address, answer in answers.items()})[0]
+
+    def _ask_all(self, method_of: Callable[[Any], Any], request: Any, cancellation: Cancellation) -> dict[str, Any]:
+        """The answers by address; `method_of` names the method of a stub."""
+        answers = {}
+        for one in self._separators:
+            with _answering(one):
+                call = method_of(one.stub).future(request, timeout=_READ_TIMEOUT_S)
+                cancellation.on_request(call.cancel)
+                answers[one.address] = call.result()
+        return answers
+
+    def _overall(self, progress: PullProgress, finished_count: int) -> PullProgress:
+        before_bytes = finished_count * progress.total_bytes
+        return replace(progress, done_bytes=(before_bytes + progress.done_bytes) // len(self._separators))
 
     def _merged(self, found: Mapping[str, Sequence[models_pb2.Model]]) -> list[Model]:
         """Each model once, in the worst of its states; a problem names its separator where there are several."""
@@ -91,15 +102,31 @@ def _worse(one: Model, other: Model) -> Model:
     return min(one, other, key=lambda model: _WORST_FIRST.index(model.state))
 
 
-def _pull(separator: Separator, name: str, is_wanted: Callable[[], bool]) -> Iterator[pb.PullLocalModelResponse]:
-    """The events of one separator, which come every few seconds, so that a caller who left is noticed."""
-    with rpc_errors():
+def _pull(separator: Separator, name: str, cancellation: Cancellation) -> Iterator[pb.PullLocalModelResponse]:
+    with _answering(separator):
         events = separator.stub.PullLocalModel(pb.PullLocalModelRequest(name=name), timeout=_PULL_TIMEOUT_S)
+        cancellation.on_request(events.cancel)
         try:
-            for event in events:
-                if not is_wanted():
-                    message = "the caller left"
-                    raise Cancelled(message)
-                yield event
+            yield from events
         finally:
             events.cancel()
+
+
+@contextmanager
+def _answering(separator: Separator) -> Iterator[None]:
+    """Turn a failed call inside the block into a StemhouseError; Unavailable if the separator knows no such call."""
+    try:
+        with rpc_errors():
+            yield
+    except grpc.FutureCancelledError as error:
+        message = "the caller left"
+        raise Cancelled(message) from error
+    except InvalidRequest as error:
+        if _is_unimplemented(error.__cause__):
+            message = f"the separator at {separator.address} is of a version that knows nothing of models: update it"
+            raise Unavailable(message, {"address": separator.address}) from error
+        raise
+
+
+def _is_unimplemented(cause: Any) -> bool:
+    return isinstance(cause, grpc.Call) and cause.code() is grpc.StatusCode.UNIMPLEMENTED

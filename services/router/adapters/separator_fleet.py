@@ -55,10 +55,10 @@ class SeparatorFleet:
     def survey(self) -> EngineSurvey:
         """See Separators.survey."""
         states = self._states()
-        offers = {offer.engine_id: offer for state in states for offer in state.offers}
-        offered = {offer.name for offer in offers.values()}
+        offers = _in_order([state.offers for state in states])
+        offered = {offer.name for offer in offers}
         gaps = dict.fromkeys(gap for state in states for gap in state.gaps if gap.engine not in offered)
-        return EngineSurvey(tuple(offers.values()), tuple(gaps))
+        return EngineSurvey(offers, tuple(gaps))
 
     def ingest(self, source: SourceRef) -> Ingested:
         """See Separators.ingest."""
@@ -109,6 +109,20 @@ class SeparatorFleet:
             message = f"no separator answers at {addresses}"
             raise Unavailable(message)
         return states
+
+
+def _in_order(lists: Iterable[Sequence[EngineOffer]]) -> tuple[EngineOffer, ...]:
+    """Each engine id once; what one separator prefers to what others have, too, comes before that."""
+    merged: list[EngineOffer] = []
+    for listed in lists:
+        ids = [offer.engine_id for offer in merged]
+        place = len(merged)
+        for offer in reversed(listed):
+            if offer.engine_id in ids:
+                place = ids.index(offer.engine_id)
+            else:
+                merged.insert(place, offer)
+    return tuple(merged)
 
 
 def _state_from_call(separator: Separator, call: "grpc.Future[pb.ListLocalEnginesResponse]") -> _State | None:

@@ -48,8 +48,17 @@ class JobPage:
     next_page_token: str
 
 
+@dataclass(frozen=True)
+class Addition:
+    """A model of one's own: its files have been uploaded."""
+
+    name: str
+    files: tuple[SourceRef, ...]
+    licence_note: str = ""
+
+
 class Cancellation(Protocol):
-    """Somebody may want a job to stop."""
+    """Somebody may want a job, or a call, to stop."""
 
     def raise_if_requested(self) -> None:
         """Raise Cancelled if so."""
@@ -82,22 +91,22 @@ class Separators(Protocol):
 class Models(Protocol):
     """The models of all separators; one counts as installed where every separator has it.
 
-    Every method raises Unavailable unless all separators answer.
+    Every method raises Unavailable unless all separators answer, and Cancelled where that is asked for.
     """
 
     def models(self) -> list[Model]:
         """Those of the catalogues, and others that are installed."""
 
-    def pull(self, name: str, is_wanted: Callable[[], bool]) -> Iterator[PullProgress | Model]:
+    def pull(self, name: str, cancellation: Cancellation) -> Iterator[PullProgress | Model]:
         """Install a model of the catalogue: progress, at least every few seconds, then the model.
 
-        Raises NotFound, ModelRejected, and Cancelled once `is_wanted` says no.
+        Raises NotFound and ModelRejected.
         """
 
-    def verify(self, names: Sequence[str]) -> list[Model]:
+    def verify(self, names: Sequence[str], cancellation: Cancellation) -> list[Model]:
         """Read installed models (none named: all) from end to end. Raises NotFound for one that is not installed."""
 
-    def add(self, name: str, files: Sequence[SourceRef], licence_note: str) -> Model:
+    def add(self, addition: Addition, cancellation: Cancellation) -> Model:
         """Install a model from stored files. Raises ModelRejected."""
 
 

@@ -12,19 +12,23 @@ POLICY_VERSION = 2
 PREFERENCE = ("demucs", "uvr", "starter")
 """For `auto`: the first that is offered. The starter comes last: it works everywhere and is basic."""
 
+DEFAULT_MODELS = {"demucs": "htdemucs"}
+"""An engine's model for whoever names none, where it is installed: else the first one offered."""
+
 _GRADE_BASIC = "basic"
 
 
 def choose_engine(request: SeparationRequest, survey: EngineSurvey) -> Decision:
-    """The engine and model asked for, or the best one offered; of an engine's models the first that is offered.
+    """The engine and model asked for, or the best one offered; of an engine's models its default, or the first.
 
     Raises EngineUnavailable that lists what there is and names the command that gets what is missing.
     """
     offers = [offer for offer in survey.offers if request.model in {"", offer.model}]
     wanted = PREFERENCE if request.engine == AUTO_ENGINE else (request.engine,)
     for name in wanted:
-        offer = next((offer for offer in offers if offer.name == name), None)
-        if offer:
+        able = [offer for offer in offers if offer.name == name]
+        if able:
+            offer = min(able, key=lambda offer: offer.model != DEFAULT_MODELS.get(name))
             return Decision(offer.name, offer.engine_id, tuple(_reasons(request, offer, survey.gaps)))
     raise EngineUnavailable(_nothing_to_offer(request, survey), {"engine": request.engine, "model": request.model})
 

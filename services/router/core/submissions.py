@@ -53,9 +53,9 @@ class Submissions:
             return self._jobs.create(
                 replace(job, state=JobState.DONE, result=result, ended_at=self._now()), is_queued=False
             )
+        self._pipeline.require_engine(request)  # first: nobody shall upload for an engine that is not there
         for source in (request.source, *request.references.values()):
             self._require_source(source)
-        self._pipeline.require_engine(request)
         return self._jobs.create(job, is_queued=True)
 
     def _require_source(self, source: SourceRef) -> None:

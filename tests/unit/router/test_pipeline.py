@@ -6,10 +6,10 @@ import pytest
 
 from services.router.core.cache import StemCache
 from services.router.core.pipeline import StemPipeline
-from services.router.core.ports import Ingested
-from stemhouse.audio import SourceRef, StemSet
+from services.router.core.ports import Accepted, Ingested
+from stemhouse.audio import QualityReport, SourceRef, StemSet
 from stemhouse.errors import Cancelled, NotFound, UnreadableAudio
-from stemhouse.jobs import CacheHit, SeparationRequest, SeparationResult
+from stemhouse.jobs import CacheHit, Decision, SeparationRequest, SeparationResult
 from stemhouse.vocab import Stage
 from tests.fakes import MemoryObjectStore
 from tests.fakes_router import (
@@ -131,10 +131,21 @@ def test_new_weights_of_a_named_engine_make_the_cache_miss(house: House) -> None
 
 
 def test_another_wish_is_another_answer(house: House) -> None:
-    """Without the sum, or by another engine, the accepted result does not count."""
+    """Without the sum, by another engine, or by a model that was named, the accepted result does not count."""
     house.run(SeparationRequest(source()))
     assert house.run(SeparationRequest(source(), sum_to_mix=False)).cache_hit is CacheHit.NONE
     assert house.run(SeparationRequest(source(), engine="starter")).cache_hit is CacheHit.NONE
+    assert house.run(SeparationRequest(source(), engine="starter", model="tiny")).cache_hit is CacheHit.NONE
+    assert house.run(SeparationRequest(source(), engine="starter", model="tiny")).cache_hit is CacheHit.FILE
+
+
+def test_answer_of_an_older_policy_is_a_miss(house: House) -> None:
+    """Nothing has to be migrated: it is never asked for again."""
+    decision = Decision(STARTER.name, STARTER.engine_id, ())
+    house.results.record_ingested(source(), Ingested(audio(), FACTS))
+    house.results.accept(audio().pcm_sha256, "auto-policy1-sum", Accepted(stem_set(), QualityReport("none"), decision))
+    house.put_objects(stem_set())
+    assert house.run(SeparationRequest(source())).cache_hit is CacheHit.NONE
 
 
 def test_references_are_ingested_and_measured_even_on_a_hit(house: House) -> None:

@@ -36,6 +36,14 @@ def test_without_a_model_named_the_first_of_an_engine_is_taken(engine: str) -> N
     assert decision.engine_id == DEMUCS.engine_id
 
 
+def test_default_model_is_taken_wherever_it_stands() -> None:
+    """The separator that has it may be the last one to be asked; without it, the first of the engine counts."""
+    other = replace(SIX, model="mine", engine_id="demucs-mine-33333333")
+    request = SeparationRequest(source())
+    assert choose_engine(request, offered(SIX, other, DEMUCS)).engine_id == DEMUCS.engine_id
+    assert choose_engine(request, offered(SIX, other)).engine_id == SIX.engine_id
+
+
 @pytest.mark.parametrize("engine", ["auto", "demucs"])
 def test_named_model_is_taken_and_told(engine: str) -> None:
     """Also where the engine is left open: the model says which it is."""

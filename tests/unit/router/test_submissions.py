@@ -88,6 +88,12 @@ def test_engine_without_a_model_is_refused_before_anything_is_queued(desk: Desk)
     assert not desk.house.jobs.queued
 
 
+def test_engine_without_a_model_is_told_before_the_bytes_are_asked_for(desk: Desk) -> None:
+    """Nobody shall upload in vain."""
+    with pytest.raises(EngineUnavailable):
+        desk.submissions.submit("wish-1", SeparationRequest(source("b"), engine="demucs"))
+
+
 def test_engine_that_cannot_be_asked_about_now_is_queued_for(desk: Desk) -> None:
     """Separators may be starting again."""
     desk.house.separators.is_silent = True

@@ -130,11 +130,12 @@ def test_pull_shows_the_licence_note_and_installs(front: FakeFront, capsys: pyte
     assert front.router.pulled == ["htdemucs"]
 
 
-@pytest.mark.usefixtures("front")
-def test_pull_of_an_unknown_model_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
-    """As any other thing that does not exist."""
-    code, document = run(capsys, "models", "pull", "nosuch")
+def test_pull_of_an_unknown_model_is_wrong_usage(front: FakeFront, capsys: pytest.CaptureFixture[str]) -> None:
+    """As any other thing that does not exist; nothing is pulled before it is found out."""
+    code, document = run(capsys, "models", "pull", "htdemucs", "nosuch")
     assert (code, document["error"]["reason"]) == (2, "NOT_FOUND")
+    assert "nosuch; there are htdemucs" in document["error"]["message"]
+    assert not front.router.pulled
 
 
 def test_verify_of_a_damaged_model_finishes_with_failures(front: FakeFront, capsys: pytest.CaptureFixture[str]) -> None:
@@ -146,10 +147,10 @@ def test_verify_of_a_damaged_model_finishes_with_failures(front: FakeFront, caps
 
 def test_added_folder_is_named_by_its_yaml_file(front: FakeFront, tmp_path: Path) -> None:
     """Whatever else lies there stays."""
-    for name in ("My Bag.yaml", "a.th", "b.safetensors", "notes.txt"):
+    for name in ("My.Bag.yaml", "a.th", "b.safetensors", "notes.txt"):
         (tmp_path / name).write_bytes(name.encode())
     assert main(["models", "add", str(tmp_path), "--licence", "free"]) == 0
-    assert front.router.added == [("my-bag", ["My Bag.yaml", "a.th", "b.safetensors"], "free")]
+    assert front.router.added == [("my-bag", ["My.Bag.yaml", "a.th", "b.safetensors"], "free")]
 
 
 @pytest.mark.usefixtures("front")

@@ -193,6 +193,25 @@ def test_wrong_usage_is_told_as_such(front: FakeFront, cli: Cli, arguments: list
     assert not front.exporter.options
 
 
+@pytest.mark.parametrize(
+    "wish", [("--engine", "demucs"), ("--model", "htdemucs"), ("--engine", "demucs", "--stems", "x")]
+)
+def test_nothing_is_uploaded_for_an_engine_that_nobody_has(front: FakeFront, cli: Cli, wish: tuple[str, ...]) -> None:
+    """Exit code 4, in the router's words, which name the command that helps."""
+    front.router.refusal = EngineUnavailable("get it with: stemhouse models pull htdemucs")
+    run = cli.separate(cli.song("song.mp3"), *wish)
+    assert run.code == 4
+    assert "stemhouse models pull htdemucs" in run.stdout
+    assert not front.router.uploads
+
+
+def test_known_answer_of_an_engine_that_is_gone_is_still_given(front: FakeFront, cli: Cli) -> None:
+    """The router is asked, without the bytes."""
+    run = cli.separate(cli.song("song.mp3"), "--engine", "demucs")
+    assert (run.code, front.router.uploads) == (0, [])
+    assert front.router.requests[0].engine == "demucs"
+
+
 def test_server_that_is_not_there_is_unavailable(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     """Exit code 4, after some patience."""
     monkeypatch.setenv("STEMHOUSE_SERVER", "127.0.0.1:1")

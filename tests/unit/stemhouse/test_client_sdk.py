@@ -8,7 +8,7 @@ import pytest
 
 from stemhouse.client.sdk import Stemhouse
 from stemhouse.delivery import DeliveryOptions, FileFormat, SampleFormat
-from stemhouse.errors import NotFound, UnreadableAudio
+from stemhouse.errors import InvalidRequest, NotFound, Unavailable, UnreadableAudio
 from stemhouse.jobs import EngineSurvey, Job, SeparationRequest
 from stemhouse.models import ModelState, PullProgress
 from stemhouse.tracks import ScanProblem, ScanProgress, Track
@@ -103,6 +103,7 @@ def test_engines_and_what_others_lack_are_told(front: FakeFront, client: Stemhou
     """As values."""
     front.router.gaps = [NO_DEMUCS]
     assert client.survey() == EngineSurvey((STARTER,), (NO_DEMUCS,))
+    assert client.engines() == (STARTER,)
 
 
 def test_models_are_listed_and_verified(client: Stemhouse) -> None:
@@ -119,6 +120,17 @@ def test_pull_tells_progress_and_is_taken_up_when_it_breaks(front: FakeFront, cl
     half = PullProgress("weights", 1, 2)
     assert events == [half, half, half, replace(HTDEMUCS, state=ModelState.INSTALLED)]
     assert front.router.pulled == ["htdemucs"] * 3
+
+
+def test_pull_that_brings_nothing_more_is_given_up(
+    front: FakeFront, client: Stemhouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though each attempt begins with a report of what is there."""
+    monkeypatch.setattr("stemhouse.client.sdk.JOB_PATIENCE_S", 0.1)
+    front.router.pull_breaks = 100
+    with pytest.raises(Unavailable):
+        list(client.pull_model("htdemucs"))
+    assert 1 < len(front.router.pulled) < 100
 
 
 def test_pull_of_an_unknown_model_is_not_tried_again(front: FakeFront, client: Stemhouse) -> None:
@@ -138,6 +150,17 @@ def test_model_of_ones_own_is_uploaded_even_if_the_router_knows_the_bytes(
     assert client.add_model("mine", [path], "free").name == "mine"
     assert front.router.uploads == [("mine.th", b"weights")] * 2
     assert front.router.added == [("mine", ["mine.th"], "free")]
+
+
+@pytest.mark.parametrize(("name", "file_name"), [("My Model", "mine.th"), ("mine", "-mine.th")])
+def test_model_of_a_wrong_name_is_refused_before_its_bytes_travel(
+    name: str, file_name: str, front: FakeFront, client: Stemhouse, tmp_path: Path
+) -> None:
+    """Its own name, and those of its files."""
+    (tmp_path / file_name).write_bytes(b"weights")
+    with pytest.raises(InvalidRequest, match="name"):
+        client.add_model(name, [tmp_path / file_name])
+    assert not front.router.uploads
 
 
 def test_scan_gives_every_report(front: FakeFront, client: Stemhouse) -> None:
