@@ -59,7 +59,7 @@ def separate_files(client: Stemhouse, files: Sequence[Path], wish: Wish, progres
     offers no bytes travel: the router is only asked whether it knows the answer.
     """
     offers = _offers(client, wish)
-    _check_stems(offers, wish)
+    wish = _with_stems(offers, wish)
     take = client.upload if offers or offers is None else source_ref_from_file
     outcomes = [Outcome(file, uuid.uuid4().hex) for file in files]
     try:
@@ -105,15 +105,20 @@ def _offers(client: Stemhouse, wish: Wish) -> list[EngineOffer] | None:
     return [offer for offer in offers if wish.engine in (AUTO_ENGINE, offer.name) and wish.model in ("", offer.model)]
 
 
-def _check_stems(offers: Sequence[EngineOffer] | None, wish: Wish) -> None:
-    """Better now than after a long separation. Where there is no engine, the router has the better error."""
-    if not offers:
-        return
-    known = {stem for offer in offers for stem in offer.stems} | set(DERIVED_STEMS)
-    unknown = [stem for stem in wish.delivery.stems if stem not in known]
-    if unknown:
-        message = f"no engine gives {', '.join(unknown)}; there are {', '.join(sorted(known))}"
+def _with_stems(offers: Sequence[EngineOffer] | None, wish: Wish) -> Wish:
+    """The wish, with a model that has all stems where the first one may not. Where nobody answers, it stays as it is.
+
+    Raises InvalidRequest if no single model gives all: better now than after a long separation.
+    """
+    if not offers or not wish.delivery.stems:
+        return wish
+    wanted = set(wish.delivery.stems) - set(DERIVED_STEMS)
+    able = next((offer for offer in offers if wanted <= set(offer.stems)), None)
+    if able is None:
+        there = "; ".join(f"{offer.model}: {', '.join(offer.stems)}" for offer in offers)
+        message = f"no model gives {', '.join(wish.delivery.stems)}; there are {there}"
         raise InvalidRequest(message)
+    return wish if wanted <= set(BASE_STEMS) else replace(wish, model=able.model)
 
 
 def _title(file: Path, index: int, count: int) -> str:

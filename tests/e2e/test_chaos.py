@@ -4,6 +4,7 @@ import io
 import os
 import signal
 import sqlite3
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import closing
@@ -17,6 +18,7 @@ from stemhouse.audio import StemSet
 from stemhouse.client.sdk import Stemhouse
 from stemhouse.jobs import Job, SeparationRequest
 from stemhouse.local.home import Home
+from stemhouse.local.processes import ProcessId
 from stemhouse.local.record import read_record
 from stemhouse.local.stack import ensure_stack, stop_stack
 from stemhouse.local.store import store_settings
@@ -105,10 +107,12 @@ def store_address(home: Home) -> str:
 def test_job_survives_the_kill(victim: str, home: Home, client: Stemhouse, source: Path) -> None:
     """Whoever dies half-way, the job ends DONE with one whole result."""
     job = submit_until_half_way(client, source)
-    pids = victim_pids(home, victim)
-    assert pids
-    for pid in pids:
-        os.kill(pid, signal.SIGKILL)
+    victims = [ProcessId.of(pid) for pid in victim_pids(home, victim)]
+    assert victims
+    for process in victims:
+        os.kill(process.pid, signal.SIGKILL)
+    while any(process.find() for process in victims):  # a signal takes a moment, in which all still looks well
+        time.sleep(0.01)
     with Stemhouse(ensure_stack(home, print)) as survivor:
         *_, final = survivor.watch(job.job_id)
     assert final.state is JobState.DONE, final.error

@@ -18,7 +18,7 @@ from services.router.core.routing import choose_engine
 from stemhouse.audio import AudioRef, SourceRef, StemSet
 from stemhouse.errors import EngineUnavailable, InputRejected, NotFound, Unavailable
 from stemhouse.jobs import CacheHit, Decision, Job, SeparationRequest, SeparationResult
-from stemhouse.vocab import Stage
+from stemhouse.vocab import AUTO_ENGINE, Stage
 
 
 class StemPipeline:
@@ -79,13 +79,23 @@ class StemPipeline:
 
     def _separate(self, job: Job, ingested: Ingested, steps: Steps) -> Accepted:
         request = job.request
-        decision = steps.run(Stage.CHOOSE, self._choose, request)
-        stem_set = steps.run(Stage.SEPARATE, self._separator_run(job), request, ingested, decision)
+        try:
+            decision, stem_set = self._stems(job, ingested, steps)
+        except EngineUnavailable as error:
+            if request.engine != AUTO_ENGINE or request.model:
+                raise
+            # A model that turned out to be damaged is not offered any more: another one may do.
+            decision, stem_set = self._stems(job, ingested, steps)
+            decision = replace(decision, reasons=(f"auto: {error.message}", *decision.reasons))
         quality = steps.run(Stage.ASSESS, self._separators.assess, stem_set, {})
         # What counts for everybody is not measured against one caller's references.
         accepted = Accepted(stem_set, quality, decision)
         steps.run(Stage.ACCEPT, self._cache.accept, request, accepted)
         return accepted
+
+    def _stems(self, job: Job, ingested: Ingested, steps: Steps) -> tuple[Decision, StemSet]:
+        decision = steps.run(Stage.CHOOSE, self._choose, job.request)
+        return decision, steps.run(Stage.SEPARATE, self._separator_run(job), job.request, ingested, decision)
 
     def _choose(self, request: SeparationRequest) -> Decision:
         return choose_engine(request, self._separators.survey())

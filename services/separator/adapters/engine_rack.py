@@ -7,6 +7,7 @@ from typing import Protocol
 import structlog
 
 from services.separator.adapters.installed_models import InstalledModels
+from services.separator.core.model_additions import ADDED_ORIGIN
 from services.separator.core.models import InspectModelTask, ModelEntry, ModelShape, demucs_spec
 from services.separator.core.ports import DeviceGreeting, Engine
 from stemhouse.errors import EngineUnavailable, ModelRejected
@@ -85,7 +86,7 @@ class EngineRack:
 
 
 def _unusable(entry: ModelEntry, problem: str, details: Mapping[str, str] | None = None) -> EngineUnavailable:
-    message = (
-        f"the model {entry.name} cannot be used: {problem}; fetch it again with: stemhouse models pull {entry.name}"
-    )
+    is_own = entry.origin == ADDED_ORIGIN
+    remedy = f"add FILE... --name {entry.name}" if is_own else f"pull {entry.name}"
+    message = f"the model {entry.name} cannot be used: {problem}; install it again with: stemhouse models {remedy}"
     return EngineUnavailable(message, {**(details or {}), "engine": entry.engine, "model": entry.name})

@@ -83,7 +83,7 @@ class Download:
         file = self.file
         message = (
             f"{file.name} from {address} is not what was promised: it has {found}, "
-            f"not {file.size_bytes} bytes of SHA-256 {file.sha256}; it was removed"
+            f"not {file.size_bytes} bytes of SHA-256 {file.sha256}; what came was dropped"
         )
         raise ModelRejected(message, {"file": file.name, "address": address, "expected_sha256": file.sha256, **facts})
 

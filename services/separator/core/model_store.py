@@ -17,6 +17,9 @@ from stemhouse.errors import ModelRejected, NotFound, StemhouseError
 from stemhouse.jobs import EngineGap
 from stemhouse.models import Model, ModelState, PullProgress
 
+_STEREO = 2
+"""An engine must be able to take every track; mono ones go to both channels."""
+
 Inspector = Callable[[InspectModelTask], ModelShape]
 
 
@@ -145,6 +148,9 @@ class ModelStore:
         for file in entry.files:
             build.fetch(file, self._origins.uploads, lambda _: None)
         shape = inspect(InspectModelTask(build.folder, entry))
+        if shape.audio_format.channel_count != _STEREO:
+            message = f"{entry.name} works on {shape.audio_format.channel_count} channels: only stereo models are taken"
+            raise ModelRejected(message, {"model": entry.name})
         is_listed = entry.name in self._catalogue
         return entry if is_listed else replace(entry, stems=shape.stems, audio_format=shape.audio_format)
 
@@ -171,7 +177,7 @@ class ModelStore:
         return "what is installed is not what the catalogue has by this name" if is_strange else ""
 
     def _remedy(self, name: str) -> str:
-        return f"stemhouse models {'pull' if name in self._catalogue else 'add'} {name}"
+        return f"stemhouse models {f'pull {name}' if name in self._catalogue else f'add FILE... --name {name}'}"
 
     def _first_remedy(self, engine: str) -> str:
         return next((self._remedy(entry.name) for entry in self._catalogue.values() if entry.engine == engine), "")

@@ -8,7 +8,7 @@ from services.router.core.cache import StemCache
 from services.router.core.pipeline import StemPipeline
 from services.router.core.ports import Accepted, Ingested
 from stemhouse.audio import QualityReport, SourceRef, StemSet
-from stemhouse.errors import Cancelled, NotFound, UnreadableAudio
+from stemhouse.errors import Cancelled, EngineUnavailable, NotFound, UnreadableAudio
 from stemhouse.jobs import CacheHit, Decision, SeparationRequest, SeparationResult
 from stemhouse.vocab import Stage
 from tests.fakes import MemoryObjectStore
@@ -75,6 +75,33 @@ def test_first_run_goes_all_the_way(house: House) -> None:
     assert result.stem_set == stem_set()
     assert result.cache_hit is CacheHit.NONE
     assert not house.uploads.held
+
+
+def damage_demucs(house: House) -> None:
+    """Let demucs be offered until its model is loaded, and found to be damaged."""
+    house.separators.offered = [DEMUCS, STARTER]
+
+    def find_damage() -> None:
+        house.separators.before_result = lambda: None
+        house.separators.offered = [STARTER]
+        raise EngineUnavailable("the model htdemucs cannot be used: cut")
+
+    house.separators.before_result = find_damage
+
+
+def test_auto_goes_on_with_the_next_engine_when_a_model_turns_out_damaged(house: House) -> None:
+    """And the reason is recorded before all others."""
+    damage_demucs(house)
+    result = house.run(SeparationRequest(source()))
+    assert result.decision.engine == "starter"
+    assert result.decision.reasons[0] == "auto: the model htdemucs cannot be used: cut"
+
+
+def test_engine_that_was_asked_for_is_not_replaced(house: House) -> None:
+    """Nobody gets another engine than the one he named."""
+    damage_demucs(house)
+    with pytest.raises(EngineUnavailable, match="cut"):
+        house.run(SeparationRequest(source(), engine="demucs"))
 
 
 def test_second_run_of_the_same_file_stops_at_the_first_look_up(house: House) -> None:

@@ -66,8 +66,21 @@ def test_auto_with_only_the_starter_says_what_is_missing_and_that_it_is_basic() 
     assert reasons[0] == (
         "auto: demucs cannot be used: no model is installed; get it with: stemhouse models pull htdemucs"
     )
-    assert reasons[1] == "auto: uvr is not offered by any separator"
     assert "basic quality" in reasons[-1]
+
+
+def test_auto_passes_over_a_model_that_lacks_base_stems() -> None:
+    """Whoever asks for nothing special gets four stems."""
+    karaoke = replace(DEMUCS, model="karaoke", stems=("vocals", "other"), engine_id="demucs-karaoke-33333333")
+    assert choose_engine(SeparationRequest(source()), offered(karaoke, STARTER)).engine == "starter"
+    named = SeparationRequest(source(), model="karaoke")
+    assert choose_engine(named, offered(karaoke, STARTER)).engine_id == karaoke.engine_id
+
+
+def test_model_of_another_engine_is_told_whose_it_is() -> None:
+    """It is there, so no command would help."""
+    with pytest.raises(EngineUnavailable, match="htdemucs is of demucs, not of starter"):
+        choose_engine(SeparationRequest(source(), engine="starter", model="htdemucs"), offered(DEMUCS, STARTER))
 
 
 def test_engine_without_a_model_is_unavailable_and_names_the_command() -> None:

@@ -18,7 +18,7 @@ GOOD = noise(1)
 CUT = GOOD[:60_000]
 TAMPERED = GOOD[:-1] + bytes([GOOD[-1] ^ 1])
 OTHER = noise(2)
-SHAPE = ModelShape(("vocals", "other"), AudioFormat(32000, 1))
+SHAPE = ModelShape(("vocals", "other"), AudioFormat(32000, 2))
 
 
 @pytest.fixture
@@ -30,8 +30,9 @@ def house(tmp_path: Path) -> ModelHouse:
 class Inspector:
     """Stands for the device worker: sees the staged files, and gives a shape or refuses."""
 
-    def __init__(self, error: Exception | None = None) -> None:
+    def __init__(self, error: Exception | None = None, shape: ModelShape = SHAPE) -> None:
         self.error = error
+        self.shape = shape
         self.seen: dict[str, bytes] = {}
 
     def __call__(self, task: InspectModelTask) -> ModelShape:
@@ -39,7 +40,7 @@ class Inspector:
         self.seen = {file.name: (Path(task.folder) / file.name).read_bytes() for file in task.entry.files}
         if self.error:
             raise self.error
-        return SHAPE
+        return self.shape
 
 
 def add(house: ModelHouse, *files: SourceRef, name: str = "mine", inspect: Inspector | None = None) -> Model:
@@ -211,3 +212,11 @@ def test_name_of_the_catalogue_means_the_files_of_the_catalogue(house: ModelHous
     add(house, upload(house, GOOD, "copy.safetensors"), name="htdemucs")
     assert house.store.models() == (model_entry().in_state(ModelState.INSTALLED),)
     assert house.installed_files() == {"aa.safetensors", "model.json"}
+
+
+def test_model_that_hears_one_channel_is_refused(house: ModelHouse) -> None:
+    """It could not take a stereo track, and `auto` would choose it for one."""
+    mono = Inspector(shape=ModelShape(("vocals", "other"), AudioFormat(44100, 1)))
+    with pytest.raises(ModelRejected, match="1 channels: only stereo"):
+        add(house, upload(house, GOOD), inspect=mono)
+    assert not (house.root / "mine").exists()
