@@ -23,8 +23,8 @@ from stemhouse.wire.audio import (
     source_ref_to_proto,
 )
 from stemhouse.wire.jobs import JOB_STATES, job_to_proto, request_from_proto
-from stemhouse.wire.models import check_addition, model_to_proto, pull_progress_to_proto
-from stemhouse.wire.validation import NAME, REQUEST_ID, FieldChecks
+from stemhouse.wire.models import check_addition, check_model_names, model_to_proto, pull_progress_to_proto
+from stemhouse.wire.validation import REQUEST_ID, FieldChecks
 
 SERVICE_NAME = pb.DESCRIPTOR.services_by_name["RouterService"].full_name
 
@@ -108,12 +108,12 @@ class RouterServicer(RouterServiceServicer):
 
     def PullModel(self, request: pb.PullModelRequest, context: grpc.ServicerContext) -> Iterator[pb.PullModelResponse]:
         """Install a model of the catalogue: progress, then the model."""
-        _check_model_names([request.name])
+        check_model_names([request.name])
         return map(_pull_event_to_proto, self._models.pull(request.name, _Departure(context)))
 
     def VerifyModels(self, request: pb.VerifyModelsRequest, context: grpc.ServicerContext) -> pb.VerifyModelsResponse:
         """Read installed models from end to end."""
-        _check_model_names(request.names)
+        check_model_names(request.names)
         models = self._models.verify(request.names, _Departure(context))
         return pb.VerifyModelsResponse(models=map(model_to_proto, models))
 
@@ -154,13 +154,6 @@ def _chunks(messages: Iterable[pb.UploadTrackRequest]) -> Iterator[bytes]:
         if not message.HasField("chunk"):
             raise InvalidRequest("every message but the first must be a chunk", {"chunk": "must be set"})
         yield message.chunk
-
-
-def _check_model_names(names: Iterable[str]) -> None:
-    checks = FieldChecks()
-    for name in names:
-        checks.matches("name", name, NAME)
-    checks.done()
 
 
 def _addition_from_proto(request: pb.AddModelRequest) -> Addition:

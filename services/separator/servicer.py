@@ -1,6 +1,6 @@
 """SeparatorService over a Station: wire in, one call, wire out."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 
 import grpc
 
@@ -23,7 +23,7 @@ from stemhouse.wire.audio import (
     stem_set_from_proto,
     stem_set_to_proto,
 )
-from stemhouse.wire.models import LONGEST_LICENCE_NOTE, model_to_proto, pull_progress_to_proto
+from stemhouse.wire.models import LONGEST_LICENCE_NOTE, check_model_names, model_to_proto, pull_progress_to_proto
 from stemhouse.wire.validation import NAME, FieldChecks
 
 _MOST_FILES = 64
@@ -76,7 +76,7 @@ class SeparatorServicer(SeparatorServiceServicer):
         self, request: pb.PullLocalModelRequest, context: grpc.ServicerContext
     ) -> Iterator[pb.PullLocalModelResponse]:
         """Install a model of the catalogue: progress, then the model."""
-        _check_model_names([request.name])
+        check_model_names([request.name])
         for event in self._station.pull_model(request.name, context.is_active):
             yield _pull_event_to_proto(event)
 
@@ -84,7 +84,7 @@ class SeparatorServicer(SeparatorServiceServicer):
         self, request: pb.VerifyLocalModelsRequest, context: grpc.ServicerContext
     ) -> pb.VerifyLocalModelsResponse:
         """Read installed models from end to end."""
-        _check_model_names(request.names)
+        check_model_names(request.names)
         models = self._station.verify_models(request.names, context.is_active)
         return pb.VerifyLocalModelsResponse(models=[model_to_proto(model) for model in models])
 
@@ -106,13 +106,6 @@ def _task_from_proto(request: pb.SeparateRequest) -> SeparateTask:
     checks.matches("engine_id", request.engine_id, NAME)
     checks.done()
     return SeparateTask(audio_ref_from_proto(request.audio), request.engine_id, request.sum_to_mix, request.force)
-
-
-def _check_model_names(names: Iterable[str]) -> None:
-    checks = FieldChecks()
-    for name in names:
-        checks.matches("name", name, NAME)
-    checks.done()
 
 
 def _addition_from_proto(request: pb.AddLocalModelRequest) -> Addition:

@@ -1,7 +1,7 @@
 """stemhouse/v1/models.proto <-> stemhouse.models."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from stemhouse.models import Model, ModelState, PullProgress
 from stemhouse.v1 import models_pb2 as pb
@@ -21,6 +21,14 @@ MODEL_STATES = EnumTable(
         ModelState.DAMAGED: pb.MODEL_STATE_DAMAGED,
     }
 )
+
+
+def check_model_names(names: Iterable[str]) -> None:
+    """Raises InvalidRequest unless all are plain names."""
+    checks = FieldChecks()
+    for name in names:
+        checks.matches("name", name, NAME)
+    checks.done()
 
 
 def check_addition(name: str, file_names: Sequence[str], licence_note: str) -> None:
