@@ -9,8 +9,12 @@ applied, so `stored = gain * source` is exact up to the grid, and peaks are alwa
 
 from dataclasses import dataclass, field
 
-INGEST_VERSION = 2
-"""Grows when ingest takes files that it rejected before: rejections by earlier versions no longer count."""
+INGEST_VERSION = 3
+"""Grows when ingest takes files that it rejected before, or gives other samples.
+
+Rejections by earlier versions no longer count. The router's cache knows since when the samples of a codec are as they
+are now.
+"""
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,22 @@ class FileFormat(StrEnum):
             return tuple(SampleFormat)
         return (SampleFormat.PCM24,) if self.is_lossy else (SampleFormat.PCM16, SampleFormat.PCM24)
 
+    @property
+    def sample_rates_hz(self) -> tuple[int, ...]:
+        """The only rates that its files can have; empty where every usual rate will do."""
+        return _LOSSY_RATES_HZ.get(self, ())
+
+
+_LOSSY_RATES_HZ = {
+    # ISO/IEC 11172-3 and 13818-3, and the widespread half rates of "MPEG 2.5".
+    FileFormat.MP3: (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000),
+    # ISO/IEC 14496-3, table of sampling frequency indices.
+    FileFormat.M4A: (
+        *(7_350, 8_000, 11_025, 12_000, 16_000, 22_050, 24_000),
+        *(32_000, 44_100, 48_000, 64_000, 88_200, 96_000),
+    ),
+}
+
 
 class SampleFormat(StrEnum):
     """Samples of delivered files: PCM of 16 or 24 bits, or 32-bit float (WAV only).

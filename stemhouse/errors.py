@@ -6,7 +6,8 @@
     ├── InputRejected           give another file
     │   ├── UnreadableAudio     not audio, damaged, empty, or not finite
     │   ├── UnsupportedAudio    audio of a shape that Stemhouse does not take
-    │   └── ModelRejected       a model's file that is cut, altered, of another digest, or no model at all
+    │   ├── ModelRejected       a model's file that is cut, altered, of another digest, or no model at all
+    │   └── LibraryRejected     the library of a DJ program that is damaged, or none at all
     ├── NotFound                name something that exists
     ├── Unauthenticated         show valid credentials
     ├── Cancelled               nothing: somebody asked for it
@@ -71,6 +72,12 @@ class ModelRejected(InputRejected):
     """A model's file is cut, altered, not the one that was promised, or cannot be loaded as a model."""
 
     reason = "MODEL_REJECTED"
+
+
+class LibraryRejected(InputRejected):
+    """A crate, playlist or collection of a DJ program that cannot be read, or a file that is none."""
+
+    reason = "LIBRARY_REJECTED"
 
 
 class NotFound(StemhouseError):

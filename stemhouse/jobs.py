@@ -60,10 +60,11 @@ class EngineGap:
 
 @dataclass(frozen=True)
 class EngineSurvey:
-    """What can be asked for now, and what is missing."""
+    """What can be asked for now, and what is missing; `is_partial`: a separator did not answer, and may offer more."""
 
     offers: tuple[EngineOffer, ...]
     gaps: tuple[EngineGap, ...] = ()
+    is_partial: bool = False
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,10 @@ class JobError:
 
 @dataclass(frozen=True)
 class Job:
-    """A separation as the ledger has it; `sequence` grows with each change, `progress` is of the current stage."""
+    """A separation as the ledger has it; `sequence` grows with each change, `progress` is of the current stage.
+
+    `batch_id` is a label to list jobs by. `updated_at` is given by the ledger: no two jobs of it have the same one.
+    """
 
     job_id: str
     request_id: str
@@ -111,3 +115,5 @@ class Job:
     ended_at: datetime | None = None
     result: SeparationResult | None = None
     error: JobError | None = None
+    batch_id: str = ""
+    updated_at: datetime | None = None

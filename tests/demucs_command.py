@@ -25,9 +25,8 @@ def separate_by_demucs(folder: Path, entry: ModelEntry, signal: Block) -> dict[s
     return {stem: given.numpy() for stem, given in stems.items()}
 
 
-def si_sdr_db(reference: npt.NDArray[np.floating], estimate: npt.NDArray[np.floating]) -> float:
-    """Scale-invariant signal-to-distortion ratio in dB; 300 if nothing differs."""
-    true, given = (signal.astype(np.float64).ravel() for signal in (reference, estimate))
-    wanted = true * (np.vdot(true, given) / np.vdot(true, true))
-    rest = np.sum(np.square(given - wanted)) / np.sum(np.square(wanted))
+def sdr_db(reference: npt.NDArray[np.floating], estimate: npt.NDArray[np.floating]) -> float:
+    """Signal-to-distortion ratio in dB, where another scale is distortion, too; 300 if nothing differs."""
+    true, given = (signal.astype(np.float64) for signal in (reference, estimate))
+    rest = np.sum(np.square(given - true)) / np.sum(np.square(true))
     return float(-10 * np.log10(max(rest, 1e-30)))

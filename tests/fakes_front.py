@@ -28,11 +28,9 @@ from stemhouse.errors import NotFound, StemhouseError, Unavailable
 from stemhouse.jobs import Decision, EngineGap, EngineOffer, Job, JobError, SeparationRequest, SeparationResult
 from stemhouse.models import Model, ModelState, PullProgress
 from stemhouse.platform.interceptors import RpcInterceptor
-from stemhouse.tracks import ScanProgress, Track, TrackPage
 from stemhouse.v1 import (
     exporter_pb2,
     exporter_pb2_grpc,
-    library_pb2,
     library_pb2_grpc,
     router_pb2 as pb,
     router_pb2_grpc,
@@ -42,7 +40,7 @@ from stemhouse.wire.audio import engine_gap_to_proto, engine_to_proto, source_re
 from stemhouse.wire.delivery import deliver_request_from_proto, plan_to_proto
 from stemhouse.wire.jobs import JOB_STATES, job_to_proto, request_from_proto
 from stemhouse.wire.models import model_to_proto, pull_progress_to_proto
-from stemhouse.wire.tracks import scan_progress_to_proto, track_page_to_proto
+from tests.fakes_library import FakeLibrary
 
 STARTER = EngineOffer("starter", "tiny", "starter-tiny-00000000", BASE_STEMS, "basic", "cpu")
 NO_DEMUCS = EngineGap("demucs", "no model is installed", "stemhouse models pull htdemucs")
@@ -94,6 +92,8 @@ class FakeRouter(router_pb2_grpc.RouterServiceServicer):
 
     def __init__(self) -> None:
         self.known: set[str] = set()
+        self.model_files: set[str] = set()
+        self.is_partial = False
         self.uploads: list[tuple[str, bytes]] = []
         self.requests: list[SeparationRequest] = []
         self.request_ids: list[str] = []
@@ -102,6 +102,7 @@ class FakeRouter(router_pb2_grpc.RouterServiceServicer):
         self.watch_breaks: list[int] = []
         self.watched_after: list[int] = []
         self.cancelled: list[str] = []
+        self.released: list[str] = []
         self.offers = [STARTER]
         self.gaps: list[EngineGap] = []
         self.models = [HTDEMUCS]
@@ -118,13 +119,14 @@ class FakeRouter(router_pb2_grpc.RouterServiceServicer):
         self, request_iterator: Iterator[pb.UploadTrackRequest], context: grpc.ServicerContext
     ) -> pb.UploadTrackResponse:
         """Take and hash."""
-        name = next(request_iterator).file_name
+        first = next(request_iterator)
+        name, is_of_a_model = first.file_name, first.purpose == pb.UPLOAD_PURPOSE_MODEL
         chunks = [message.chunk for message in request_iterator]
         assert max(map(len, chunks)) <= 1024 * 1024
         content = b"".join(chunks)
         self.uploads.append((name, content))
         source = SourceRef(hashlib.sha256(content).hexdigest(), hashlib.md5(content).hexdigest(), len(content), name)  # noqa: S324  a name
-        self.known.add(source.sha256)
+        (self.model_files if is_of_a_model else self.known).add(source.sha256)
         return pb.UploadTrackResponse(source=source_ref_to_proto(source))
 
     def SubmitSeparation(
@@ -158,6 +160,17 @@ class FakeRouter(router_pb2_grpc.RouterServiceServicer):
             context.add_callback(ended.set)
             ended.wait(30)
 
+    def ReleaseResult(
+        self, request: pb.ReleaseResultRequest, context: grpc.ServicerContext
+    ) -> pb.ReleaseResultResponse:
+        """Note it."""
+        self.released.append(request.job_id)
+        return pb.ReleaseResultResponse(is_released=True)
+
+    def DetectVocals(self, request: pb.DetectVocalsRequest, context: grpc.ServicerContext) -> pb.DetectVocalsResponse:
+        """A quarter of it is sung."""
+        return pb.DetectVocalsResponse(sung_share=0.25, engine_id=STARTER.engine_id)
+
     def GetJob(self, request: pb.GetJobRequest, context: grpc.ServicerContext) -> pb.GetJobResponse:
         """The job at the end of its way."""
         return pb.GetJobResponse(job=job_to_proto(self._way(request.job_id)[-1]))
@@ -180,7 +193,9 @@ class FakeRouter(router_pb2_grpc.RouterServiceServicer):
     def ListEngines(self, request: pb.ListEnginesRequest, context: grpc.ServicerContext) -> pb.ListEnginesResponse:
         """The offers."""
         return pb.ListEnginesResponse(
-            engines=map(engine_to_proto, self.offers), gaps=map(engine_gap_to_proto, self.gaps)
+            engines=map(engine_to_proto, self.offers),
+            gaps=map(engine_gap_to_proto, self.gaps),
+            is_partial=self.is_partial,
         )
 
     def ListModels(self, request: pb.ListModelsRequest, context: grpc.ServicerContext) -> pb.ListModelsResponse:
@@ -207,8 +222,8 @@ class FakeRouter(router_pb2_grpc.RouterServiceServicer):
         return pb.VerifyModelsResponse(models=map(model_to_proto, found))
 
     def AddModel(self, request: pb.AddModelRequest, context: grpc.ServicerContext) -> pb.AddModelResponse:
-        """Take whatever was uploaded."""
-        assert {file.sha256 for file in request.files} <= self.known
+        """Take whatever was uploaded for a model."""
+        assert {file.sha256 for file in request.files} <= self.model_files
         self.added.append((request.name, [file.file_name for file in request.files], request.licence_note))
         model = Model(request.name, "demucs", BASE_STEMS, 1, request.licence_note, "added", ModelState.INSTALLED)
         return pb.AddModelResponse(model=model_to_proto(model))
@@ -218,31 +233,6 @@ class FakeRouter(router_pb2_grpc.RouterServiceServicer):
             message = f"no job {job_id}"
             raise NotFound(message)
         return self.jobs[job_id]
-
-
-class FakeLibrary(library_pb2_grpc.LibraryServiceServicer):
-    """Reports and tracks as the test says; two tracks a page."""
-
-    def __init__(self) -> None:
-        self.folders: list[str] = []
-        self.reports: list[ScanProgress] = [ScanProgress(found_count=3, added_count=3, is_complete=True)]
-        self.tracks: list[Track] = []
-
-    def ScanLibrary(
-        self, request: library_pb2.ScanLibraryRequest, context: grpc.ServicerContext
-    ) -> Iterator[library_pb2.ScanLibraryResponse]:
-        """Send the reports."""
-        self.folders.append(request.folder)
-        yield from map(scan_progress_to_proto, self.reports)
-
-    def ListTracks(
-        self, request: library_pb2.ListTracksRequest, context: grpc.ServicerContext
-    ) -> library_pb2.ListTracksResponse:
-        """A page."""
-        self.folders.append(request.folder)
-        start = int(request.page_token or 0)
-        token = str(start + 2) if start + 2 < len(self.tracks) else ""
-        return track_page_to_proto(TrackPage(tuple(self.tracks[start : start + 2]), token, len(self.tracks)))
 
 
 def delivery_parts(plan: DeliveryPlan, contents: dict[str, bytes]) -> Iterator[exporter_pb2.DeliverResponse]:

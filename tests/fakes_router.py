@@ -3,10 +3,10 @@
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from services.router.core.ports import Accepted, Addition, Cancellation, Ingested, JobPage, SeparationTask
+from services.router.core.ports import Accepted, Addition, Cancellation, Ingested, JobPage, JobQuery, SeparationTask
 from stemhouse.audio import (
     AudioFormat,
     AudioRef,
@@ -25,6 +25,9 @@ STARTER = EngineOffer("starter", "tiny", "starter-tiny-00000000", BASE_STEMS, "b
 DEMUCS = EngineOffer("demucs", "htdemucs", "demucs-htdemucs-11111111", BASE_STEMS, "standard", "cpu")
 NO_DEMUCS = EngineGap("demucs", "no model is installed", "stemhouse models pull htdemucs")
 HTDEMUCS = Model("htdemucs", "demucs", BASE_STEMS, 84_000_000, "unclear", "https://example.org", ModelState.AVAILABLE)
+_START = datetime(2026, 1, 2, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_MOST_JOBS = 1_000_000
 FACTS = SourceFacts("WAV", "PCM_24", 24, "fake")
 
 
@@ -69,10 +72,12 @@ class FakeSeparators:
         self.offered = list(offers)
         self.gaps: tuple[EngineGap, ...] = ()
         self.is_silent = False
+        self.is_partial = False
         self.failure: StemhouseError | None = None
         self.ingested: list[SourceRef] = []
         self.separated: list[SeparationTask] = []
         self.assessed: list[dict[str, AudioRef]] = []
+        self.probed: list[tuple[AudioRef, str]] = []
         self.before_ingest: Callable[[], object] = lambda: None
         self.before_result: Callable[[], object] = lambda: None
 
@@ -80,7 +85,7 @@ class FakeSeparators:
         """See Separators.survey."""
         if self.is_silent:
             raise Unavailable("no separator answers")
-        return EngineSurvey(tuple(self.offered), self.gaps)
+        return EngineSurvey(tuple(self.offered), self.gaps, self.is_partial)
 
     def ingest(self, source: SourceRef) -> Ingested:
         """The canonical audio has the first digit of the MD5 as its content: other tags, other SHA-256, same audio."""
@@ -100,6 +105,11 @@ class FakeSeparators:
         cancellation.raise_if_requested()
         offer = next(offer for offer in self.offered if offer.engine_id == task.engine_id)
         return stem_set(task.audio.pcm_sha256[0], offer)
+
+    def probe_vocals(self, audio: AudioRef, engine_id: str) -> float:
+        """See Separators.probe_vocals."""
+        self.probed.append((audio, engine_id))
+        return 0.25
 
     def assess(self, stem_set: StemSet, references: dict[str, AudioRef]) -> QualityReport:
         """See Separators.assess."""
@@ -221,19 +231,27 @@ class MemoryJobLedger:
         self._jobs: dict[str, Job] = {}
         self._cancellations: dict[str, _MemoryCancellation] = {}
         self._changed = threading.Condition()
+        self._change_count = 0
 
     def create(self, job: Job, *, is_queued: bool) -> Job:
         """See JobLedger.create."""
         with self._changed:
-            for known in self._jobs.values():
-                if known.request_id == job.request_id:
-                    if known.request != job.request:
-                        raise RequestConflict("request_id was used for another request")
-                    return known
-            self._jobs[job.job_id] = job
+            known = self.find(job.request_id, job.request)
+            if known:
+                return known
+            self._jobs[job.job_id] = replace(job, updated_at=self._next_time())
             if is_queued:
                 self.queued.append(job.job_id)
-            return job
+            return self._jobs[job.job_id]
+
+    def find(self, request_id: str, request: SeparationRequest) -> Job | None:
+        """See JobLedger.find."""
+        for known in self._jobs.values():
+            if known.request_id == request_id:
+                if known.request != request:
+                    raise RequestConflict("request_id was used for another request")
+                return known
+        return None
 
     def get(self, job_id: str) -> Job:
         """See JobLedger.get."""
@@ -241,19 +259,31 @@ class MemoryJobLedger:
             raise NotFound(f"no job {job_id}")
         return self._jobs[job_id]
 
-    def page(self, page_size: int, page_token: str, states: Sequence[JobState]) -> JobPage:
+    def page(self, page_size: int, page_token: str, query: JobQuery) -> JobPage:
         """See JobLedger.page."""
         if page_token and not page_token.isdecimal():
             raise InvalidRequest("page_token is not one that this service gave")
-        newest_first = list(enumerate(self._jobs.values()))[::-1]
-        wanted = [
-            (position, job)
-            for position, job in newest_first
-            if (not states or job.state in states) and (not page_token or position < int(page_token))
-        ]
-        shown = wanted[:page_size]
-        token = str(shown[-1][0]) if len(wanted) > page_size else ""
-        return JobPage(tuple(job for _, job in shown), token)
+        places = self._places(query)
+        listed = sorted((places[job_id], job_id) for job_id in places if places[job_id] > int(page_token or 0))
+        shown = listed[:page_size]
+        token = str(shown[-1][0]) if len(listed) > page_size else ""
+        return JobPage(tuple(self._jobs[job_id] for _, job_id in shown), token)
+
+    def _places(self, query: JobQuery) -> dict[str, int]:
+        """Where each job of the query comes in its order, by job id."""
+        places = {}
+        for number, (job_id, job) in enumerate(self._jobs.items()):
+            assert job.updated_at is not None
+            is_meant = query.batch_id in ("", job.batch_id) and (not query.states or job.state in query.states)
+            if is_meant and query.updated_after is None:
+                places[job_id] = _MOST_JOBS - number
+            elif is_meant and query.updated_after is not None and job.updated_at > query.updated_after:
+                places[job_id] = (job.updated_at - _START) // _MICROSECOND
+        return places
+
+    def _next_time(self) -> datetime:
+        self._change_count += 1
+        return _START + self._change_count * _MICROSECOND
 
     def wait(self, job_id: str, after_sequence: int, timeout_s: float) -> Job:
         """See JobLedger.wait."""
@@ -296,7 +326,7 @@ class MemoryJobLedger:
         with self._changed:
             known = self.get(job_id)
             if not known.state.is_final:
-                self._jobs[job_id] = replace(known, sequence=known.sequence + 1, **values)
+                self._jobs[job_id] = replace(known, sequence=known.sequence + 1, updated_at=self._next_time(), **values)
             self._changed.notify_all()
 
 

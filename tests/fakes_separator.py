@@ -24,7 +24,7 @@ from services.separator.core.ingest import IngestedTrack, ingest_track
 from services.separator.core.ports import Block, Engine, EngineSpec, Mixture, StemBlocks, TaskControl
 from services.separator.core.results import SeparateTask
 from services.separator.core.separation import Bench, separate_track
-from services.separator.core.sources import source_key
+from services.separator.core.sources import model_upload_key, source_key
 from stemhouse.audio import AudioFormat, AudioRef, QualityReport, SourceRef, StemSet
 from stemhouse.errors import NotFound
 from stemhouse.ports import ObjectStore
@@ -141,11 +141,22 @@ def encoded(
 
 
 def stored_source(store: ObjectStore, data: bytes, file_name: str = "track.wav") -> SourceRef:
-    """Put the bytes where an upload would, and name them."""
-    sha256 = hashlib.sha256(data).hexdigest()
-    store.put(source_key(sha256), io.BytesIO(data))
+    """Put the bytes where the upload of a track would, and name them."""
+    source = _source_of(data, file_name)
+    store.put(source_key(source.sha256), io.BytesIO(data))
+    return source
+
+
+def stored_model_file(store: ObjectStore, data: bytes, file_name: str) -> SourceRef:
+    """Put the bytes where the upload of a model's file would, and name them."""
+    source = _source_of(data, file_name)
+    store.put(model_upload_key(source.sha256), io.BytesIO(data))
+    return source
+
+
+def _source_of(data: bytes, file_name: str) -> SourceRef:
     md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()
-    return SourceRef(sha256, md5, len(data), file_name)
+    return SourceRef(hashlib.sha256(data).hexdigest(), md5, len(data), file_name)
 
 
 def source_of_file(store: ObjectStore, path: Path) -> SourceRef:

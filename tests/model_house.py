@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from services.separator.adapters.model_builds import ModelFolders
+from services.separator.adapters.model_downloads import Patience
 from services.separator.adapters.model_origins import FolderOrigin, uploads_in
 from services.separator.adapters.runs import ThreadedRuns
 from services.separator.core.model_ports import ModelOrigin, ModelOrigins
@@ -21,6 +22,7 @@ from tests.fakes import MemoryObjectStore
 
 NOW = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
 SIZE_BYTES = 100_000
+IMPATIENT = Patience((0.0, 0.0))
 
 
 def noise(seed: int, size_bytes: int = SIZE_BYTES) -> bytes:
@@ -48,7 +50,7 @@ class ModelHouse:
     folder: Path
     catalogue: Sequence[ModelEntry] = field(default_factory=lambda: [model_entry()])
     origin: ModelOrigin | None = None
-    pauses_s: tuple[float, ...] = (0.0, 0.0)
+    patience: Patience = IMPATIENT
     objects: MemoryObjectStore = field(default_factory=MemoryObjectStore)
 
     @property
@@ -64,7 +66,7 @@ class ModelHouse:
     @property
     def shelf(self) -> ModelFolders:
         """As another process would see the root."""
-        return ModelFolders(self.root, self.pauses_s)
+        return ModelFolders(self.root, self.patience)
 
     @property
     def store(self) -> ModelStore:

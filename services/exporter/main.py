@@ -13,8 +13,10 @@ from services.exporter.core.wav import WavEncoder
 from services.exporter.servicer import ExporterServicer, service
 from services.exporter.settings import ExporterSettings
 from stemhouse.delivery import FileFormat
+from stemhouse.platform.entry import enter
 from stemhouse.platform.object_stores import connect_object_store
 from stemhouse.platform.server import serve
+from stemhouse.platform.settings import read_settings
 from stemhouse.platform.telemetry import configure_logging
 
 TOOLS = ("av", "numpy", "soundfile", "stemhouse")
@@ -34,7 +36,7 @@ def file_encoders(scratch_dir: Path) -> Mapping[FileFormat, FileEncoder]:
 
 def main() -> None:
     """Serve until told to stop."""
-    settings = ExporterSettings()
+    settings = read_settings(ExporterSettings)
     configure_logging("exporter", settings.log_level)
     settings.scratch_dir.mkdir(parents=True, exist_ok=True)
     store = connect_object_store(settings.store)
@@ -48,4 +50,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    enter(main)

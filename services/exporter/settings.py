@@ -6,6 +6,7 @@ from tempfile import gettempdir
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from stemhouse.platform.object_stores import StoreSettings
+from stemhouse.platform.settings import LogLevel
 
 
 class ExporterSettings(BaseSettings):
@@ -16,4 +17,4 @@ class ExporterSettings(BaseSettings):
     listen: str = "127.0.0.1:50054"
     store: StoreSettings
     scratch_dir: Path = Path(gettempdir())
-    log_level: str = "INFO"
+    log_level: LogLevel = "INFO"

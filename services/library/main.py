@@ -1,30 +1,111 @@
 """Composition root of the library: settings, adapters, core, servicer."""
 
+import time
+import uuid
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+
+import structlog
+from sqlalchemy import Engine
+
+from services.library.adapters.batch_runner import BatchRunner
+from services.library.adapters.batch_store import SqliteBatchStore
 from services.library.adapters.catalogue import SqliteTrackCatalogue
+from services.library.adapters.deliveries import ExporterDeliveries
+from services.library.adapters.disks import MachineDisks
+from services.library.adapters.dj_libraries import DJLibraries
+from services.library.adapters.export_record import SqliteExportRecord
 from services.library.adapters.folders import DiskFolders
+from services.library.adapters.library_catalogue import SqliteLibraryCatalogue
+from services.library.adapters.separations import RouterSeparations
+from services.library.adapters.source_files import DiskSourceFiles
 from services.library.adapters.tag_reader import MutagenTagReader
+from services.library.core.batch import DJBatchProcessor
+from services.library.core.batch_drive import DrivePorts
+from services.library.core.batch_line import Limits
+from services.library.core.batch_orders import BatchOrders
+from services.library.core.batch_plan import BatchPlanner, PlanPorts
+from services.library.core.batch_track import TrackWork
+from services.library.core.disk_budget import Places
 from services.library.core.listing import TrackListing
-from services.library.core.scanner import DJLibraryScanner
+from services.library.core.ordering import WorkOrder
+from services.library.core.scanner import DJLibraryScanner, ScannerParts
+from services.library.core.work_order import CatalogueWorkOrder
 from services.library.migrations import migrate
-from services.library.servicer import LibraryServicer, service
+from services.library.servicer import LibraryParts, LibraryServicer, service
 from services.library.settings import LibrarySettings
+from stemhouse.client.endpoints import Endpoints
+from stemhouse.client.sdk import Stemhouse
 from stemhouse.platform.databases import open_database
+from stemhouse.platform.entry import enter
 from stemhouse.platform.server import serve
+from stemhouse.platform.settings import read_settings
 from stemhouse.platform.telemetry import configure_logging
+
+log = structlog.get_logger(__name__)
 
 
 def main() -> None:
     """Serve until told to stop."""
-    settings = LibrarySettings()
+    settings = read_settings(LibrarySettings)
     configure_logging("library", settings.log_level)
     database = open_database(settings.database_url)
     migrate(database)
-    catalogue = SqliteTrackCatalogue(database)
-    folders = DiskFolders()
-    scanner = DJLibraryScanner(catalogue, folders, MutagenTagReader())
-    servicer = LibraryServicer(scanner, TrackListing(catalogue, folders))
-    serve(service(servicer, catalogue.probe), settings.listen, on_stop=[database.dispose])
+    tracks, libraries, folders = SqliteTrackCatalogue(database), SqliteLibraryCatalogue(database), DiskFolders()
+    scanner = DJLibraryScanner(ScannerParts(tracks, libraries, folders, MutagenTagReader(), DJLibraries()))
+    order = CatalogueWorkOrder(tracks, libraries, folders)
+    with Stemhouse(Endpoints(settings.router, settings.listen, settings.exporter)) as client:
+        batches, runner = _batches(settings, database, client, scanner, order)
+        parts = LibraryParts(scanner, TrackListing(tracks, libraries, folders, order), batches)
+        serve(
+            service(LibraryServicer(parts), tracks.probe),
+            settings.listen,
+            on_stop=[runner.stop, database.dispose],
+        )
+
+
+def _batches(
+    settings: LibrarySettings, database: Engine, client: Stemhouse, scanner: DJLibraryScanner, order: WorkOrder
+) -> tuple[BatchOrders, BatchRunner]:
+    """Who takes orders about batches, and who drives them; what an earlier life has left is taken up."""
+    store, exports = SqliteBatchStore(database), SqliteExportRecord(database)
+    separations, deliveries = RouterSeparations(client), ExporterDeliveries(client)
+    limits = Limits()
+    ports = DrivePorts(
+        store=store,
+        exports=exports,
+        separations=separations,
+        tracks=TrackWork(DiskSourceFiles(), separations, deliveries, exports, now=_now, on_defect=_log_defect),
+        order=order,
+        rescan=lambda spec: deque(scanner.scan(spec.location, spec.library), maxlen=0),
+        clock=time.monotonic,
+        now=_now,
+    )
+    executor = ThreadPoolExecutor(limits.preparations + limits.deliveries, thread_name_prefix="batch")
+    runner = BatchRunner(DJBatchProcessor(ports, executor, limits))
+    places = Places(_text(settings.store_dir), _text(settings.scratch_dir))
+    planner = BatchPlanner(PlanPorts(order, exports, deliveries, separations, MachineDisks()), places)
+    runner.resume_processing(store.unfinished)
+    return BatchOrders(store, planner, runner, now=_now, new_batch_id=_new_batch_id), runner
+
+
+def _new_batch_id() -> str:
+    return uuid.uuid4().hex[:12]
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _text(path: Path | None) -> str | None:
+    return str(path) if path else None
+
+
+def _log_defect(error: Exception) -> None:
+    log.error("a track of a batch failed unexpectedly", exc_info=error)
 
 
 if __name__ == "__main__":
-    main()
+    enter(main)

@@ -1,7 +1,11 @@
 """What the library service is told from outside; read once, in `main`."""
 
+from pathlib import Path
+
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from stemhouse.platform.settings import LogLevel
 
 
 class LibrarySettings(BaseSettings):
@@ -11,4 +15,8 @@ class LibrarySettings(BaseSettings):
 
     listen: str = "127.0.0.1:50053"
     database_url: str = Field(default="sqlite:///library.db", pattern=r"^sqlite:///.+", description="an SQLite file")
-    log_level: str = "INFO"
+    router: str = "127.0.0.1:50051"
+    exporter: str = "127.0.0.1:50054"
+    store_dir: Path | None = Field(default=None, description="the object store's folder, where that is on this machine")
+    scratch_dir: Path | None = Field(default=None, description="the scratch of a separator on this machine")
+    log_level: LogLevel = "INFO"

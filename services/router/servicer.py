@@ -1,13 +1,15 @@
 """RouterService over the core: wire in, one call, wire out."""
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import cast
 
 import grpc
 import structlog
 
 from services.router.core.models import add_model
-from services.router.core.ports import Addition, JobLedger, Models, Separators, Uploads
+from services.router.core.ports import Addition, Intake, JobLedger, JobQuery, Models, Separators, Uploads
+from services.router.core.releases import Releases
 from services.router.core.submissions import Submissions
 from stemhouse.audio import SourceRef
 from stemhouse.errors import Cancelled, InvalidRequest
@@ -22,9 +24,9 @@ from stemhouse.wire.audio import (
     source_ref_from_proto,
     source_ref_to_proto,
 )
-from stemhouse.wire.jobs import JOB_STATES, job_to_proto, request_from_proto
+from stemhouse.wire.jobs import JOB_STATES, job_to_proto, moment_from_proto, request_from_proto
 from stemhouse.wire.models import check_addition, check_model_names, model_to_proto, pull_progress_to_proto
-from stemhouse.wire.validation import REQUEST_ID, FieldChecks
+from stemhouse.wire.validation import BATCH_ID, REQUEST_ID, FieldChecks
 
 SERVICE_NAME = pb.DESCRIPTOR.services_by_name["RouterService"].full_name
 
@@ -33,18 +35,29 @@ _MAX_PAGE_SIZE = 500
 _HEARTBEAT_S = 5.0
 
 
+@dataclass(frozen=True)
+class RouterParts:
+    """What the methods call."""
+
+    submissions: Submissions
+    jobs: JobLedger
+    releases: Releases
+    intake: Intake
+    separators: Separators
+    models: Models
+
+
 class RouterServicer(RouterServiceServicer):
     """See protos/stemhouse/v1/router.proto."""
 
-    def __init__(
-        self, submissions: Submissions, jobs: JobLedger, uploads: Uploads, separators: Separators, models: Models
-    ) -> None:
+    def __init__(self, parts: RouterParts) -> None:
         """Keep what the methods call."""
-        self._submissions = submissions
-        self._jobs = jobs
-        self._uploads = uploads
-        self._separators = separators
-        self._models = models
+        self._submissions = parts.submissions
+        self._jobs = parts.jobs
+        self._releases = parts.releases
+        self._intake = parts.intake
+        self._separators = parts.separators
+        self._models = parts.models
 
     def FindSource(self, request: pb.FindSourceRequest, context: grpc.ServicerContext) -> pb.FindSourceResponse:
         """Tell whether the bytes are needed."""
@@ -55,7 +68,7 @@ class RouterServicer(RouterServiceServicer):
         self, request_iterator: Iterator[pb.UploadTrackRequest], context: grpc.ServicerContext
     ) -> pb.UploadTrackResponse:
         """Store a file."""
-        source = _receive(self._uploads, request_iterator)
+        source = _receive(self._intake, request_iterator)
         return pb.UploadTrackResponse(source=source_ref_to_proto(source))
 
     def SubmitSeparation(
@@ -64,9 +77,10 @@ class RouterServicer(RouterServiceServicer):
         """Queue a separation."""
         checks = FieldChecks()
         checks.matches("request_id", request.request_id, REQUEST_ID)
+        checks.matches("batch_id", request.batch_id, BATCH_ID)
         checks.done()
         structlog.contextvars.bind_contextvars(request_id=request.request_id)
-        job = self._submissions.submit(request.request_id, request_from_proto(request.request))
+        job = self._submissions.submit(request.request_id, request_from_proto(request.request), request.batch_id)
         return pb.SubmitSeparationResponse(job=job_to_proto(job))
 
     def GetJob(self, request: pb.GetJobRequest, context: grpc.ServicerContext) -> pb.GetJobResponse:
@@ -75,11 +89,8 @@ class RouterServicer(RouterServiceServicer):
 
     def ListJobs(self, request: pb.ListJobsRequest, context: grpc.ServicerContext) -> pb.ListJobsResponse:
         """Look at many."""
-        checks = FieldChecks()
-        checks.within("page_size", request.page_size, 0, _MAX_PAGE_SIZE)
-        checks.done()
-        states = [JOB_STATES.from_proto("states", state) for state in request.states]
-        page = self._jobs.page(request.page_size or _DEFAULT_PAGE_SIZE, request.page_token, states)
+        query = _query_from_proto(request)
+        page = self._jobs.page(request.page_size or _DEFAULT_PAGE_SIZE, request.page_token, query)
         return pb.ListJobsResponse(jobs=[job_to_proto(job) for job in page.jobs], next_page_token=page.next_page_token)
 
     def WatchJob(self, request: pb.WatchJobRequest, context: grpc.ServicerContext) -> Iterator[pb.WatchJobResponse]:
@@ -95,11 +106,24 @@ class RouterServicer(RouterServiceServicer):
         """Stop a job."""
         return pb.CancelJobResponse(job=job_to_proto(self._jobs.request_cancel(request.job_id)))
 
+    def ReleaseResult(
+        self, request: pb.ReleaseResultRequest, context: grpc.ServicerContext
+    ) -> pb.ReleaseResultResponse:
+        """Drop what a job has left in the store."""
+        return pb.ReleaseResultResponse(is_released=self._releases.release(request.job_id))
+
+    def DetectVocals(self, request: pb.DetectVocalsRequest, context: grpc.ServicerContext) -> pb.DetectVocalsResponse:
+        """Tell how much of a source is sung."""
+        found = self._submissions.detect_vocals(source_ref_from_proto(request.source))
+        return pb.DetectVocalsResponse(sung_share=found.sung_share, engine_id=found.engine_id)
+
     def ListEngines(self, request: pb.ListEnginesRequest, context: grpc.ServicerContext) -> pb.ListEnginesResponse:
         """Tell what can be asked for, and what is missing."""
         survey = self._separators.survey()
         return pb.ListEnginesResponse(
-            engines=map(engine_to_proto, survey.offers), gaps=map(engine_gap_to_proto, survey.gaps)
+            engines=map(engine_to_proto, survey.offers),
+            gaps=map(engine_gap_to_proto, survey.gaps),
+            is_partial=survey.is_partial,
         )
 
     def ListModels(self, request: pb.ListModelsRequest, context: grpc.ServicerContext) -> pb.ListModelsResponse:
@@ -119,7 +143,7 @@ class RouterServicer(RouterServiceServicer):
 
     def AddModel(self, request: pb.AddModelRequest, context: grpc.ServicerContext) -> pb.AddModelResponse:
         """Install a model from uploaded files."""
-        model = add_model(self._models, self._uploads, _addition_from_proto(request), _Departure(context))
+        model = add_model(self._models, self._intake.models, _addition_from_proto(request), _Departure(context))
         return pb.AddModelResponse(model=model_to_proto(model))
 
 
@@ -141,12 +165,20 @@ class _Departure:
             stop()
 
 
-def _receive(uploads: Uploads, messages: Iterator[pb.UploadTrackRequest]) -> SourceRef:
+def _receive(intake: Intake, messages: Iterator[pb.UploadTrackRequest]) -> SourceRef:
     first = next(messages, pb.UploadTrackRequest())
     checks = FieldChecks()
     checks.within("file_name", len(first.file_name), 1, MAX_FILE_NAME_CHARACTERS)
     checks.done()
-    return uploads.receive(first.file_name, _chunks(messages))
+    return _uploads_for(first.purpose, intake).receive(first.file_name, _chunks(messages))
+
+
+def _uploads_for(purpose: pb.UploadPurpose.ValueType, intake: Intake) -> Uploads:
+    places = {pb.UPLOAD_PURPOSE_UNSPECIFIED: intake.tracks, pb.UPLOAD_PURPOSE_MODEL: intake.models}
+    checks = FieldChecks()
+    checks.require("purpose", holds=purpose in places, because="is none that this version knows")
+    checks.done()
+    return places[purpose]
 
 
 def _chunks(messages: Iterable[pb.UploadTrackRequest]) -> Iterator[bytes]:
@@ -154,6 +186,20 @@ def _chunks(messages: Iterable[pb.UploadTrackRequest]) -> Iterator[bytes]:
         if not message.HasField("chunk"):
             raise InvalidRequest("every message but the first must be a chunk", {"chunk": "must be set"})
         yield message.chunk
+
+
+def _query_from_proto(request: pb.ListJobsRequest) -> JobQuery:
+    is_by_change = request.HasField("updated_after")
+    checks = FieldChecks()
+    checks.within("page_size", request.page_size, 0, _MAX_PAGE_SIZE)
+    checks.matches("batch_id", request.batch_id, BATCH_ID)
+    checks.require("updated_after", holds=bool(request.batch_id) or not is_by_change, because="needs a batch_id")
+    checks.done()
+    return JobQuery(
+        states=tuple(JOB_STATES.from_proto("states", state) for state in request.states),
+        batch_id=request.batch_id,
+        updated_after=moment_from_proto("updated_after", request.updated_after) if is_by_change else None,
+    )
 
 
 def _addition_from_proto(request: pb.AddModelRequest) -> Addition:

@@ -7,6 +7,7 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from stemhouse.platform.object_stores import StoreSettings
+from stemhouse.platform.settings import LogLevel
 
 
 class RouterSettings(BaseSettings):
@@ -16,12 +17,16 @@ class RouterSettings(BaseSettings):
 
     listen: str = "127.0.0.1:50051"
     separators: str = Field(default="127.0.0.1:50052", description="addresses, separated by commas")
-    database_url: str = Field(default="sqlite:///ledger.db", description="SQLite, or postgresql+psycopg://...")
+    database_url: str = Field(
+        default="sqlite:///ledger.db",
+        pattern=r"^(sqlite:///|postgresql\+psycopg://).+",
+        description="an SQLite file, or a PostgreSQL database",
+    )
     store: StoreSettings
     scratch_dir: Path = Path(gettempdir())
     max_upload_bytes: int = Field(default=8 * 1024**3, gt=0)
     concurrent_jobs: int = Field(default=4, gt=0, description="jobs worked on at once; the rest waits in the queue")
-    log_level: str = "INFO"
+    log_level: LogLevel = "INFO"
 
     @property
     def separator_addresses(self) -> list[str]:

@@ -9,14 +9,16 @@ from services.separator.pull import open_model_store
 from services.separator.servicer import SeparatorServicer, service
 from services.separator.settings import SeparatorSettings
 from services.separator.worker import open_device_workshop, open_files_workshop
+from stemhouse.platform.entry import enter
 from stemhouse.platform.object_stores import connect_object_store
 from stemhouse.platform.server import serve
+from stemhouse.platform.settings import read_settings
 from stemhouse.platform.telemetry import configure_logging
 
 
 def main() -> None:
     """Serve until told to stop."""
-    settings = SeparatorSettings()
+    settings = read_settings(SeparatorSettings)
     configure_logging("separator", settings.log_level)
     store = connect_object_store(settings.store)
     device = WorkerProcess("device", partial(open_device_workshop, settings))
@@ -34,4 +36,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    enter(main)

@@ -12,8 +12,6 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from pydantic import ValidationError
-
 from services.separator.adapters.model_builds import ModelFolders
 from services.separator.adapters.model_catalogue import read_catalogue
 from services.separator.adapters.model_origins import OpenStore, catalogue_origin, uploads_in
@@ -21,9 +19,18 @@ from services.separator.adapters.runs import ThreadedRuns
 from services.separator.core.model_ports import ModelOrigins
 from services.separator.core.model_store import ModelStore
 from services.separator.settings import MirrorStoreSettings, ModelSettings, PullSettings
-from stemhouse.errors import InputRejected, InvalidRequest, NotFound, StemhouseError, StorageUnavailable, Unavailable
+from stemhouse.errors import (
+    InputRejected,
+    InvalidRequest,
+    NotFound,
+    StemhouseError,
+    StorageUnavailable,
+    Unauthenticated,
+    Unavailable,
+)
 from stemhouse.models import Model, PullProgress
 from stemhouse.platform.object_stores import connect_object_store
+from stemhouse.platform.settings import read_settings
 from stemhouse.platform.telemetry import configure_logging
 from stemhouse.ports import ObjectStore
 
@@ -31,6 +38,7 @@ _EXIT_CODES: tuple[tuple[type[StemhouseError], int], ...] = (
     (InvalidRequest, 2),
     (NotFound, 2),
     (InputRejected, 3),
+    (Unauthenticated, 4),
     (Unavailable, 4),
 )
 _FAILURE = 5
@@ -60,17 +68,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m services.separator.pull", description="Pull models.")
     parser.add_argument("names", nargs="+", metavar="NAME", help="a model of the catalogue")
     names = parser.parse_args(arguments).names
-    settings = PullSettings()
-    configure_logging("separator-pull", settings.log_level)
     try:
+        settings = read_settings(PullSettings)
+        configure_logging("separator-pull", settings.log_level)
         _pull_all(open_model_store(settings.models, _open_mirror_store), names)
     except StemhouseError as error:
         _tell(f"error: {error.message}")
-        return next((code for kind, code in _EXIT_CODES if isinstance(error, kind)), _FAILURE)
+        return exit_code_of(error)
     except KeyboardInterrupt:
         _tell("interrupted; what has come is kept, and the next pull goes on there")
         return _INTERRUPTED
     return 0
+
+
+def exit_code_of(error: StemhouseError) -> int:
+    """As the command has it, which cannot be imported here; a test compares them."""
+    return next((code for kind, code in _EXIT_CODES if isinstance(error, kind)), _FAILURE)
 
 
 def _pull_all(store: ModelStore, names: Sequence[str]) -> None:
@@ -93,12 +106,10 @@ def _step(progress: PullProgress) -> int:
 
 def _open_mirror_store() -> ObjectStore:
     try:
-        return connect_object_store(MirrorStoreSettings().store)
-    except ValidationError as error:
-        wrong = ", ".join("STEMHOUSE_" + "__".join(map(str, fault["loc"])).upper() for fault in error.errors())
-        raise StorageUnavailable(
-            f"the mirror is in the object store, whose settings are incomplete: {wrong}"
-        ) from error
+        return connect_object_store(read_settings(MirrorStoreSettings).store)
+    except InvalidRequest as error:
+        message = f"the mirror is in the object store, whose settings are incomplete: {error.message}"
+        raise StorageUnavailable(message) from error
 
 
 def _tell(line: str) -> None:

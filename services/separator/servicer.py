@@ -7,6 +7,7 @@ import grpc
 from services.separator.core.model_additions import Addition
 from services.separator.core.results import SeparateTask
 from services.separator.core.station import Station
+from services.separator.core.vocal_probe import ProbeVocalsTask
 from stemhouse.audio import StemSet
 from stemhouse.models import Model, PullProgress
 from stemhouse.platform.server import Service
@@ -24,7 +25,7 @@ from stemhouse.wire.audio import (
     stem_set_to_proto,
 )
 from stemhouse.wire.models import LONGEST_LICENCE_NOTE, check_model_names, model_to_proto, pull_progress_to_proto
-from stemhouse.wire.validation import NAME, FieldChecks
+from stemhouse.wire.validation import ENGINE_ID, NAME, FieldChecks
 
 _MOST_FILES = 64
 
@@ -53,6 +54,14 @@ class SeparatorServicer(SeparatorServiceServicer):
         references = {stem: audio_ref_from_proto(audio) for stem, audio in request.references.items()}
         quality = self._station.assess(stem_set_from_proto(request.stem_set), references, context.is_active)
         return pb.AssessStemsResponse(quality=quality_to_proto(quality))
+
+    def ProbeVocals(self, request: pb.ProbeVocalsRequest, context: grpc.ServicerContext) -> pb.ProbeVocalsResponse:
+        """Tell how much of a track is sung."""
+        checks = FieldChecks()
+        checks.matches("engine_id", request.engine_id, ENGINE_ID)
+        checks.done()
+        task = ProbeVocalsTask(audio_ref_from_proto(request.audio), request.engine_id)
+        return pb.ProbeVocalsResponse(sung_share=self._station.probe_vocals(task, context.is_active))
 
     def ListLocalEngines(
         self, request: pb.ListLocalEnginesRequest, context: grpc.ServicerContext
@@ -103,7 +112,7 @@ def service(servicer: SeparatorServicer, check_ready: Callable[[], None]) -> Ser
 
 def _task_from_proto(request: pb.SeparateRequest) -> SeparateTask:
     checks = FieldChecks()
-    checks.matches("engine_id", request.engine_id, NAME)
+    checks.matches("engine_id", request.engine_id, ENGINE_ID)
     checks.done()
     return SeparateTask(audio_ref_from_proto(request.audio), request.engine_id, request.sum_to_mix, request.force)
 

@@ -1,13 +1,18 @@
 """What the separator takes from its environment (`STEMHOUSE_...`), read once in `main`."""
 
 import os
+import re
 import tempfile
 from pathlib import Path
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from stemhouse.platform.object_stores import StoreSettings
+from stemhouse.platform.settings import LogLevel
+
+_NO_MIRROR = "must be an http(s) address, s3:PREFIX, or the whole path of a folder"
+_NO_WHOLE_PATH = "must be a whole path, since no program knows from which folder a relative one is meant"
 
 
 class ModelSettings(BaseModel):
@@ -15,13 +20,38 @@ class ModelSettings(BaseModel):
 
     `catalogue` is a JSON file of more models than the built-in ones. `mirror` replaces the addresses of the catalogues:
     a folder, `s3:` and a prefix of the object store's bucket, or an http(s) address, each holding `{model}/{file}`.
-    Offline, nothing but a mirror that is a folder or in the object store is asked.
+    Offline, nothing but a mirror that is a folder or in the object store is asked. The paths of both are whole, or
+    begin with ~: a server, a container and a shell do not work in the same folder.
     """
 
     dir: Path = Path("models")
     catalogue: Path | None = None
     mirror: str = ""
     offline: bool = False
+
+    @field_validator("catalogue")
+    @classmethod
+    def _whole_catalogue(cls, catalogue: Path | None) -> Path | None:
+        return _whole_path(catalogue) if catalogue else None
+
+    @field_validator("mirror")
+    @classmethod
+    def _known_mirror(cls, mirror: str) -> str:
+        if mirror.startswith(("http://", "https://", "s3:")):
+            return mirror
+        if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:", mirror):
+            raise ValueError(_NO_MIRROR)
+        return str(_whole_path(Path(mirror))) if mirror else ""
+
+
+def _whole_path(path: Path) -> Path:
+    try:
+        whole = path.expanduser()
+    except RuntimeError as error:  # ~ of somebody who is not known here
+        raise ValueError(_NO_WHOLE_PATH) from error
+    if not whole.is_absolute():
+        raise ValueError(_NO_WHOLE_PATH)
+    return whole
 
 
 class PullSettings(BaseSettings):
@@ -30,7 +60,7 @@ class PullSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="STEMHOUSE_", env_nested_delimiter="__", frozen=True)
 
     models: ModelSettings = ModelSettings()
-    log_level: str = "WARNING"
+    log_level: LogLevel = "WARNING"
 
 
 class MirrorStoreSettings(BaseSettings):
@@ -50,5 +80,5 @@ class SeparatorSettings(BaseSettings):
     store: StoreSettings
     models: ModelSettings = ModelSettings()
     threads_per_device: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1)
-    log_level: str = "INFO"
+    log_level: LogLevel = "INFO"
     scratch_dir: Path = Field(default_factory=lambda: Path(tempfile.gettempdir()) / "stemhouse-scratch")

@@ -24,6 +24,7 @@ from services.separator.core.models import DEMUCS, InspectModelTask
 from services.separator.core.ports import Engine, EngineSpec, Mixture, StemBlocks, Task, TaskControl
 from services.separator.core.results import SeparateTask
 from services.separator.core.separation import Bench, separate_track
+from services.separator.core.vocal_probe import ProbeVocalsTask, probe_vocals
 from services.separator.settings import SeparatorSettings
 from stemhouse.audio import AudioFormat
 from stemhouse.errors import InternalFault
@@ -81,7 +82,7 @@ def files_workshop(store: ObjectStore, scratch: ScratchRoot) -> Workshop:
 
 
 def device_workshop(store: ObjectStore, scratch: ScratchRoot, rack: EngineRack) -> Workshop:
-    """A workshop for SeparateTask and InspectModelTask; it greets with what the rack holds and can load."""
+    """A workshop for tasks that need an engine or a model; it greets with what the rack holds and can load."""
 
     def perform(task: Task[Any], control: TaskControl) -> Any:
         if isinstance(task, InspectModelTask):
@@ -90,6 +91,10 @@ def device_workshop(store: ObjectStore, scratch: ScratchRoot, rack: EngineRack) 
             engine = _EngineInFormat(rack.engine(task.engine_id), task.audio.format)
             with open_desk(store, scratch, control) as desk:
                 return separate_track(task, engine, Bench(desk, control, time.monotonic, _versions(engine.spec.name)))
+        if isinstance(task, ProbeVocalsTask):
+            listener = _EngineInFormat(rack.engine(task.engine_id), task.audio.format)
+            with open_desk(store, scratch, control) as desk:
+                return probe_vocals(task, listener, desk, control)
         message = f"the device worker has no {type(task).__name__}"
         raise InternalFault(message)
 

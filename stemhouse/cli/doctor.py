@@ -12,7 +12,10 @@ from stemhouse.local.home import find_home
 @json_option
 @click.pass_obj
 def doctor(output: Output) -> ExitCode:
-    """Check what the local stack needs, with remedies; exit code 4 if something essential is missing."""
+    """Check what the local stack needs.
+
+    Each problem comes with its remedy; the exit code is 4 if something essential is missing.
+    """
     checks = examine(find_home())
     output.result({"checks": checks}, "\n".join(map(_line, checks)))
     is_able = all(check.is_ok for check in checks if check.is_essential)

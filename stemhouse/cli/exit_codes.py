@@ -26,6 +26,7 @@ EXIT_CODES: Mapping[type[StemhouseError], ExitCode] = {
     errors.UnreadableAudio: ExitCode.REJECTED,
     errors.UnsupportedAudio: ExitCode.REJECTED,
     errors.ModelRejected: ExitCode.REJECTED,
+    errors.LibraryRejected: ExitCode.REJECTED,
     errors.NotFound: ExitCode.USAGE,
     errors.Unauthenticated: ExitCode.UNAVAILABLE,
     errors.Cancelled: ExitCode.FAILURES,

@@ -1,39 +1,65 @@
 """`stemhouse library`."""
 
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Iterable, Sequence
+from pathlib import PurePath
 
 import click
 
 from stemhouse.cli.exit_codes import ExitCode
+from stemhouse.cli.locations import as_location, as_path_maps
 from stemhouse.cli.output import Output, json_option
 from stemhouse.cli.session import open_client
 from stemhouse.errors import InternalFault
-from stemhouse.tracks import ScanProblem, ScanProgress, Track
+from stemhouse.tracks import Crate, LibraryKind, RankedTrack, ScanProblem, ScanProgress, Track
 
-_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+kind_option = click.option(
+    "--source",
+    "kind",
+    default=LibraryKind.AUTO.value,
+    show_default=True,
+    type=click.Choice([*map(str, LibraryKind)]),
+    help="What DIR is, where that cannot be told.",
+)
+maps_option = click.option(
+    "--map",
+    "path_maps",
+    metavar="FROM=TO",
+    multiple=True,
+    callback=as_path_maps,
+    help="Where the files are that the DJ program finds at FROM; repeatable.",
+)
+crate_option = click.option("--crate", "crates", metavar="NAME", multiple=True, help="Comes first; repeatable.")
+only_option = click.option("--only-crates", "is_crates_only", is_flag=True, help="Nothing but the named crates.")
 
 
 @click.group()
 def library() -> None:
-    """Read folders of music into the catalogue; nothing in them is ever changed."""
+    """Read libraries of music into the catalogue.
+
+    Nothing in them is ever changed. DIR is a folder of music, one that holds Serato's, a rekordbox XML, Traktor NML or
+    M3U file, or s3://BUCKET/PREFIX.
+    """
 
 
 @library.command()
-@click.argument("folder", metavar="DIR", type=_FOLDER)
+@click.argument("location", metavar="DIR", callback=as_location)
+@kind_option
+@maps_option
 @json_option
 @click.pass_obj
-def scan(output: Output, folder: Path) -> ExitCode:
-    """Read the tracks below a folder; exit code 5 if some could not be read."""
+def scan(output: Output, location: str, *, kind: str, path_maps: dict[str, str]) -> ExitCode:
+    """Read the tracks and crates of a library.
+
+    Exit code 5 if some could not be read.
+    """
     problems: list[ScanProblem] = []
     with open_client(output) as client:
-        outcome = _follow(client.scan(str(folder.resolve())), problems, output)
-    document = {"folder": folder.resolve(), "outcome": outcome, "problems": problems}
-    output.result(document, _scan_text(outcome))
+        outcome = follow_scan(client.library.scan(location, LibraryKind(kind), path_maps), problems, output)
+    output.result({"location": location, "outcome": outcome, "problems": problems}, scan_text(outcome))
     return ExitCode.FAILURES if problems else ExitCode.OK
 
 
-def _follow(reports: Iterable[ScanProgress], problems: list[ScanProblem], output: Output) -> ScanProgress:
+def follow_scan(reports: Iterable[ScanProgress], problems: list[ScanProblem], output: Output) -> ScanProgress:
     """The last report; collects the problems of all, and tells them as they come."""
     report = ScanProgress()
     for report in reports:
@@ -46,27 +72,79 @@ def _follow(reports: Iterable[ScanProgress], problems: list[ScanProblem], output
     return report
 
 
-def _scan_text(outcome: ScanProgress) -> str:
-    return (
-        f"{outcome.found_count} tracks: {outcome.added_count} new, {outcome.updated_count} changed, "
-        f"{outcome.unchanged_count} unchanged, {outcome.removed_count} gone"
+def scan_text(outcome: ScanProgress) -> str:
+    """The outcome of a scan in a line; what there is none of is left out where it usually is."""
+    seldom = {
+        "in crates but missing": outcome.missing_count,
+        "of our own left alone": outcome.own_count,
+        "crates": outcome.crate_count,
+    }
+    return ", ".join(
+        [
+            f"{outcome.found_count} tracks: {outcome.added_count} new",
+            f"{outcome.updated_count} changed",
+            f"{outcome.unchanged_count} unchanged",
+            f"{outcome.removed_count} gone",
+            *(f"{count} {what}" for what, count in seldom.items() if count),
+        ]
     )
 
 
 @library.command()
-@click.argument("folder", metavar="[DIR]", required=False, type=_FOLDER)
+@click.argument("location", metavar="[DIR]", required=False, callback=as_location)
+@crate_option
+@only_option
 @json_option
 @click.pass_obj
-def tracks(output: Output, folder: Path | None) -> None:
-    """The tracks of the catalogue: all, or those below a folder."""
+def tracks(output: Output, location: str, *, crates: tuple[str, ...], is_crates_only: bool) -> None:
+    """The tracks of the catalogue.
+
+    All by path, or those of a library in the order of work, with the reasons.
+    """
+    if not location and (crates or is_crates_only):
+        raise click.UsageError("--crate is about the library that DIR names")
     with open_client(output) as client:
-        found = list(client.tracks(str(folder.resolve()) if folder else ""))
+        if location:
+            ranked = list(client.library.ranked_tracks(location, crates, is_crates_only=is_crates_only))
+            _tell(output, ranked, map(_ranked_line, ranked))
+        else:
+            found = list(client.library.tracks())
+            _tell(output, found, map(_line, found))
+
+
+def _tell(output: Output, found: Sequence[object], lines: Iterable[str]) -> None:
+    output.result({"tracks": found}, "\n".join(lines) or "no tracks; `stemhouse library scan DIR` reads some")
+
+
+@library.command("crates")
+@click.argument("location", metavar="[DIR]", required=False, callback=as_location)
+@json_option
+@click.pass_obj
+def list_crates(output: Output, location: str) -> None:
+    """The crates and playlists of the catalogue.
+
+    With how many of their files are there.
+    """
+    with open_client(output) as client:
+        found = client.library.crates(location)
     output.result(
-        {"tracks": found}, "\n".join(map(_line, found)) or "no tracks; `stemhouse library scan DIR` reads some"
+        {"crates": found}, "\n".join(map(_crate_line, found)) or "no crates; `stemhouse library scan DIR` reads some"
     )
 
 
+def _crate_line(crate: Crate) -> str:
+    missing = f", {crate.missing_count} missing" if crate.missing_count else ""
+    return f"{crate.name}  {crate.track_count} tracks{missing}  {crate.library}"
+
+
+def _ranked_line(ranked: RankedTrack) -> str:
+    because = "; ".join(ranked.reasons)
+    return f"{ranked.place:>5}  {_line(ranked.track)}" + (f"\n{'':>7}{because}" if because else "")
+
+
 def _line(track: Track) -> str:
-    name = f"{track.artist} - {track.title}" if track.artist and track.title else track.title or Path(track.path).name
+    name = (
+        f"{track.artist} - {track.title}" if track.artist and track.title else track.title or PurePath(track.path).name
+    )
     facts = [f"{track.bpm:.0f} BPM" if track.bpm else "", track.key]
     return "  ".join([name, *filter(None, facts), track.path])

@@ -19,6 +19,7 @@ _COMMANDS = {
     "engines": "stemhouse.cli.engines",
     "models": "stemhouse.cli.models",
     "library": "stemhouse.cli.library",
+    "batch": "stemhouse.cli.batch",
     "up": "stemhouse.cli.up",
     "down": "stemhouse.cli.stack",
     "status": "stemhouse.cli.stack",
@@ -47,7 +48,10 @@ class _LazyGroup(click.Group):
 )
 @click.version_option(package_name="stemhouse")
 def cli() -> None:
-    """Separate music into stems: vocals, drums, bass and other; acapella and instrumental."""
+    """Separate music into stems: vocals, drums, bass and other; acapella and instrumental.
+
+    `stemhouse separate FILE` is all it takes to begin; `stemhouse doctor` tells what this machine lacks.
+    """
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -61,9 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code = cli.main(given, prog_name="stemhouse", standalone_mode=False, obj=output)
     except click.ClickException as error:
-        usage = error.ctx.get_usage() if isinstance(error, click.UsageError) and error.ctx else ""
-        output.say(usage)
-        output.failure(InvalidRequest.reason, error.format_message(), {})
+        _tell_usage(error, output)
         return ExitCode.USAGE
     except click.Abort:
         output.failure("INTERRUPTED", "interrupted", {})
@@ -80,6 +82,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         output.failure(InternalFault.reason, f"unexpected {type(error).__name__}: {error}", {})
         return EXIT_CODES[InternalFault]
     return int(code or ExitCode.OK)
+
+
+def _tell_usage(error: click.ClickException, output: Output) -> None:
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        output.say(error.format_message())  # the help: nothing was wrong with what was said so far
+        return
+    if isinstance(error, click.UsageError) and error.ctx:
+        output.say(error.ctx.get_usage())
+    output.failure(InvalidRequest.reason, error.format_message(), {})
 
 
 if __name__ == "__main__":

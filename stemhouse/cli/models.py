@@ -40,7 +40,10 @@ def list_models(output: Output) -> None:
 @json_option
 @click.pass_obj
 def pull(output: Output, names: tuple[str, ...]) -> None:
-    """Install models of the catalogue; a pull that was cut off goes on where it ended."""
+    """Install models of the catalogue.
+
+    A pull that was cut off goes on where it ended.
+    """
     with open_client(output) as client:
         for note in _notes(_chosen(client.models(), names)):
             output.say(note)
@@ -53,7 +56,10 @@ def pull(output: Output, names: tuple[str, ...]) -> None:
 @json_option
 @click.pass_obj
 def verify(output: Output, names: tuple[str, ...]) -> ExitCode:
-    """Read installed models from end to end; exit code 5 if one is damaged."""
+    """Read installed models from end to end.
+
+    The exit code is 5 if one is damaged.
+    """
     with open_client(output) as client:
         found = client.verify_models(names)
     output.result({"models": found}, "\n".join(map(_line, found)) or "no model is installed")
@@ -68,7 +74,10 @@ def verify(output: Output, names: tuple[str, ...]) -> ExitCode:
 @json_option
 @click.pass_obj
 def add(output: Output, paths: tuple[Path, ...], *, name: str | None, licence_note: str) -> None:
-    """Install a model of one's own: a checkpoint, or the checkpoints of a bag and its YAML file (or their folder)."""
+    """Install a model of your own.
+
+    PATH is a checkpoint, or the checkpoints of a bag and its YAML file are, or their folder is.
+    """
     files = [file for path in paths for file in _files(path)]
     name = name or _name_of(files)
     with open_client(output) as client:

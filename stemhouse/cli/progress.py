@@ -39,7 +39,7 @@ class TimeLeft:
         if stage is not self._stage or job.progress < self._first_progress:
             self._stage, self._first_progress, self._first_at_s = stage, job.progress, self._clock()
         done = job.progress - self._first_progress
-        if done < _LEAST_SHARE:
+        if done < _LEAST_SHARE or job.progress >= 1.0:
             return None
         return (self._clock() - self._first_at_s) * (1.0 - job.progress) / done
 

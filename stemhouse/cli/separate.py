@@ -1,36 +1,41 @@
 """`stemhouse separate`."""
 
+import os
 from pathlib import Path
+from typing import Any
 
 import click
 
 from stemhouse.cli.exit_codes import ExitCode, exit_code_of_all
+from stemhouse.cli.options import delivery_of, delivery_options, engine_options
 from stemhouse.cli.output import Output, json_option
 from stemhouse.cli.progress import show_progress
 from stemhouse.cli.report import outcome_document, outcome_text
-from stemhouse.cli.separation import Wish, reference_files, separate_files
+from stemhouse.cli.separation import reference_files, separate_files
 from stemhouse.cli.session import open_client
-from stemhouse.delivery import DeliveryOptions, FileFormat, SampleFormat
+from stemhouse.cli.wish import Wish
+from stemhouse.client.delivery import require_place
 from stemhouse.jobs import DEFAULT_PRIORITY
-from stemhouse.vocab import AUTO_ENGINE
 
 _LOWEST_PRIORITY = 1000
 
 
-def _stem_names(_context: click.Context, _option: click.Parameter, text: str) -> tuple[str, ...]:
-    names = dict.fromkeys(name.strip().lower() for name in text.split(","))
-    return tuple(name for name in names if name)
+class _TrackFile(click.Path):
+    """A file that is there; whoever names a folder is told what takes folders."""
+
+    name = "file"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """See click.ParamType.convert."""
+        if os.path.isdir(value):  # noqa: PTH112  what click gives may be bytes
+            self.fail(f"{click.format_filename(value)} is a directory: `stemhouse batch DIR` separates one", param, ctx)
+        return super().convert(value, param, ctx)
 
 
 @click.command()
-@click.argument(
-    "files", nargs=-1, required=True, metavar="FILE...", type=click.Path(exists=True, dir_okay=False, path_type=Path)
-)
-@click.option("--engine", default=AUTO_ENGINE, show_default=True, help="auto, or an engine that `engines` lists.")
-@click.option("--model", default="", help="A model of the engine, as `models list` names it.")
-@click.option(
-    "--stems", default="", callback=_stem_names, help="Stems to deliver, by comma; also instrumental, acapella."
-)
+@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=_TrackFile(exists=True, path_type=Path))
+@engine_options
+@delivery_options
 @click.option(
     "--output",
     "output_dir",
@@ -38,14 +43,6 @@ def _stem_names(_context: click.Context, _option: click.Parameter, text: str) ->
     show_default=True,
     type=click.Path(file_okay=False, writable=True, path_type=Path),
     help="Folder in which each track gets its own.",
-)
-@click.option("--format", "file_format", default="wav", show_default=True, type=click.Choice([*map(str, FileFormat)]))
-@click.option(
-    "--bit-depth",
-    default="24",
-    show_default=True,
-    type=click.Choice([*map(str, SampleFormat)]),
-    help="32f: float; WAV only.",
 )
 @click.option(
     "--reference",
@@ -59,10 +56,6 @@ def _stem_names(_context: click.Context, _option: click.Parameter, text: str) ->
     show_default=True,
     type=click.IntRange(0, _LOWEST_PRIORITY),
     help="0 is first, 1000 last.",
-)
-@click.option("--force", is_flag=True, help="Separate again even if a result is known.")
-@click.option(
-    "--no-sum-to-mix", "sum_to_mix", flag_value=False, default=True, help="Leave the residual out of the stems."
 )
 @json_option
 @click.pass_obj
@@ -85,14 +78,12 @@ def separate(  # noqa: PLR0913  one parameter for each option
 
     All files are submitted at once and delivered in order; a file that fails does not stop the others.
     """
-    able = FileFormat(file_format).sample_formats
-    if bit_depth not in able:
-        raise click.UsageError(f"--format {file_format} takes --bit-depth {' or '.join(able)}, not {bit_depth}")
+    delivery = delivery_of(file_format, bit_depth, stems)
     if reference_dir and len(files) > 1:
         raise click.UsageError("--reference is about one FILE")
     wish = Wish(
         output_dir=output_dir,
-        delivery=DeliveryOptions(FileFormat(file_format), SampleFormat(bit_depth), stems),
+        delivery=delivery,
         engine=engine,
         model=model,
         priority=priority,
@@ -100,6 +91,7 @@ def separate(  # noqa: PLR0913  one parameter for each option
         sum_to_mix=sum_to_mix,
         references=reference_files(reference_dir) if reference_dir else {},
     )
+    require_place(output_dir)
     with open_client(output) as client, show_progress(output.say) as progress:
         outcomes = separate_files(client, files, wish, progress)
     output.result(

@@ -2,8 +2,8 @@
 
 import contextlib
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -12,30 +12,17 @@ import structlog
 from stemhouse.audio import SourceRef
 from stemhouse.cli.output import path_text
 from stemhouse.cli.progress import ProgressView
+from stemhouse.cli.wish import NO_SUM_FLAG, Wish, offers_for, with_model
 from stemhouse.client.delivery import Delivered
 from stemhouse.client.files import source_ref_from_file
+from stemhouse.client.sample_rates import require_rate
 from stemhouse.client.sdk import Stemhouse
-from stemhouse.delivery import DeliveryOptions
-from stemhouse.errors import Cancelled, InternalFault, InvalidRequest, StemhouseError, Unavailable, error_from_reason
-from stemhouse.jobs import DEFAULT_PRIORITY, EngineOffer, Job, SeparationRequest, SeparationResult
-from stemhouse.vocab import AUTO_ENGINE, BASE_STEMS, DERIVED_STEMS, EXTRA_STEMS, JobState
+from stemhouse.errors import Cancelled, InternalFault, InvalidRequest, StemhouseError, error_from_reason
+from stemhouse.jobs import Job, JobError, SeparationRequest, SeparationResult
+from stemhouse.vocab import BASE_STEMS, DERIVED_STEMS, EXTRA_STEMS, JobState
 
 Take = Callable[[Path], SourceRef]
 """Makes a source of a file, with or without an upload."""
-
-
-@dataclass(frozen=True)
-class Wish:
-    """What the options ask of every file. `references` are paths of true stems, by stem name."""
-
-    output_dir: Path
-    delivery: DeliveryOptions
-    engine: str = AUTO_ENGINE
-    model: str = ""
-    priority: int = DEFAULT_PRIORITY
-    force: bool = False
-    sum_to_mix: bool = True
-    references: Mapping[str, Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -58,8 +45,8 @@ def separate_files(client: Stemhouse, files: Sequence[Path], wish: Wish, progres
     Raises InvalidRequest before any upload if no engine gives the stems that are wished for. For an engine that nobody
     offers no bytes travel: the router is only asked whether it knows the answer.
     """
-    offers = _offers(client, wish)
-    wish = _with_stems(offers, wish)
+    offers = offers_for(client, wish)
+    wish = with_model(offers, wish)
     take = client.upload if offers or offers is None else source_ref_from_file
     outcomes = [Outcome(file, uuid.uuid4().hex) for file in files]
     try:
@@ -94,39 +81,13 @@ def reference_files(folder: Path) -> dict[str, Path]:
     return found
 
 
-def _offers(client: Stemhouse, wish: Wish) -> list[EngineOffer] | None:
-    """The engines that the wish allows; None if that cannot be told now, or makes no difference."""
-    if wish.engine == AUTO_ENGINE and not wish.model and not wish.delivery.stems:
-        return None
-    try:
-        offers = client.survey().offers
-    except Unavailable:
-        return None  # while no separator answers, a job can wait for one
-    return [offer for offer in offers if wish.engine in (AUTO_ENGINE, offer.name) and wish.model in ("", offer.model)]
-
-
-def _with_stems(offers: Sequence[EngineOffer] | None, wish: Wish) -> Wish:
-    """The wish, with a model that has all stems where the first one may not. Where nobody answers, it stays as it is.
-
-    Raises InvalidRequest if no single model gives all: better now than after a long separation.
-    """
-    if not offers or not wish.delivery.stems:
-        return wish
-    wanted = set(wish.delivery.stems) - set(DERIVED_STEMS)
-    able = next((offer for offer in offers if wanted <= set(offer.stems)), None)
-    if able is None:
-        there = "; ".join(f"{offer.model}: {', '.join(offer.stems)}" for offer in offers)
-        message = f"no model gives {', '.join(wish.delivery.stems)}; there are {there}"
-        raise InvalidRequest(message)
-    return wish if wanted <= set(BASE_STEMS) else replace(wish, model=able.model)
-
-
 def _title(file: Path, index: int, count: int) -> str:
     return path_text(Path(file.name)) if count == 1 else f"[{index + 1}/{count}] {path_text(Path(file.name))}"
 
 
 def _submit(take: Take, client: Stemhouse, outcome: Outcome, wish: Wish, _progress: ProgressView) -> Outcome:
     try:
+        require_rate(outcome.file, wish.delivery.file_format, wish.delivery.sample_format)
         request = SeparationRequest(
             source=take(outcome.file),
             engine=wish.engine,
@@ -162,7 +123,7 @@ def _changes(client: Stemhouse, job: Job) -> Iterator[Job]:
 def _result(job: Job) -> SeparationResult:
     """The result of a final job; raises the error that the job failed with."""
     if job.error:
-        raise error_from_reason(job.error.reason, job.error.message, job.error.details)
+        raise _error(job.error)
     if job.state is JobState.CANCELLED:
         message = f"job {job.job_id} was cancelled"
         raise Cancelled(message)
@@ -170,6 +131,12 @@ def _result(job: Job) -> SeparationResult:
         message = f"job {job.job_id} is {job.state.value} without a result"
         raise InternalFault(message)
     return job.result
+
+
+def _error(told: JobError) -> StemhouseError:
+    """The error that a job failed with; a field of the request that has a flag of another name is told by that."""
+    flag = f" ({NO_SUM_FLAG})" if "sum_to_mix" in told.details else ""
+    return error_from_reason(told.reason, f"{told.message}{flag}", told.details)
 
 
 def _cancel(client: Stemhouse, outcomes: Sequence[Outcome]) -> None:

@@ -3,13 +3,15 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from stemhouse.cli.output import Output
-from stemhouse.client.endpoints import endpoints_from_text
+from stemhouse.client.endpoints import Endpoints, endpoints_from_text
 from stemhouse.client.sdk import Stemhouse
+from stemhouse.errors import InvalidRequest
 from stemhouse.local.home import find_home
 from stemhouse.local.leases import Lease
-from stemhouse.local.stack import ensure_stack
+from stemhouse.local.stack import ensure_stack, require_stack
 
 SERVER_VARIABLE = "STEMHOUSE_SERVER"
 
@@ -23,10 +25,19 @@ def names_server() -> bool:
 def open_client(output: Output) -> Iterator[Stemhouse]:
     """A client while the block runs; the local stack is started if need be and stays at least as long."""
     if names_server():
-        with Stemhouse(endpoints_from_text(os.environ[SERVER_VARIABLE])) as client:
+        with Stemhouse(_named_endpoints()) as client:
             yield client
         return
     home = find_home()
     home.make_dirs()
-    with Lease(home), Stemhouse(ensure_stack(home, output.say)) as client:
-        yield client
+    with Lease(home):
+        endpoints = ensure_stack(home, output.say)
+        with Stemhouse(endpoints, partial(require_stack, home, endpoints)) as client:
+            yield client
+
+
+def _named_endpoints() -> Endpoints:
+    try:
+        return endpoints_from_text(os.environ[SERVER_VARIABLE])
+    except InvalidRequest as error:
+        raise InvalidRequest(f"{SERVER_VARIABLE}: {error.message}") from error

@@ -15,7 +15,10 @@ from stemhouse.local.stack import ProcessStatus, stack_status, stop_stack
 @json_option
 @click.pass_obj
 def down(output: Output) -> None:
-    """Stop the local stack, or what was left of it after a crash."""
+    """Stop the local stack.
+
+    What a crash has left of it, too. Jobs that are not done go on when it runs again.
+    """
     was_running = stop_stack(find_home())
     output.result({"was_running": was_running}, "stopped" if was_running else "nothing was running")
 
@@ -24,7 +27,10 @@ def down(output: Output) -> None:
 @json_option
 @click.pass_obj
 def status(output: Output) -> ExitCode:
-    """The processes of the local stack; exit code 4 unless all of them work."""
+    """The processes of the local stack.
+
+    The exit code is 4 unless all of them work.
+    """
     home = find_home()
     processes = stack_status(home)
     output.result({"home": home.root, "processes": processes}, status_text(processes))

@@ -18,7 +18,10 @@ from stemhouse.platform.telemetry import configure_logging
 @json_option
 @click.pass_obj
 def up(output: Output, *, foreground: bool) -> None:
-    """Start the local stack, or attach to it, and let it stay until `down`."""
+    """Start the local stack, which stays until `down`.
+
+    One that runs already is taken as it is.
+    """
     home = find_home()
     if foreground:
         configure_logging("supervisor")

@@ -4,6 +4,7 @@ The folder's `metadata.json` is the record of what was delivered: `delivery.deli
 size and SHA-256 of each. A file whose digest differs from the record belongs to the user.
 """
 
+import errno
 import hashlib
 import itertools
 import json
@@ -24,6 +25,7 @@ from stemhouse.wire.delivery import plan_from_proto
 
 METADATA = "metadata.json"
 _EARLIER = "earlier_files"
+_PART_SUFFIX = ".part"
 
 
 @dataclass(frozen=True)
@@ -46,9 +48,27 @@ class DeliveryStream(Protocol):
         """End the stream."""
 
 
-def receive_delivery(stream: DeliveryStream, output_dir: Path) -> Delivered:
+def require_place(output_dir: Path) -> None:
+    """Raises InvalidRequest if nothing can be delivered below `output_dir`; leaves nothing there."""
+    with _write_errors(output_dir), _part_folder(_nearest_existing(output_dir)):
+        pass
+
+
+def _nearest_existing(folder: Path) -> Path:
+    """The folder, or the one above it in which it would have to be made. Raises OSError for an impossible name."""
+    for found in (folder, *folder.parents):
+        try:
+            found.lstat()
+        except FileNotFoundError:
+            continue
+        return found
+    return folder
+
+
+def receive_delivery(stream: DeliveryStream, output_dir: Path, label: str = "") -> Delivered:
     """Take a delivery into a folder below `output_dir`, or find that it is there.
 
+    What is unfinished bears the label, by which `discard_unfinished` finds it if this process is killed.
     Raises Unavailable if the stream ends early, InvalidRequest if the files cannot be written there, InternalFault for
     a damaged or unsafe stream.
     """
@@ -59,7 +79,7 @@ def receive_delivery(stream: DeliveryStream, output_dir: Path) -> Delivered:
     if reusable:
         stream.cancel()
         return Delivered(reusable, _paths(reusable, plan), is_reused=True, gain=plan.gain)
-    with _write_errors(output_dir), _part_folder(output_dir) as part_folder:
+    with _write_errors(output_dir), _part_folder(output_dir, label) as part_folder:
         digests = _receive_files(parts, part_folder, plan)
         folder = next(found for found in _candidates(output_dir, plan.folder) if _is_free_for(found, digests))
         folder.mkdir(exist_ok=True)
@@ -67,6 +87,18 @@ def receive_delivery(stream: DeliveryStream, output_dir: Path) -> Delivered:
         for name in (*plan.file_names, METADATA):
             (part_folder / name).replace(folder / name)
     return Delivered(folder, _paths(folder, plan), is_reused=False, gain=plan.gain)
+
+
+def discard_unfinished(output_dir: Path, label: str) -> None:
+    """Remove what killed deliveries of that label have left directly in `output_dir`; raises OSError."""
+    prefix = _part_prefix(label)
+    for folder in output_dir.glob(".stemhouse-*" + _PART_SUFFIX):
+        if folder.name.startswith(prefix) and folder.is_dir() and not folder.is_symlink():
+            shutil.rmtree(folder)
+
+
+def _part_prefix(label: str) -> str:
+    return f".stemhouse-{label}-" if label else ".stemhouse-"
 
 
 def _plan(parts: Iterator[pb.DeliverResponse]) -> DeliveryPlan:
@@ -207,9 +239,9 @@ def _receive_file(parts: Iterator[pb.DeliverResponse], path: Path, size_bytes: i
 
 
 @contextmanager
-def _part_folder(output_dir: Path) -> Iterator[Path]:
+def _part_folder(output_dir: Path, label: str = "") -> Iterator[Path]:
     """A hidden sibling of the folder to come, on the same file system; gone afterwards."""
-    folder = output_dir / f".stemhouse-{uuid.uuid4().hex}.part"
+    folder = output_dir / f"{_part_prefix(label)}{uuid.uuid4().hex}{_PART_SUFFIX}"
     folder.mkdir(parents=True)
     try:
         yield folder
@@ -222,5 +254,10 @@ def _write_errors(output_dir: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        message = f"cannot write below {output_dir}: {error}"
-        raise InvalidRequest(message, {"folder": str(output_dir)}) from error
+        message = f"cannot write below {output_dir}: {error.strerror or error}"
+        raise InvalidRequest(message, {"folder": str(output_dir), "errno": _errno_name(error)}) from error
+
+
+def _errno_name(error: OSError) -> str:
+    """`ENOSPC`, for example: what a program can tell a full disk by."""
+    return errno.errorcode.get(error.errno or 0, "")

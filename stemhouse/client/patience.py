@@ -2,11 +2,8 @@
 
 import time
 from collections.abc import Callable
-from typing import TypeVar
 
 from stemhouse.errors import DeadlineExceeded, Unavailable
-
-T = TypeVar("T")
 
 _FIRST_PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 2.0
@@ -20,9 +17,14 @@ class Patience:
         limit_s: float,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
+        require_servers: Callable[[], None] = lambda: None,
     ) -> None:
-        """Allow `limit_s` seconds between the loss of contact and the next answer."""
+        """Allow `limit_s` seconds between the loss of contact and the next answer.
+
+        `require_servers` raises if it knows that no answer will come.
+        """
         self._limit_s = limit_s
+        self._require_servers = require_servers
         self._clock = clock
         self._sleep = sleep
         self._lost_at_s: float | None = None
@@ -42,17 +44,10 @@ class Patience:
         now_s = self._clock()
         if self._lost_at_s is None:
             self._lost_at_s = now_s
-        if type(error) not in {Unavailable, DeadlineExceeded} or now_s - self._lost_at_s >= self._limit_s:
+        if type(error) not in {Unavailable, DeadlineExceeded}:
+            raise error
+        self._require_servers()
+        if now_s - self._lost_at_s >= self._limit_s:
             raise error
         self._sleep(self._pause_s)
         self._pause_s = min(2 * self._pause_s, _LONGEST_PAUSE_S)
-
-
-def patiently(action: Callable[[], T], limit_s: float) -> T:
-    """The action's value, repeated while its service cannot be reached, for about `limit_s` seconds."""
-    patience = Patience(limit_s)
-    while True:
-        try:
-            return action()
-        except Unavailable as error:
-            patience.wait_or_raise(error)

@@ -5,23 +5,22 @@ from contextlib import closing
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Self
 
-from stemhouse.audio import SourceRef
+from stemhouse.audio import SourceRef, StemSet
+from stemhouse.client.calls import CALL_PATIENCE_S, JOB_PATIENCE_S, Calls, stream, transfer_deadline_s
 from stemhouse.client.delivery import Delivered, receive_delivery
 from stemhouse.client.endpoints import Endpoints
 from stemhouse.client.files import read_chunks, source_ref_from_file, wire_name
-from stemhouse.client.patience import Patience, patiently
+from stemhouse.client.library import LibraryClient
 from stemhouse.delivery import DeliveryOptions
 from stemhouse.errors import InputRejected, InternalFault, Unavailable
-from stemhouse.jobs import EngineOffer, EngineSurvey, Job, SeparationRequest, SeparationResult
+from stemhouse.jobs import EngineSurvey, Job, SeparationRequest, SeparationResult
 from stemhouse.models import Model, PullProgress
 from stemhouse.platform.channel import connect
 from stemhouse.platform.status import rpc_errors
-from stemhouse.tracks import ScanProgress, Track
 from stemhouse.v1 import (
     exporter_pb2_grpc,
-    library_pb2 as library_pb,
     library_pb2_grpc,
     router_pb2 as router_pb,
     router_pb2_grpc,
@@ -36,37 +35,34 @@ from stemhouse.wire.audio import (
 from stemhouse.wire.delivery import deliver_request_to_proto
 from stemhouse.wire.jobs import JOB_STATES, job_from_proto, request_to_proto
 from stemhouse.wire.models import check_addition, model_from_proto, pull_progress_from_proto
-from stemhouse.wire.tracks import scan_progress_from_proto, track_page_from_proto
 
-UNARY_DEADLINE_S = 30.0
-UPLOAD_DEADLINE_S = 3600.0
-DELIVERY_DEADLINE_S = 3600.0
 WATCH_DEADLINE_S = 3600.0  # of one stream: a longer job is watched by another one
-SCAN_DEADLINE_S = 6 * 3600.0
 PULL_DEADLINE_S = 24 * 3600.0
-MODEL_DEADLINE_S = 3600.0  # to read all models, or to load one behind a track that is being separated
+PROBE_DEADLINE_S = 3600.0
+MODEL_DEADLINE_S = 24 * 3600.0  # the router allows each separator an hour, one after the other where a model is added
 
-CALL_PATIENCE_S = 10.0
-"""How long single calls are repeated while nobody listens: a restart of a service, or a wrong address."""
-JOB_PATIENCE_S = 40.0
-"""How long a watch, a delivery or a pull, which have work behind them, go on without contact."""
-
-Answer = TypeVar("Answer")
+_LARGEST_SAMPLE_BYTES = 4
 
 
 class Stemhouse:
     """A connection to router, library and exporter; a context manager, or call `close`.
 
     Every method raises the StemhouseError that the server raised, and Unavailable if it cannot be reached for the
-    times above. All calls have deadlines. Threads may share an instance.
+    times that `stemhouse.client.calls` names. All calls have deadlines. Threads may share an instance.
     """
 
-    def __init__(self, endpoints: Endpoints) -> None:
-        """Nothing is connected before the first call."""
+    def __init__(self, endpoints: Endpoints, require_servers: Callable[[], None] = lambda: None) -> None:
+        """Nothing is connected before the first call.
+
+        Who knows when the servers are gone says so by `require_servers`: it is called whenever contact is lost, and
+        while a job is watched; what it raises ends the waiting.
+        """
+        self._calls = Calls(require_servers)
         self._channels = [connect(address) for address in (endpoints.router, endpoints.library, endpoints.exporter)]
         router, library, exporter = self._channels
         self._router = router_pb2_grpc.RouterServiceStub(router)
         self._library = library_pb2_grpc.LibraryServiceStub(library)
+        self.library = LibraryClient(self._library, self._calls)
         self._exporter = exporter_pb2_grpc.ExporterServiceStub(exporter)
 
     def __enter__(self) -> Self:
@@ -88,29 +84,34 @@ class Stemhouse:
         """
         source = source_ref_from_file(path)
         request = router_pb.FindSourceRequest(source=source_ref_to_proto(source))
-        if not _call(self._router.FindSource, request).is_known:
-            stored = patiently(lambda: self._upload_bytes(path), CALL_PATIENCE_S)
+        if not self._calls.call(self._router.FindSource, request).is_known:
+            upload = partial(self._upload_bytes, path, source.size_bytes, router_pb.UPLOAD_PURPOSE_UNSPECIFIED)
+            stored = self._calls.patiently(upload, CALL_PATIENCE_S)
             if (stored.sha256, stored.md5) != (source.sha256, source.md5):
                 message = f"{path} changed while it was uploaded"
                 raise InputRejected(message, {"file": str(path)})
         return source
 
-    def _upload_bytes(self, path: Path) -> SourceRef:
+    def _upload_bytes(self, path: Path, size_bytes: int, purpose: router_pb.UploadPurpose.ValueType) -> SourceRef:
+        deadline_s = transfer_deadline_s(size_bytes)
         with rpc_errors():
-            response = self._router.UploadTrack(_upload_requests(path), timeout=UPLOAD_DEADLINE_S)
+            response = self._router.UploadTrack(_upload_requests(path, purpose), timeout=deadline_s)
         return source_ref_from_proto(response.source)
 
-    def submit(self, request: SeparationRequest, request_id: str) -> Job:
+    def submit(self, request: SeparationRequest, request_id: str, batch_id: str = "") -> Job:
         """Queue a separation; the same `request_id` (1 to 64 of [A-Za-z0-9._-]) and request give the same job.
 
+        `batch_id` is a label to list jobs by.
         Raises RequestConflict if the id came with another request, NotFound if the source was not uploaded.
         """
-        message = router_pb.SubmitSeparationRequest(request_id=request_id, request=request_to_proto(request))
-        return job_from_proto(_call(self._router.SubmitSeparation, message).job)
+        message = router_pb.SubmitSeparationRequest(
+            request_id=request_id, request=request_to_proto(request), batch_id=batch_id
+        )
+        return job_from_proto(self._calls.call(self._router.SubmitSeparation, message).job)
 
     def watch(self, job_id: str) -> Iterator[Job]:
         """The job as it stands and after each change, until it is final; survives restarts of the router."""
-        patience = Patience(JOB_PATIENCE_S)
+        patience = self._calls.patience(JOB_PATIENCE_S)
         seen_sequence = 0
         while True:
             error = Unavailable(f"the router stopped telling about job {job_id}")
@@ -123,24 +124,30 @@ class Stemhouse:
                             yield job
                         if job.state.is_final:
                             return
+                        self._calls.require_servers()  # a router that stops answers until its grace is over
             except Unavailable as lost:
                 error = lost
             patience.wait_or_raise(error)
 
     def _watch_once(self, job_id: str, after_sequence: int) -> Generator[Job, None, None]:
         request = router_pb.WatchJobRequest(job_id=job_id, after_sequence=after_sequence)
-        for response in _stream(self._router.WatchJob, request, WATCH_DEADLINE_S):
+        for response in stream(self._router.WatchJob, request, WATCH_DEADLINE_S):
             yield job_from_proto(response.job)
 
     def get_job(self, job_id: str) -> Job:
         """The job as it stands; raises NotFound."""
-        return job_from_proto(_call(self._router.GetJob, router_pb.GetJobRequest(job_id=job_id)).job)
+        return job_from_proto(self._calls.call(self._router.GetJob, router_pb.GetJobRequest(job_id=job_id)).job)
 
-    def list_jobs(self, states: Iterable[JobState] = (), page_size: int = 50) -> Iterator[Job]:
-        """Jobs in these states (none given: in any), newest first, fetched page by page (1 to 500)."""
-        request = router_pb.ListJobsRequest(page_size=page_size, states=map(JOB_STATES.to_proto, states))
+    def list_jobs(self, states: Iterable[JobState] = (), page_size: int = 50, *, batch_id: str = "") -> Iterator[Job]:
+        """Jobs in these states (none given: in any) of a batch (none given: of all), newest first.
+
+        They are fetched page by page (1 to 500).
+        """
+        request = router_pb.ListJobsRequest(
+            page_size=page_size, states=map(JOB_STATES.to_proto, states), batch_id=batch_id
+        )
         while True:
-            page = _call(self._router.ListJobs, request)
+            page = self._calls.call(self._router.ListJobs, request)
             yield from map(job_from_proto, page.jobs)
             if not page.next_page_token:
                 return
@@ -148,22 +155,38 @@ class Stemhouse:
 
     def cancel(self, job_id: str) -> Job:
         """Stop a job, and tell how it stands now; a final one stays as it is. Raises NotFound."""
-        return job_from_proto(_call(self._router.CancelJob, router_pb.CancelJobRequest(job_id=job_id)).job)
+        return job_from_proto(self._calls.call(self._router.CancelJob, router_pb.CancelJobRequest(job_id=job_id)).job)
 
-    def engines(self) -> tuple[EngineOffer, ...]:
-        """The engines that can be asked for now."""
-        return self.survey().offers
+    def release_result(self, job_id: str) -> bool:
+        """Drop the stems and the audio of a finished job from the store, unless another job works on its source.
+
+        Tells whether they are gone. Whoever wishes for the same again has it separated again. Raises NotFound, and
+        InvalidRequest for a job that is not DONE.
+        """
+        return self._calls.call(self._router.ReleaseResult, router_pb.ReleaseResultRequest(job_id=job_id)).is_released
+
+    def detect_vocals(self, source: SourceRef) -> float:
+        """The share of a few short excerpts of an uploaded source in which somebody sings, 0 to 1.
+
+        It waits behind tracks that are being separated. Raises NotFound for a source that was not uploaded.
+        """
+        request = router_pb.DetectVocalsRequest(source=source_ref_to_proto(source))
+        return self._calls.call(self._router.DetectVocals, request, PROBE_DEADLINE_S).sung_share
 
     def survey(self) -> EngineSurvey:
         """The engines that can be asked for now, and what others lack."""
-        response = _call(self._router.ListEngines, router_pb.ListEnginesRequest())
+        response = self._calls.call(self._router.ListEngines, router_pb.ListEnginesRequest())
         return EngineSurvey(
-            tuple(map(engine_from_proto, response.engines)), tuple(map(engine_gap_from_proto, response.gaps))
+            tuple(map(engine_from_proto, response.engines)),
+            tuple(map(engine_gap_from_proto, response.gaps)),
+            response.is_partial,
         )
 
     def models(self) -> list[Model]:
         """The models of the catalogue, and others that are installed."""
-        return list(map(model_from_proto, _call(self._router.ListModels, router_pb.ListModelsRequest()).models))
+        return list(
+            map(model_from_proto, self._calls.call(self._router.ListModels, router_pb.ListModelsRequest()).models)
+        )
 
     def pull_model(self, name: str) -> Iterator[PullProgress | Model]:
         """Install a model of the catalogue: progress, then the model. A broken pull is taken up where it ended.
@@ -171,12 +194,12 @@ class Stemhouse:
         It is given up when for a while nothing more has come. Raises NotFound for a name that is not in the catalogue,
         ModelRejected if other files come than it promises.
         """
-        patience = Patience(JOB_PATIENCE_S)
+        patience = self._calls.patience(JOB_PATIENCE_S)
         most_bytes = 0
         request = router_pb.PullModelRequest(name=name)
         while True:
             try:
-                for response in _stream(self._router.PullModel, request, PULL_DEADLINE_S):
+                for response in stream(self._router.PullModel, request, PULL_DEADLINE_S):
                     if response.HasField("model"):
                         yield model_from_proto(response.model)
                         return
@@ -192,7 +215,9 @@ class Stemhouse:
     def verify_models(self, names: Sequence[str] = ()) -> list[Model]:
         """Read installed models (none named: all) from end to end. Raises NotFound for one that is not installed."""
         request = router_pb.VerifyModelsRequest(names=names)
-        return list(map(model_from_proto, _call(self._router.VerifyModels, request, MODEL_DEADLINE_S).models))
+        return list(
+            map(model_from_proto, self._calls.call(self._router.VerifyModels, request, MODEL_DEADLINE_S).models)
+        )
 
     def add_model(self, name: str, files: Sequence[Path], licence_note: str = "") -> Model:
         """Install a model of one's own: one checkpoint, or checkpoints and the YAML file of their bag.
@@ -202,66 +227,39 @@ class Stemhouse:
         """
         check_addition(name, [wire_name(path) for path in files], licence_note)
         sources = [source_ref_from_file(path) for path in files]
-        for path in files:
-            patiently(partial(self._upload_bytes, path), CALL_PATIENCE_S)
+        for path, source in zip(files, sources, strict=True):
+            upload = partial(self._upload_bytes, path, source.size_bytes, router_pb.UPLOAD_PURPOSE_MODEL)
+            self._calls.patiently(upload, CALL_PATIENCE_S)
         request = router_pb.AddModelRequest(
             name=name, files=map(source_ref_to_proto, sources), licence_note=licence_note
         )
-        return model_from_proto(_call(self._router.AddModel, request, MODEL_DEADLINE_S).model)
+        return model_from_proto(self._calls.call(self._router.AddModel, request, MODEL_DEADLINE_S).model)
 
-    def scan(self, folder: str) -> Iterator[ScanProgress]:
-        """Read a folder's tracks into the catalogue; the last value is the outcome.
-
-        `folder` is an absolute path on the machine of the library service.
-        """
-        request = library_pb.ScanLibraryRequest(folder=folder)
-        for response in _stream(self._library.ScanLibrary, request, SCAN_DEADLINE_S):
-            yield scan_progress_from_proto(response)
-
-    def tracks(self, folder: str = "", page_size: int = 500) -> Iterator[Track]:
-        """Tracks of the catalogue below `folder` (none given: all), by path, fetched page by page (1 to 1000)."""
-        request = library_pb.ListTracksRequest(folder=folder, page_size=page_size)
-        while True:
-            page = track_page_from_proto(_call(self._library.ListTracks, request))
-            yield from page.tracks
-            if not page.next_page_token:
-                return
-            request.page_token = page.next_page_token
-
-    def deliver(self, result: SeparationResult, options: DeliveryOptions, output_dir: Path) -> Delivered:
+    def deliver(
+        self, result: SeparationResult, options: DeliveryOptions, output_dir: Path, label: str = ""
+    ) -> Delivered:
         """Write a result's files into a folder below `output_dir`, or find that they are there unchanged.
 
         A file that was edited since its delivery is kept: the new folder then is "name (2)" and so on.
         Raises InvalidRequest for stems that the result does not have, or if the files cannot be written there.
         """
         request = deliver_request_to_proto(result, options)
+        deadline_s = transfer_deadline_s(_largest_size_bytes(result.stem_set, options))
 
         def attempt() -> Delivered:
             with rpc_errors():
-                return receive_delivery(self._exporter.Deliver(request, timeout=DELIVERY_DEADLINE_S), output_dir)
+                return receive_delivery(self._exporter.Deliver(request, timeout=deadline_s), output_dir, label)
 
-        return patiently(attempt, JOB_PATIENCE_S)
-
-
-def _call(method: Callable[..., Answer], request: Any, deadline_s: float = UNARY_DEADLINE_S) -> Answer:
-    def attempt() -> Answer:
-        with rpc_errors():
-            return method(request, timeout=deadline_s)
-
-    return patiently(attempt, CALL_PATIENCE_S)
+        return self._calls.patiently(attempt, JOB_PATIENCE_S)
 
 
-def _stream(method: Callable[..., Any], request: Any, deadline_s: float) -> Iterator[Any]:
-    """The responses of a stream, which ends when the caller wants no more."""
-    with rpc_errors():
-        call = method(request, timeout=deadline_s)
-        try:
-            yield from call
-        finally:
-            call.cancel()
-
-
-def _upload_requests(path: Path) -> Iterator[router_pb.UploadTrackRequest]:
-    yield router_pb.UploadTrackRequest(file_name=wire_name(path))
+def _upload_requests(path: Path, purpose: router_pb.UploadPurpose.ValueType) -> Iterator[router_pb.UploadTrackRequest]:
+    yield router_pb.UploadTrackRequest(file_name=wire_name(path), purpose=purpose)
     for chunk in read_chunks(path):
         yield router_pb.UploadTrackRequest(chunk=chunk)
+
+
+def _largest_size_bytes(stems: StemSet, options: DeliveryOptions) -> int:
+    """Of a delivery, whatever its format."""
+    frame_bytes = stems.audio.format.channel_count * _LARGEST_SAMPLE_BYTES
+    return len(options.stems or stems.stems) * stems.audio.frame_count * frame_bytes

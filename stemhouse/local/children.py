@@ -64,6 +64,16 @@ class Child:
         self._started_at_s = self._clock()
         self._due_at_s = None
 
+    @property
+    def exit_code(self) -> int | None:
+        """Of a process that has ended."""
+        return self._process.poll()
+
+    @property
+    def last_line(self) -> str:
+        """The end of its log."""
+        return "".join(log_tail(self._log_file, 1))
+
     def restart_if_dead(self) -> bool:
         """Start the process again if it has ended and its pause is over; tells whether it did."""
         if self._process.poll() is None:
@@ -116,3 +126,9 @@ def rotate_log(log_file: Path) -> None:
     """Set a log that has grown too long aside, replacing what was set aside before."""
     if log_file.exists() and log_file.stat().st_size > LOG_LIMIT_BYTES:
         log_file.replace(log_file.with_suffix(".log.1"))
+
+
+def log_tail(log_file: Path, line_count: int) -> list[str]:
+    """The last lines of a log; none if there is no such file."""
+    text = log_file.read_text(encoding="utf-8", errors="replace") if log_file.exists() else ""
+    return text.splitlines()[-line_count:]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stemhouse.errors import Unavailable
-from stemhouse.local.home import Home
+from stemhouse.local.home import HOME_REMEDY, Home
 from stemhouse.local.ports import LOOPBACK, free_ports
 from stemhouse.local.store import weed_binary
 
@@ -101,8 +101,8 @@ def _home_checks(home: Home) -> list[Check]:
         probe.touch()
         probe.unlink()
     except (OSError, Unavailable) as error:
-        remedy = "set STEMHOUSE_HOME to a folder of yours"
-        return [Check("home", is_ok=False, is_essential=True, finding=str(error), remedy=remedy)]
+        finding = str(error).removesuffix(f"; {HOME_REMEDY}")
+        return [Check("home", is_ok=False, is_essential=True, finding=finding, remedy=HOME_REMEDY)]
     free_bytes = shutil.disk_usage(home.root).free
     is_enough = free_bytes >= _LEAST_FREE_BYTES
     remedy = "" if is_enough else "free some space, or set STEMHOUSE_HOME to another disk"

@@ -10,6 +10,7 @@ import platformdirs
 from stemhouse.errors import Unavailable
 
 HOME_VARIABLE = "STEMHOUSE_HOME"
+HOME_REMEDY = f"set {HOME_VARIABLE} to a folder of yours"
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,8 @@ class Home:
                 folder.mkdir(parents=True, exist_ok=True)
             self.store_dir.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
-            raise Unavailable(f"cannot keep the local stack's data in {self.root}: {error}") from error
+            cause = error.strerror or error
+            raise Unavailable(f"cannot keep the local stack's data in {self.root}: {cause}; {HOME_REMEDY}") from error
 
 
 def find_home() -> Home:

@@ -19,7 +19,12 @@ def stack_specs(home: Home) -> list[ChildSpec]:
     own_settings = {
         ROUTER: {"SEPARATORS": addresses[SEPARATOR], "DATABASE_URL": _database_url(home, ROUTER, "ledger.db")},
         SEPARATOR: {"MODELS__DIR": str(home.models_dir)},
-        LIBRARY: {"DATABASE_URL": _database_url(home, LIBRARY, "library.db")},
+        LIBRARY: {
+            "DATABASE_URL": _database_url(home, LIBRARY, "library.db"),
+            "ROUTER": addresses[ROUTER],
+            "EXPORTER": addresses[EXPORTER],
+            "STORE_DIR": str(home.store_dir),
+        },
     }
     common = {
         "EXIT_WITH_STDIN": "1",

@@ -3,9 +3,10 @@
 import dataclasses
 import json
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from stemhouse.local.home import Home
+from stemhouse.local.origin import StackOrigin
 from stemhouse.local.processes import ProcessId
 
 
@@ -27,6 +28,10 @@ class StackRecord:
     children: dict[str, ChildRecord] = field(default_factory=dict)
     is_store_verified: bool = False
     is_stopping: bool = False
+    origin: StackOrigin = field(default_factory=StackOrigin)
+
+
+Record = TypeVar("Record", ProcessId, StackOrigin, ChildRecord, StackRecord)
 
 
 def write_record(home: Home, record: StackRecord) -> None:
@@ -37,14 +42,24 @@ def write_record(home: Home, record: StackRecord) -> None:
 
 
 def read_record(home: Home) -> StackRecord | None:
-    """The last record, or None if there is none that can be read."""
+    """The last record, or None if there is none that can be read.
+
+    Another version may have written it: what this one does not know is passed over, what is missing is empty.
+    """
     try:
         content: dict[str, Any] = json.loads(home.stack_file.read_text(encoding="utf-8"))
         children = {name: _child(child) for name, child in content.pop("children").items()}
-        return StackRecord(supervisor=ProcessId(**content.pop("supervisor")), children=children, **content)
+        supervisor = _known(ProcessId, content.pop("supervisor"))
+        origin = _known(StackOrigin, content.pop("origin", {}))
+        return _known(StackRecord, {**content, "supervisor": supervisor, "children": children, "origin": origin})
     except (OSError, ValueError, KeyError, TypeError):
-        return None  # of another version or damaged: nothing that could be relied on
+        return None  # damaged: nothing that could be relied on
 
 
 def _child(content: dict[str, Any]) -> ChildRecord:
-    return ChildRecord(process=ProcessId(**content.pop("process")), **content)
+    return _known(ChildRecord, {**content, "process": _known(ProcessId, content["process"])})
+
+
+def _known(kind: type[Record], content: dict[str, Any]) -> Record:
+    """A dataclass of the fields that it has."""
+    return kind(**{name: value for name, value in content.items() if name in kind.__dataclass_fields__})

@@ -1,5 +1,6 @@
 """Attach to the local stack, or start it first; stop it; tell how it is."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -11,12 +12,14 @@ from dataclasses import dataclass
 from filelock import FileLock, Timeout
 
 from stemhouse.client.endpoints import Endpoints
-from stemhouse.errors import Unavailable
-from stemhouse.local.children import rotate_log
+from stemhouse.errors import InvalidRequest, StemhouseError, Unavailable
+from stemhouse.local.children import log_tail, rotate_log
 from stemhouse.local.health import Health, health_of
 from stemhouse.local.home import HOME_VARIABLE, Home
+from stemhouse.local.origin import difference, present_origin
 from stemhouse.local.processes import ProcessId, end_processes
 from stemhouse.local.record import ChildRecord, StackRecord, read_record
+from stemhouse.platform.entry import ERROR_PREFIX, WRONG_SETTINGS_EXIT_CODE
 
 START_DEADLINE_S = 120.0
 """From the start of the supervisor until everything is ready; importing torch from a cold disk takes a while."""
@@ -37,20 +40,38 @@ def ensure_stack(home: Home, tell: Callable[[str], None], deadline_s: float = ST
     """The addresses of a stack whose every part is ready; starts it in the background if there is none.
 
     Hold a `Lease` meanwhile and as long as the addresses are used. `tell` gets lines for people. However many
-    processes call this at once, one stack is started. Raises Unavailable with the last log lines of what is not ready.
+    processes call this at once, one stack is started. Raises Unavailable with the last log lines of what is not ready,
+    InvalidRequest that names a setting which a service cannot use.
     """
     home.make_dirs()
     while True:
         with _start_lock(home):
-            is_new = _running_record(home) is None
-            if is_new:
+            started = None
+            if _running_record(home) is None:
                 tell(f"starting the local stack in {home.root}")
-                _start_supervisor(home)
+                started = _start_supervisor(home)
         record = _wait_until_ready(home, deadline_s)
         if record:
-            return Endpoints(**{name: record.children[name].address for name in ("router", "library", "exporter")})
-        if is_new:  # one that had been there may have been stopped or killed just now: start another
-            raise _not_ready(home, _SUPERVISOR, "has stopped the stack")
+            note = difference(record.origin, present_origin())
+            if note:
+                tell(note)
+            return _endpoints(record)
+        if started:  # one that had been there may have been stopped or killed just now: start another
+            raise _why_ended(home, started, "has stopped the stack")
+
+
+def require_stack(home: Home, endpoints: Endpoints) -> None:
+    """Raises Unavailable if the stack at these addresses is gone for good; one whose services restart is not."""
+    record = read_record(home)
+    if record is None or record.is_stopping or not record.supervisor.find() or _endpoints(record) != endpoints:
+        message = f"the local stack in {home.root} was stopped; `stemhouse up` starts it, and its jobs go on"
+        raise Unavailable(message)
+
+
+def _endpoints(record: StackRecord) -> Endpoints:
+    """Empty where a service has not been started yet."""
+    names = ("router", "library", "exporter")
+    return Endpoints(**{name: record.children[name].address if name in record.children else "" for name in names})
 
 
 def stop_stack(home: Home) -> bool:
@@ -118,8 +139,11 @@ def _running_record(home: Home) -> StackRecord | None:
     return None
 
 
-def _start_supervisor(home: Home) -> None:
-    """Run a supervisor of its own session, and wait for its first record."""
+def _start_supervisor(home: Home) -> "subprocess.Popen[bytes]":
+    """Run a supervisor of its own session, and wait for its first record.
+
+    Raises Unavailable if it ends before, InvalidRequest if for wrong settings.
+    """
     log_file = home.log_file(_SUPERVISOR)
     rotate_log(log_file)
     with log_file.open("ab") as log:
@@ -137,8 +161,9 @@ def _start_supervisor(home: Home) -> None:
     supervisor = ProcessId.of(process.pid)
     while (record := read_record(home)) is None or not record.supervisor.find():
         if not supervisor.find():
-            raise _not_ready(home, _SUPERVISOR, "ended at its start")
+            raise _why_ended(home, process, "ended at its start")
         time.sleep(_POLL_S)
+    return process
 
 
 def _detached_flags() -> int:
@@ -168,8 +193,16 @@ def _wait_until_ready(home: Home, deadline_s: float) -> StackRecord | None:
         time.sleep(_POLL_S)
 
 
+def _why_ended(home: Home, supervisor: "subprocess.Popen[bytes]", problem: str) -> StemhouseError:
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        supervisor.wait(STOP_DEADLINE_S)
+    last_lines = log_tail(home.log_file(_SUPERVISOR), 1)
+    if supervisor.returncode == WRONG_SETTINGS_EXIT_CODE and last_lines:
+        return InvalidRequest(last_lines[0].removeprefix(ERROR_PREFIX))
+    return _not_ready(home, _SUPERVISOR, problem)
+
+
 def _not_ready(home: Home, name: str, problem: str) -> Unavailable:
     log_file = home.log_file(name)
-    lines = log_file.read_text(encoding="utf-8", errors="replace").splitlines() if log_file.exists() else []
-    tail = "\n".join(f"  {line}" for line in lines[-_LOG_TAIL_LINES:])
+    tail = "\n".join(f"  {line}" for line in log_tail(log_file, _LOG_TAIL_LINES))
     return Unavailable(f"local stack: {name} {problem}; the end of {log_file}:\n{tail}", {"process": name})

@@ -6,7 +6,6 @@ It restarts what dies, on the same port, and leaves when nobody has needed the s
 import contextlib
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -14,19 +13,23 @@ from pathlib import Path
 
 import structlog
 from filelock import FileLock, Timeout
-from pydantic import Field, ValidationError
+from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from stemhouse.batches import BatchState
 from stemhouse.client.endpoints import Endpoints
 from stemhouse.client.sdk import Stemhouse
-from stemhouse.errors import StemhouseError, Unavailable
+from stemhouse.errors import InvalidRequest, StemhouseError, Unavailable
 from stemhouse.local.children import Child, ChildSpec
 from stemhouse.local.home import Home
 from stemhouse.local.layout import EXPORTER, LIBRARY, ROUTER, stack_specs
 from stemhouse.local.leases import has_clients
+from stemhouse.local.origin import present_origin
 from stemhouse.local.processes import ProcessId, end_processes
 from stemhouse.local.record import StackRecord, read_record, write_record
 from stemhouse.local.store import STORE, store_settings, verify_store
+from stemhouse.platform.entry import ERROR_PREFIX, WRONG_SETTINGS_EXIT_CODE, enter
+from stemhouse.platform.settings import read_settings
 from stemhouse.platform.telemetry import configure_logging
 from stemhouse.vocab import JobState
 
@@ -42,15 +45,15 @@ _TICK_S = 0.25
 
 
 class IdleWatch:
-    """Tells when nobody has needed the stack for `idle_s` seconds: no client, no queued or running job."""
+    """Tells when nobody has needed the stack for `idle_s` seconds: no client, no job or batch that goes on."""
 
     def __init__(
-        self, home: Home, idle_s: float, has_jobs: Callable[[], bool], clock: Callable[[], float] = time.monotonic
+        self, home: Home, idle_s: float, has_work: Callable[[], bool], clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """Begin as if somebody had just left; `has_jobs` is asked only when the time is over."""
+        """Begin as if somebody had just left; `has_work` is asked only when the time is over."""
         self._home = home
         self._idle_s = idle_s
-        self._has_jobs = has_jobs
+        self._has_work = has_work
         self._clock = clock
         self._needed_at_s = clock()
 
@@ -61,7 +64,7 @@ class IdleWatch:
             self._needed_at_s = now_s
         if now_s - self._needed_at_s < self._idle_s:
             return False
-        if self._has_jobs():
+        if self._has_work():
             self._needed_at_s = now_s
             return False
         return True
@@ -86,12 +89,13 @@ class Supervisor:
         self._children = [Child(spec, home.log_file(spec.name), time.monotonic, echo=echo) for spec in specs]
         self._started: list[Child] = []
         self._identity = ProcessId.of(os.getpid())
+        self._origin = present_origin()
         self._is_store_verified = False
         self._is_stopping = False
         self._is_changed = threading.Event()
 
     def run(self, stop: threading.Event) -> None:
-        """Start everything, keep it alive, and stop it in order."""
+        """Start everything, keep it alive, and stop it in order. Raises InvalidRequest for settings that are wrong."""
         try:
             for child in self._children:
                 child.start()
@@ -104,7 +108,10 @@ class Supervisor:
             self._stop_children()
 
     def _keep_alive(self) -> None:
+        """Raises InvalidRequest, in the words of a service, if that will not start with its settings."""
         for child in self._started:
+            if child.spec.service_name and child.exit_code == WRONG_SETTINGS_EXIT_CODE:
+                raise InvalidRequest(child.last_line.removeprefix(ERROR_PREFIX))
             if child.restart_if_dead():
                 log.warning("restarted", child=child.spec.name)
                 self._is_changed.set()
@@ -154,7 +161,8 @@ class Supervisor:
 
     def _write_record(self) -> None:
         children = {child.spec.name: child.record() for child in self._started}
-        write_record(self._home, StackRecord(self._identity, children, self._is_store_verified, self._is_stopping))
+        record = StackRecord(self._identity, children, self._is_store_verified, self._is_stopping, self._origin)
+        write_record(self._home, record)
 
 
 def end_orphans(home: Home) -> int:
@@ -170,7 +178,8 @@ def end_orphans(home: Home) -> int:
 def run_stack(home: Home, idle_s: float, *, echo: bool = False) -> None:
     """Be the supervisor of a home's stack until SIGTERM, SIGINT or idleness.
 
-    Raises Unavailable if the home has one already, or if the object store is not installed.
+    Raises Unavailable if the home has one already, or if the object store is not installed, and InvalidRequest for
+    settings that a service cannot use.
     """
     home.make_dirs()
     try:
@@ -181,7 +190,7 @@ def run_stack(home: Home, idle_s: float, *, echo: bool = False) -> None:
             log.info("starting", home=str(home.root), orphans_ended=orphan_count, **addresses)
             endpoints = Endpoints(addresses[ROUTER], addresses[LIBRARY], addresses[EXPORTER])
             settings = store_settings(home, addresses[STORE])
-            idle = IdleWatch(home, idle_s, lambda: _has_jobs(endpoints))
+            idle = IdleWatch(home, idle_s, lambda: _has_work(endpoints))
             Supervisor(home, specs, idle, lambda: verify_store(settings), echo=echo).run(_stop_event())
     except Timeout as error:
         message = f"a stack is running already in {home.root}"
@@ -189,12 +198,13 @@ def run_stack(home: Home, idle_s: float, *, echo: bool = False) -> None:
     log.info("stopped")
 
 
-def _has_jobs(endpoints: Endpoints) -> bool:
+def _has_work(endpoints: Endpoints) -> bool:
     try:
         with Stemhouse(endpoints) as client:
-            return any(client.list_jobs((JobState.QUEUED, JobState.RUNNING), page_size=1))
+            has_jobs = any(client.list_jobs((JobState.QUEUED, JobState.RUNNING), page_size=1))
+            return has_jobs or any(batch.state is BatchState.RUNNING for batch in client.library.batches())
     except StemhouseError as error:
-        log.warning("the router does not tell whether there are jobs", error=error.message)
+        log.warning("nobody tells whether there is work", error=error.message)
         return True
 
 
@@ -218,15 +228,9 @@ class SupervisorSettings(BaseSettings):
 def main() -> None:
     """Run the stack of $STEMHOUSE_HOME in the background."""
     configure_logging("supervisor")
-    try:
-        settings = SupervisorSettings()
-    except ValidationError as error:
-        sys.exit("; ".join(f"STEMHOUSE_{str(item['loc'][0]).upper()}: {item['msg']}" for item in error.errors()))
-    try:
-        run_stack(Home(settings.home), settings.idle_s)
-    except StemhouseError as error:
-        sys.exit(error.message)
+    settings = read_settings(SupervisorSettings)
+    run_stack(Home(settings.home), settings.idle_s)
 
 
 if __name__ == "__main__":
-    main()
+    enter(main)

@@ -11,20 +11,33 @@ from typing import Any
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Engine, create_engine, event, exc
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 
 from stemhouse.errors import Unavailable
 
 _BUSY_TIMEOUT_MS = 30_000
+_POSTGRES_TIMEOUTS = {"connect_timeout": 10, "options": "-c statement_timeout=60s"}
+"""A server that is gone, or a lock that nobody gives up, shall be an error and not a service that hangs."""
 
 
 def open_database(url: str) -> Engine:
-    """An engine for the URL; makes the folder of an SQLite file, and no tables."""
-    engine = create_engine(url, pool_pre_ping=True)
-    if engine.url.get_backend_name() == "sqlite":
-        Path(make_url(url).database or "").parent.mkdir(parents=True, exist_ok=True)
+    """An engine for the URL; makes the folder of an SQLite file, and no tables.
+
+    On PostgreSQL a connection is given up after 10 s and a statement after 60 s, unless the URL has `connect_timeout`
+    or `options` of its own.
+    """
+    address = make_url(url)
+    engine = create_engine(address, pool_pre_ping=True, connect_args=_arguments(address))
+    if address.get_backend_name() == "sqlite":
+        Path(address.database or "").parent.mkdir(parents=True, exist_ok=True)
         event.listen(engine, "connect", _set_up_sqlite)
     return engine
+
+
+def _arguments(address: URL) -> dict[str, Any]:
+    if address.get_backend_name() != "postgresql":
+        return {}
+    return {name: value for name, value in _POSTGRES_TIMEOUTS.items() if name not in address.query}
 
 
 def migrate(database: Engine, scripts: Path, version_table: str, revision: str = "head") -> None:

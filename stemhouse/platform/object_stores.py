@@ -59,7 +59,7 @@ class S3ObjectStore:
     def probe(self) -> None:
         """Write and read a small object, as readiness means; raises StorageUnavailable."""
         token = os.urandom(8)
-        with _storage_errors(_PROBE_KEY):
+        with storage_errors(_PROBE_KEY):
             if not self._client.bucket_exists(self._bucket):
                 self._make_bucket()
             self._client.put_object(self._bucket, _PROBE_KEY, io.BytesIO(token), len(token))
@@ -69,12 +69,12 @@ class S3ObjectStore:
 
     def put(self, key: str, source: BinaryIO) -> None:
         """See ObjectStore.put."""
-        with _storage_errors(key):
+        with storage_errors(key):
             self._client.put_object(self._bucket, key, source, length=-1, part_size=_PART_BYTES)
 
     def put_if_absent(self, key: str, data: bytes) -> bool:
         """See ObjectStore.put_if_absent. A presigned URL, since put_object of minio-py 7.2 takes no condition."""
-        with _storage_errors(key):
+        with storage_errors(key):
             url = self._client.presigned_put_object(self._bucket, key, expires=timedelta(minutes=5))
             response = self._http.request("PUT", url, body=data, headers={"If-None-Match": "*"})
         if response.status == HTTPStatus.PRECONDITION_FAILED:
@@ -86,7 +86,7 @@ class S3ObjectStore:
 
     def read(self, key: str, offset_bytes: int = 0) -> Iterator[bytes]:
         """See ObjectStore.read."""
-        with _storage_errors(key):
+        with storage_errors(key):
             response = self._client.get_object(self._bucket, key, offset=offset_bytes)
             try:
                 yield from response.stream(_CHUNK_BYTES)
@@ -97,19 +97,19 @@ class S3ObjectStore:
     def size_bytes(self, key: str) -> int | None:
         """See ObjectStore.size_bytes."""
         try:
-            with _storage_errors(key):
+            with storage_errors(key):
                 return self._client.stat_object(self._bucket, key).size
         except NotFound:
             return None
 
     def delete(self, key: str) -> None:
         """See ObjectStore.delete."""
-        with _storage_errors(key):
+        with storage_errors(key):
             self._client.remove_object(self._bucket, key)
 
     def list_keys(self, prefix: str) -> Iterator[str]:
         """See ObjectStore.list_keys."""
-        with _storage_errors(prefix):
+        with storage_errors(prefix):
             for found in self._client.list_objects(self._bucket, prefix, recursive=True):
                 if found.object_name:
                     yield found.object_name
@@ -128,25 +128,33 @@ def connect_object_store(settings: StoreSettings, *, is_patient: bool = True) ->
     A patient one waits about half a minute for a store that is starting; the other tells at once, as readiness must.
     Raises StorageUnavailable without usable credentials.
     """
+    http = urllib3.PoolManager(maxsize=16, timeout=_TIMEOUT, retries=_PATIENT if is_patient else _IMPATIENT)
+    return S3ObjectStore(s3_client(settings, http), http, settings.bucket)
+
+
+def s3_client(settings: StoreSettings, http: urllib3.PoolManager | None = None) -> Minio:
+    """A client for any bucket of the settings' endpoint; each call has a deadline, and patience.
+
+    Raises StorageUnavailable without usable credentials.
+    """
     try:
         credentials = _Credentials.model_validate_json(settings.credentials_file.read_bytes())
     except (OSError, ValueError) as error:
         message = f"no usable object store credentials in {settings.credentials_file}: {error}"
         raise StorageUnavailable(message) from error
-    http = urllib3.PoolManager(maxsize=16, timeout=_TIMEOUT, retries=_PATIENT if is_patient else _IMPATIENT)
-    client = Minio(
+    return Minio(
         settings.endpoint,
         access_key=credentials.access_key,
         secret_key=credentials.secret_key.get_secret_value(),
         secure=settings.is_secure,
         region=settings.region,
-        http_client=http,
+        http_client=http or urllib3.PoolManager(maxsize=16, timeout=_TIMEOUT, retries=_PATIENT),
     )
-    return S3ObjectStore(client, http, settings.bucket)
 
 
 @contextmanager
-def _storage_errors(key: str) -> Iterator[None]:
+def storage_errors(key: str) -> Iterator[None]:
+    """Turn what the client raises into NotFound or StorageUnavailable that names the key."""
     try:
         yield
     except S3Error as error:

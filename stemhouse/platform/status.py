@@ -26,6 +26,7 @@ STATUS_CODES: Mapping[type[StemhouseError], grpc.StatusCode] = {
     errors.UnreadableAudio: grpc.StatusCode.FAILED_PRECONDITION,
     errors.UnsupportedAudio: grpc.StatusCode.FAILED_PRECONDITION,
     errors.ModelRejected: grpc.StatusCode.FAILED_PRECONDITION,
+    errors.LibraryRejected: grpc.StatusCode.FAILED_PRECONDITION,
     errors.NotFound: grpc.StatusCode.NOT_FOUND,
     errors.Unauthenticated: grpc.StatusCode.UNAUTHENTICATED,
     errors.Cancelled: grpc.StatusCode.CANCELLED,

@@ -22,27 +22,116 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from stemhouse.v1 import exporter_pb2 as stemhouse_dot_v1_dot_exporter__pb2
+from stemhouse.v1 import router_pb2 as stemhouse_dot_v1_dot_router__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1astemhouse/v1/library.proto\x12\x0cstemhouse.v1\"$\n\x12ScanLibraryRequest\x12\x0e\n\x06\x66older\x18\x01 \x01(\t\"+\n\x0bScanProblem\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\xc8\x01\n\x13ScanLibraryResponse\x12\x13\n\x0b\x66ound_count\x18\x01 \x01(\x03\x12\x13\n\x0b\x61\x64\x64\x65\x64_count\x18\x02 \x01(\x03\x12\x15\n\rupdated_count\x18\x03 \x01(\x03\x12\x17\n\x0funchanged_count\x18\x04 \x01(\x03\x12\x15\n\rremoved_count\x18\x05 \x01(\x03\x12+\n\x08problems\x18\x06 \x03(\x0b\x32\x19.stemhouse.v1.ScanProblem\x12\x13\n\x0bis_complete\x18\x07 \x01(\x08\"\x94\x01\n\x05Track\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x12\n\nsize_bytes\x18\x02 \x01(\x03\x12\x0e\n\x06\x61rtist\x18\x03 \x01(\t\x12\r\n\x05title\x18\x04 \x01(\t\x12\r\n\x05\x61lbum\x18\x05 \x01(\t\x12\r\n\x05genre\x18\x06 \x01(\t\x12\x0b\n\x03key\x18\x07 \x01(\t\x12\x0b\n\x03\x62pm\x18\x08 \x01(\x01\x12\x12\n\nduration_s\x18\t \x01(\x01\"J\n\x11ListTracksRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x0e\n\x06\x66older\x18\x03 \x01(\t\"g\n\x12ListTracksResponse\x12#\n\x06tracks\x18\x01 \x03(\x0b\x32\x13.stemhouse.v1.Track\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x13\n\x0btotal_count\x18\x03 \x01(\x03\x32\xb7\x01\n\x0eLibraryService\x12T\n\x0bScanLibrary\x12 .stemhouse.v1.ScanLibraryRequest\x1a!.stemhouse.v1.ScanLibraryResponse0\x01\x12O\n\nListTracks\x12\x1f.stemhouse.v1.ListTracksRequest\x1a .stemhouse.v1.ListTracksResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1astemhouse/v1/library.proto\x12\x0cstemhouse.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bstemhouse/v1/exporter.proto\x1a\x19stemhouse/v1/router.proto\"1\n\x07PathMap\x12\x13\n\x0b\x66rom_prefix\x18\x01 \x01(\t\x12\x11\n\tto_prefix\x18\x02 \x01(\t\"y\n\x12ScanLibraryRequest\x12\x10\n\x08location\x18\x01 \x01(\t\x12\'\n\x04kind\x18\x02 \x01(\x0e\x32\x19.stemhouse.v1.LibraryKind\x12(\n\tpath_maps\x18\x03 \x03(\x0b\x32\x15.stemhouse.v1.PathMap\"+\n\x0bScanProblem\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\x87\x02\n\x13ScanLibraryResponse\x12\x13\n\x0b\x66ound_count\x18\x01 \x01(\x03\x12\x13\n\x0b\x61\x64\x64\x65\x64_count\x18\x02 \x01(\x03\x12\x15\n\rupdated_count\x18\x03 \x01(\x03\x12\x17\n\x0funchanged_count\x18\x04 \x01(\x03\x12\x15\n\rremoved_count\x18\x05 \x01(\x03\x12+\n\x08problems\x18\x06 \x03(\x0b\x32\x19.stemhouse.v1.ScanProblem\x12\x13\n\x0bis_complete\x18\x07 \x01(\x08\x12\x15\n\rmissing_count\x18\x08 \x01(\x03\x12\x11\n\town_count\x18\t \x01(\x03\x12\x13\n\x0b\x63rate_count\x18\n \x01(\x03\"\xa5\x01\n\x03\x43ue\x12#\n\x04kind\x18\x01 \x01(\x0e\x32\x15.stemhouse.v1.CueKind\x12\x0f\n\x07start_s\x18\x02 \x01(\x01\x12\x12\n\x05\x65nd_s\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x11\n\x04slot\x18\x04 \x01(\x05H\x01\x88\x01\x01\x12\x0c\n\x04name\x18\x05 \x01(\t\x12\r\n\x05\x63olor\x18\x06 \x01(\t\x12\x11\n\tis_locked\x18\x07 \x01(\x08\x42\x08\n\x06_end_sB\x07\n\x05_slot\"?\n\nBeatMarker\x12\x12\n\nposition_s\x18\x01 \x01(\x01\x12\x0b\n\x03\x62pm\x18\x02 \x01(\x01\x12\x10\n\x08\x62\x61r_beat\x18\x03 \x01(\x05\"\xf5\x01\n\x07\x44JFacts\x12\x0f\n\x07program\x18\x01 \x01(\t\x12\x0e\n\x06\x61rtist\x18\x02 \x01(\t\x12\r\n\x05title\x18\x03 \x01(\t\x12\r\n\x05\x61lbum\x18\x04 \x01(\t\x12\r\n\x05genre\x18\x05 \x01(\t\x12\x0b\n\x03key\x18\x06 \x01(\t\x12\x0b\n\x03\x62pm\x18\x07 \x01(\x01\x12\x12\n\nduration_s\x18\x08 \x01(\x01\x12\r\n\x05\x63olor\x18\t \x01(\t\x12\x16\n\x0eis_grid_locked\x18\n \x01(\x08\x12&\n\x04grid\x18\x0b \x03(\x0b\x32\x18.stemhouse.v1.BeatMarker\x12\x1f\n\x04\x63ues\x18\x0c \x03(\x0b\x32\x11.stemhouse.v1.Cue\"\xcd\x01\n\x05Track\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x12\n\nsize_bytes\x18\x02 \x01(\x03\x12\x0e\n\x06\x61rtist\x18\x03 \x01(\t\x12\r\n\x05title\x18\x04 \x01(\t\x12\r\n\x05\x61lbum\x18\x05 \x01(\t\x12\r\n\x05genre\x18\x06 \x01(\t\x12\x0b\n\x03key\x18\x07 \x01(\t\x12\x0b\n\x03\x62pm\x18\x08 \x01(\x01\x12\x12\n\nduration_s\x18\t \x01(\x01\x12\x0e\n\x06\x63rates\x18\n \x03(\t\x12\'\n\x08\x64j_facts\x18\x0b \x03(\x0b\x32\x15.stemhouse.v1.DJFacts\"\x9d\x01\n\x11ListTracksRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x10\n\x08location\x18\x03 \x01(\t\x12\'\n\x05order\x18\x04 \x01(\x0e\x32\x18.stemhouse.v1.TrackOrder\x12\x0e\n\x06\x63rates\x18\x05 \x03(\t\x12\x16\n\x0eis_crates_only\x18\x06 \x01(\x08\"Q\n\x0bListedTrack\x12\"\n\x05track\x18\x01 \x01(\x0b\x32\x13.stemhouse.v1.Track\x12\r\n\x05place\x18\x02 \x01(\x05\x12\x0f\n\x07reasons\x18\x03 \x03(\t\"m\n\x12ListTracksResponse\x12)\n\x06tracks\x18\x01 \x03(\x0b\x32\x19.stemhouse.v1.ListedTrack\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x13\n\x0btotal_count\x18\x03 \x01(\x03\"%\n\x11ListCratesRequest\x12\x10\n\x08location\x18\x01 \x01(\t\"R\n\x05\x43rate\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07library\x18\x02 \x01(\t\x12\x13\n\x0btrack_count\x18\x03 \x01(\x05\x12\x15\n\rmissing_count\x18\x04 \x01(\x05\"9\n\x12ListCratesResponse\x12#\n\x06\x63rates\x18\x01 \x03(\x0b\x32\x13.stemhouse.v1.Crate\"\xa3\x03\n\tBatchSpec\x12\x10\n\x08location\x18\x01 \x01(\t\x12*\n\x07library\x18\x02 \x01(\x0e\x32\x19.stemhouse.v1.LibraryKind\x12\x12\n\noutput_dir\x18\x03 \x01(\t\x12\x0e\n\x06\x63rates\x18\x04 \x03(\t\x12\x16\n\x0eis_crates_only\x18\x05 \x01(\x08\x12\x0e\n\x06\x65ngine\x18\x06 \x01(\t\x12\r\n\x05model\x18\x07 \x01(\t\x12\x17\n\nsum_to_mix\x18\x08 \x01(\x08H\x00\x88\x01\x01\x12\r\n\x05\x66orce\x18\t \x01(\x08\x12-\n\x0b\x66ile_format\x18\n \x01(\x0e\x32\x18.stemhouse.v1.FileFormat\x12\x31\n\rsample_format\x18\x0b \x01(\x0e\x32\x1a.stemhouse.v1.SampleFormat\x12\r\n\x05stems\x18\x0c \x03(\t\x12)\n\x06layout\x18\r \x01(\x0e\x32\x19.stemhouse.v1.BatchLayout\x12\x13\n\x0bis_watching\x18\x0e \x01(\x08\x12\x15\n\rkeeps_results\x18\x0f \x01(\x08\x42\r\n\x0b_sum_to_mix\"+\n\x08\x44iskNeed\x12\x0b\n\x03use\x18\x01 \x01(\t\x12\x12\n\npeak_bytes\x18\x02 \x01(\x03\"k\n\nVolumePlan\x12\x0e\n\x06\x66older\x18\x01 \x01(\t\x12%\n\x05needs\x18\x02 \x03(\x0b\x32\x16.stemhouse.v1.DiskNeed\x12\x17\n\nfree_bytes\x18\x03 \x01(\x03H\x00\x88\x01\x01\x42\r\n\x0b_free_bytes\"\xbd\x01\n\tBatchPlan\x12\x13\n\x0btrack_count\x18\x01 \x01(\x03\x12\x15\n\rskipped_count\x18\x02 \x01(\x03\x12\x0f\n\x07\x61udio_s\x18\x03 \x01(\x01\x12\x13\n\x06work_s\x18\x04 \x01(\x01H\x00\x88\x01\x01\x12\x15\n\rcloud_minutes\x18\x05 \x01(\x01\x12)\n\x07volumes\x18\x06 \x03(\x0b\x32\x18.stemhouse.v1.VolumePlan\x12\x11\n\tobstacles\x18\x07 \x03(\tB\t\n\x07_work_s\"9\n\x10PlanBatchRequest\x12%\n\x04spec\x18\x01 \x01(\x0b\x32\x17.stemhouse.v1.BatchSpec\":\n\x11PlanBatchResponse\x12%\n\x04plan\x18\x01 \x01(\x0b\x32\x17.stemhouse.v1.BatchPlan\"\x8f\x03\n\tBatchItem\x12\r\n\x05place\x18\x01 \x01(\x05\x12\x0c\n\x04path\x18\x02 \x01(\t\x12\x0f\n\x07reasons\x18\x03 \x03(\t\x12&\n\x05state\x18\x04 \x01(\x0e\x32\x17.stemhouse.v1.ItemState\x12\x0f\n\x07\x61ttempt\x18\x05 \x01(\x05\x12\x12\n\nsize_bytes\x18\x06 \x01(\x03\x12\x0f\n\x07\x61udio_s\x18\x07 \x01(\x01\x12\x0e\n\x06job_id\x18\x08 \x01(\t\x12\x11\n\tengine_id\x18\t \x01(\t\x12\x0e\n\x06\x66older\x18\n \x01(\t\x12\x45\n\x10\x66ile_sizes_bytes\x18\x0b \x03(\x0b\x32+.stemhouse.v1.BatchItem.FileSizesBytesEntry\x12%\n\x05\x65rror\x18\x0c \x01(\x0b\x32\x16.stemhouse.v1.JobError\x12\x0e\n\x06remedy\x18\r \x01(\t\x12\x0e\n\x06work_s\x18\x0e \x01(\x01\x1a\x35\n\x13\x46ileSizesBytesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"p\n\x0b\x42\x61tchCounts\x12\x0f\n\x07waiting\x18\x01 \x01(\x05\x12\x0e\n\x06\x61\x63tive\x18\x02 \x01(\x05\x12\x0c\n\x04\x64one\x18\x03 \x01(\x05\x12\x0f\n\x07skipped\x18\x04 \x01(\x05\x12\x0e\n\x06\x66\x61iled\x18\x05 \x01(\x05\x12\x11\n\tcancelled\x18\x06 \x01(\x05\"\x88\x03\n\x05\x42\x61tch\x12\x10\n\x08\x62\x61tch_id\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12%\n\x04spec\x18\x03 \x01(\x0b\x32\x17.stemhouse.v1.BatchSpec\x12\'\n\x05state\x18\x04 \x01(\x0e\x32\x18.stemhouse.v1.BatchState\x12)\n\x06\x63ounts\x18\x05 \x01(\x0b\x32\x19.stemhouse.v1.BatchCounts\x12\x10\n\x08sequence\x18\x06 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1c\n\x0ftracks_per_hour\x18\t \x01(\x01H\x00\x88\x01\x01\x12\x18\n\x0bremaining_s\x18\n \x01(\x01H\x01\x88\x01\x01\x12\x11\n\thindrance\x18\x0b \x01(\tB\x12\n\x10_tracks_per_hourB\x0e\n\x0c_remaining_s\"N\n\x11StartBatchRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12%\n\x04spec\x18\x02 \x01(\x0b\x32\x17.stemhouse.v1.BatchSpec\"8\n\x12StartBatchResponse\x12\"\n\x05\x62\x61tch\x18\x01 \x01(\x0b\x32\x13.stemhouse.v1.Batch\"#\n\x0fGetBatchRequest\x12\x10\n\x08\x62\x61tch_id\x18\x01 \x01(\t\"6\n\x10GetBatchResponse\x12\"\n\x05\x62\x61tch\x18\x01 \x01(\x0b\x32\x13.stemhouse.v1.Batch\"=\n\x11WatchBatchRequest\x12\x10\n\x08\x62\x61tch_id\x18\x01 \x01(\t\x12\x16\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x03\"8\n\x12WatchBatchResponse\x12\"\n\x05\x62\x61tch\x18\x01 \x01(\x0b\x32\x13.stemhouse.v1.Batch\";\n\x12ListBatchesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"T\n\x13ListBatchesResponse\x12$\n\x07\x62\x61tches\x18\x01 \x03(\x0b\x32\x13.stemhouse.v1.Batch\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"y\n\x15ListBatchItemsRequest\x12\x10\n\x08\x62\x61tch_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\'\n\x06states\x18\x04 \x03(\x0e\x32\x17.stemhouse.v1.ItemState\"Y\n\x16ListBatchItemsResponse\x12&\n\x05items\x18\x01 \x03(\x0b\x32\x17.stemhouse.v1.BatchItem\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"%\n\x11PauseBatchRequest\x12\x10\n\x08\x62\x61tch_id\x18\x01 \x01(\t\"8\n\x12PauseBatchResponse\x12\"\n\x05\x62\x61tch\x18\x01 \x01(\x0b\x32\x13.stemhouse.v1.Batch\"&\n\x12ResumeBatchRequest\x12\x10\n\x08\x62\x61tch_id\x18\x01 \x01(\t\"9\n\x13ResumeBatchResponse\x12\"\n\x05\x62\x61tch\x18\x01 \x01(\x0b\x32\x13.stemhouse.v1.Batch\"%\n\x11RetryBatchRequest\x12\x10\n\x08\x62\x61tch_id\x18\x01 \x01(\t\"8\n\x12RetryBatchResponse\x12\"\n\x05\x62\x61tch\x18\x01 \x01(\x0b\x32\x13.stemhouse.v1.Batch\"&\n\x12\x43\x61ncelBatchRequest\x12\x10\n\x08\x62\x61tch_id\x18\x01 \x01(\t\"9\n\x13\x43\x61ncelBatchResponse\x12\"\n\x05\x62\x61tch\x18\x01 \x01(\x0b\x32\x13.stemhouse.v1.Batch*\xbe\x01\n\x0bLibraryKind\x12\x1c\n\x18LIBRARY_KIND_UNSPECIFIED\x10\x00\x12\x17\n\x13LIBRARY_KIND_FOLDER\x10\x01\x12\x17\n\x13LIBRARY_KIND_SERATO\x10\x02\x12\x1a\n\x16LIBRARY_KIND_REKORDBOX\x10\x03\x12\x18\n\x14LIBRARY_KIND_TRAKTOR\x10\x04\x12\x14\n\x10LIBRARY_KIND_M3U\x10\x05\x12\x13\n\x0fLIBRARY_KIND_S3\x10\x06*\x88\x01\n\x07\x43ueKind\x12\x18\n\x14\x43UE_KIND_UNSPECIFIED\x10\x00\x12\x10\n\x0c\x43UE_KIND_CUE\x10\x01\x12\x11\n\rCUE_KIND_LOOP\x10\x02\x12\x14\n\x10\x43UE_KIND_FADE_IN\x10\x03\x12\x15\n\x11\x43UE_KIND_FADE_OUT\x10\x04\x12\x11\n\rCUE_KIND_LOAD\x10\x05*C\n\nTrackOrder\x12\x1b\n\x17TRACK_ORDER_UNSPECIFIED\x10\x00\x12\x18\n\x14TRACK_ORDER_PRIORITY\x10\x01*\\\n\x0b\x42\x61tchLayout\x12\x1c\n\x18\x42\x41TCH_LAYOUT_UNSPECIFIED\x10\x00\x12\x16\n\x12\x42\x41TCH_LAYOUT_TRACK\x10\x01\x12\x17\n\x13\x42\x41TCH_LAYOUT_MIRROR\x10\x02*\x8b\x01\n\nBatchState\x12\x1b\n\x17\x42\x41TCH_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13\x42\x41TCH_STATE_RUNNING\x10\x01\x12\x16\n\x12\x42\x41TCH_STATE_PAUSED\x10\x02\x12\x14\n\x10\x42\x41TCH_STATE_DONE\x10\x03\x12\x19\n\x15\x42\x41TCH_STATE_CANCELLED\x10\x04*\xcc\x01\n\tItemState\x12\x1a\n\x16ITEM_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12ITEM_STATE_WAITING\x10\x01\x12\x13\n\x0fITEM_STATE_SENT\x10\x02\x12\x18\n\x14ITEM_STATE_SEPARATED\x10\x03\x12\x13\n\x0fITEM_STATE_DONE\x10\x04\x12\x16\n\x12ITEM_STATE_SKIPPED\x10\x05\x12\x15\n\x11ITEM_STATE_FAILED\x10\x06\x12\x18\n\x14ITEM_STATE_CANCELLED\x10\x07\x32\xc0\x08\n\x0eLibraryService\x12T\n\x0bScanLibrary\x12 .stemhouse.v1.ScanLibraryRequest\x1a!.stemhouse.v1.ScanLibraryResponse0\x01\x12O\n\nListTracks\x12\x1f.stemhouse.v1.ListTracksRequest\x1a .stemhouse.v1.ListTracksResponse\x12O\n\nListCrates\x12\x1f.stemhouse.v1.ListCratesRequest\x1a .stemhouse.v1.ListCratesResponse\x12L\n\tPlanBatch\x12\x1e.stemhouse.v1.PlanBatchRequest\x1a\x1f.stemhouse.v1.PlanBatchResponse\x12O\n\nStartBatch\x12\x1f.stemhouse.v1.StartBatchRequest\x1a .stemhouse.v1.StartBatchResponse\x12I\n\x08GetBatch\x12\x1d.stemhouse.v1.GetBatchRequest\x1a\x1e.stemhouse.v1.GetBatchResponse\x12Q\n\nWatchBatch\x12\x1f.stemhouse.v1.WatchBatchRequest\x1a .stemhouse.v1.WatchBatchResponse0\x01\x12R\n\x0bListBatches\x12 .stemhouse.v1.ListBatchesRequest\x1a!.stemhouse.v1.ListBatchesResponse\x12[\n\x0eListBatchItems\x12#.stemhouse.v1.ListBatchItemsRequest\x1a$.stemhouse.v1.ListBatchItemsResponse\x12O\n\nPauseBatch\x12\x1f.stemhouse.v1.PauseBatchRequest\x1a .stemhouse.v1.PauseBatchResponse\x12R\n\x0bResumeBatch\x12 .stemhouse.v1.ResumeBatchRequest\x1a!.stemhouse.v1.ResumeBatchResponse\x12O\n\nRetryBatch\x12\x1f.stemhouse.v1.RetryBatchRequest\x1a .stemhouse.v1.RetryBatchResponse\x12R\n\x0b\x43\x61ncelBatch\x12 .stemhouse.v1.CancelBatchRequest\x1a!.stemhouse.v1.CancelBatchResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'stemhouse.v1.library_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SCANLIBRARYREQUEST']._serialized_start=44
-  _globals['_SCANLIBRARYREQUEST']._serialized_end=80
-  _globals['_SCANPROBLEM']._serialized_start=82
-  _globals['_SCANPROBLEM']._serialized_end=125
-  _globals['_SCANLIBRARYRESPONSE']._serialized_start=128
-  _globals['_SCANLIBRARYRESPONSE']._serialized_end=328
-  _globals['_TRACK']._serialized_start=331
-  _globals['_TRACK']._serialized_end=479
-  _globals['_LISTTRACKSREQUEST']._serialized_start=481
-  _globals['_LISTTRACKSREQUEST']._serialized_end=555
-  _globals['_LISTTRACKSRESPONSE']._serialized_start=557
-  _globals['_LISTTRACKSRESPONSE']._serialized_end=660
-  _globals['_LIBRARYSERVICE']._serialized_start=663
-  _globals['_LIBRARYSERVICE']._serialized_end=846
+  _globals['_BATCHITEM_FILESIZESBYTESENTRY']._loaded_options = None
+  _globals['_BATCHITEM_FILESIZESBYTESENTRY']._serialized_options = b'8\001'
+  _globals['_LIBRARYKIND']._serialized_start=4747
+  _globals['_LIBRARYKIND']._serialized_end=4937
+  _globals['_CUEKIND']._serialized_start=4940
+  _globals['_CUEKIND']._serialized_end=5076
+  _globals['_TRACKORDER']._serialized_start=5078
+  _globals['_TRACKORDER']._serialized_end=5145
+  _globals['_BATCHLAYOUT']._serialized_start=5147
+  _globals['_BATCHLAYOUT']._serialized_end=5239
+  _globals['_BATCHSTATE']._serialized_start=5242
+  _globals['_BATCHSTATE']._serialized_end=5381
+  _globals['_ITEMSTATE']._serialized_start=5384
+  _globals['_ITEMSTATE']._serialized_end=5588
+  _globals['_PATHMAP']._serialized_start=133
+  _globals['_PATHMAP']._serialized_end=182
+  _globals['_SCANLIBRARYREQUEST']._serialized_start=184
+  _globals['_SCANLIBRARYREQUEST']._serialized_end=305
+  _globals['_SCANPROBLEM']._serialized_start=307
+  _globals['_SCANPROBLEM']._serialized_end=350
+  _globals['_SCANLIBRARYRESPONSE']._serialized_start=353
+  _globals['_SCANLIBRARYRESPONSE']._serialized_end=616
+  _globals['_CUE']._serialized_start=619
+  _globals['_CUE']._serialized_end=784
+  _globals['_BEATMARKER']._serialized_start=786
+  _globals['_BEATMARKER']._serialized_end=849
+  _globals['_DJFACTS']._serialized_start=852
+  _globals['_DJFACTS']._serialized_end=1097
+  _globals['_TRACK']._serialized_start=1100
+  _globals['_TRACK']._serialized_end=1305
+  _globals['_LISTTRACKSREQUEST']._serialized_start=1308
+  _globals['_LISTTRACKSREQUEST']._serialized_end=1465
+  _globals['_LISTEDTRACK']._serialized_start=1467
+  _globals['_LISTEDTRACK']._serialized_end=1548
+  _globals['_LISTTRACKSRESPONSE']._serialized_start=1550
+  _globals['_LISTTRACKSRESPONSE']._serialized_end=1659
+  _globals['_LISTCRATESREQUEST']._serialized_start=1661
+  _globals['_LISTCRATESREQUEST']._serialized_end=1698
+  _globals['_CRATE']._serialized_start=1700
+  _globals['_CRATE']._serialized_end=1782
+  _globals['_LISTCRATESRESPONSE']._serialized_start=1784
+  _globals['_LISTCRATESRESPONSE']._serialized_end=1841
+  _globals['_BATCHSPEC']._serialized_start=1844
+  _globals['_BATCHSPEC']._serialized_end=2263
+  _globals['_DISKNEED']._serialized_start=2265
+  _globals['_DISKNEED']._serialized_end=2308
+  _globals['_VOLUMEPLAN']._serialized_start=2310
+  _globals['_VOLUMEPLAN']._serialized_end=2417
+  _globals['_BATCHPLAN']._serialized_start=2420
+  _globals['_BATCHPLAN']._serialized_end=2609
+  _globals['_PLANBATCHREQUEST']._serialized_start=2611
+  _globals['_PLANBATCHREQUEST']._serialized_end=2668
+  _globals['_PLANBATCHRESPONSE']._serialized_start=2670
+  _globals['_PLANBATCHRESPONSE']._serialized_end=2728
+  _globals['_BATCHITEM']._serialized_start=2731
+  _globals['_BATCHITEM']._serialized_end=3130
+  _globals['_BATCHITEM_FILESIZESBYTESENTRY']._serialized_start=3077
+  _globals['_BATCHITEM_FILESIZESBYTESENTRY']._serialized_end=3130
+  _globals['_BATCHCOUNTS']._serialized_start=3132
+  _globals['_BATCHCOUNTS']._serialized_end=3244
+  _globals['_BATCH']._serialized_start=3247
+  _globals['_BATCH']._serialized_end=3639
+  _globals['_STARTBATCHREQUEST']._serialized_start=3641
+  _globals['_STARTBATCHREQUEST']._serialized_end=3719
+  _globals['_STARTBATCHRESPONSE']._serialized_start=3721
+  _globals['_STARTBATCHRESPONSE']._serialized_end=3777
+  _globals['_GETBATCHREQUEST']._serialized_start=3779
+  _globals['_GETBATCHREQUEST']._serialized_end=3814
+  _globals['_GETBATCHRESPONSE']._serialized_start=3816
+  _globals['_GETBATCHRESPONSE']._serialized_end=3870
+  _globals['_WATCHBATCHREQUEST']._serialized_start=3872
+  _globals['_WATCHBATCHREQUEST']._serialized_end=3933
+  _globals['_WATCHBATCHRESPONSE']._serialized_start=3935
+  _globals['_WATCHBATCHRESPONSE']._serialized_end=3991
+  _globals['_LISTBATCHESREQUEST']._serialized_start=3993
+  _globals['_LISTBATCHESREQUEST']._serialized_end=4052
+  _globals['_LISTBATCHESRESPONSE']._serialized_start=4054
+  _globals['_LISTBATCHESRESPONSE']._serialized_end=4138
+  _globals['_LISTBATCHITEMSREQUEST']._serialized_start=4140
+  _globals['_LISTBATCHITEMSREQUEST']._serialized_end=4261
+  _globals['_LISTBATCHITEMSRESPONSE']._serialized_start=4263
+  _globals['_LISTBATCHITEMSRESPONSE']._serialized_end=4352
+  _globals['_PAUSEBATCHREQUEST']._serialized_start=4354
+  _globals['_PAUSEBATCHREQUEST']._serialized_end=4391
+  _globals['_PAUSEBATCHRESPONSE']._serialized_start=4393
+  _globals['_PAUSEBATCHRESPONSE']._serialized_end=4449
+  _globals['_RESUMEBATCHREQUEST']._serialized_start=4451
+  _globals['_RESUMEBATCHREQUEST']._serialized_end=4489
+  _globals['_RESUMEBATCHRESPONSE']._serialized_start=4491
+  _globals['_RESUMEBATCHRESPONSE']._serialized_end=4548
+  _globals['_RETRYBATCHREQUEST']._serialized_start=4550
+  _globals['_RETRYBATCHREQUEST']._serialized_end=4587
+  _globals['_RETRYBATCHRESPONSE']._serialized_start=4589
+  _globals['_RETRYBATCHRESPONSE']._serialized_end=4645
+  _globals['_CANCELBATCHREQUEST']._serialized_start=4647
+  _globals['_CANCELBATCHREQUEST']._serialized_end=4685
+  _globals['_CANCELBATCHRESPONSE']._serialized_start=4687
+  _globals['_CANCELBATCHRESPONSE']._serialized_end=4744
+  _globals['_LIBRARYSERVICE']._serialized_start=5591
+  _globals['_LIBRARYSERVICE']._serialized_end=6679
 # @@protoc_insertion_point(module_scope)

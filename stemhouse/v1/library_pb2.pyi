@@ -6,7 +6,11 @@ The library knows the DJ's files, and never writes to them."""
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from stemhouse.v1 import exporter_pb2 as _exporter_pb2
+from stemhouse.v1 import router_pb2 as _router_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -18,23 +22,216 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _LibraryKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _LibraryKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LibraryKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    LIBRARY_KIND_UNSPECIFIED: _LibraryKind.ValueType  # 0
+    """Told by what is there."""
+    LIBRARY_KIND_FOLDER: _LibraryKind.ValueType  # 1
+    LIBRARY_KIND_SERATO: _LibraryKind.ValueType  # 2
+    """A folder that holds `_Serato_`, or Serato's own folder."""
+    LIBRARY_KIND_REKORDBOX: _LibraryKind.ValueType  # 3
+    """A rekordbox XML export."""
+    LIBRARY_KIND_TRAKTOR: _LibraryKind.ValueType  # 4
+    """A Traktor NML file."""
+    LIBRARY_KIND_M3U: _LibraryKind.ValueType  # 5
+    """An M3U or M3U8 playlist."""
+    LIBRARY_KIND_S3: _LibraryKind.ValueType  # 6
+    """`s3://bucket/prefix`."""
+
+class LibraryKind(_LibraryKind, metaclass=_LibraryKindEnumTypeWrapper):
+    """What kind of library a location is."""
+
+LIBRARY_KIND_UNSPECIFIED: LibraryKind.ValueType  # 0
+"""Told by what is there."""
+LIBRARY_KIND_FOLDER: LibraryKind.ValueType  # 1
+LIBRARY_KIND_SERATO: LibraryKind.ValueType  # 2
+"""A folder that holds `_Serato_`, or Serato's own folder."""
+LIBRARY_KIND_REKORDBOX: LibraryKind.ValueType  # 3
+"""A rekordbox XML export."""
+LIBRARY_KIND_TRAKTOR: LibraryKind.ValueType  # 4
+"""A Traktor NML file."""
+LIBRARY_KIND_M3U: LibraryKind.ValueType  # 5
+"""An M3U or M3U8 playlist."""
+LIBRARY_KIND_S3: LibraryKind.ValueType  # 6
+"""`s3://bucket/prefix`."""
+Global___LibraryKind: _TypeAlias = LibraryKind  # noqa: Y015
+
+class _CueKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _CueKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CueKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CUE_KIND_UNSPECIFIED: _CueKind.ValueType  # 0
+    CUE_KIND_CUE: _CueKind.ValueType  # 1
+    CUE_KIND_LOOP: _CueKind.ValueType  # 2
+    CUE_KIND_FADE_IN: _CueKind.ValueType  # 3
+    CUE_KIND_FADE_OUT: _CueKind.ValueType  # 4
+    CUE_KIND_LOAD: _CueKind.ValueType  # 5
+
+class CueKind(_CueKind, metaclass=_CueKindEnumTypeWrapper):
+    """What a mark in a track is for."""
+
+CUE_KIND_UNSPECIFIED: CueKind.ValueType  # 0
+CUE_KIND_CUE: CueKind.ValueType  # 1
+CUE_KIND_LOOP: CueKind.ValueType  # 2
+CUE_KIND_FADE_IN: CueKind.ValueType  # 3
+CUE_KIND_FADE_OUT: CueKind.ValueType  # 4
+CUE_KIND_LOAD: CueKind.ValueType  # 5
+Global___CueKind: _TypeAlias = CueKind  # noqa: Y015
+
+class _TrackOrder:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _TrackOrderEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TrackOrder.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    TRACK_ORDER_UNSPECIFIED: _TrackOrder.ValueType  # 0
+    """By path."""
+    TRACK_ORDER_PRIORITY: _TrackOrder.ValueType  # 1
+    """As a batch would take them."""
+
+class TrackOrder(_TrackOrder, metaclass=_TrackOrderEnumTypeWrapper):
+    """Order of a listing."""
+
+TRACK_ORDER_UNSPECIFIED: TrackOrder.ValueType  # 0
+"""By path."""
+TRACK_ORDER_PRIORITY: TrackOrder.ValueType  # 1
+"""As a batch would take them."""
+Global___TrackOrder: _TypeAlias = TrackOrder  # noqa: Y015
+
+class _BatchLayout:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _BatchLayoutEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_BatchLayout.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    BATCH_LAYOUT_UNSPECIFIED: _BatchLayout.ValueType  # 0
+    BATCH_LAYOUT_TRACK: _BatchLayout.ValueType  # 1
+    """All into the output folder."""
+    BATCH_LAYOUT_MIRROR: _BatchLayout.ValueType  # 2
+    """Below the output folder as the sources lie below theirs."""
+
+class BatchLayout(_BatchLayout, metaclass=_BatchLayoutEnumTypeWrapper):
+    """Where a track's folder goes."""
+
+BATCH_LAYOUT_UNSPECIFIED: BatchLayout.ValueType  # 0
+BATCH_LAYOUT_TRACK: BatchLayout.ValueType  # 1
+"""All into the output folder."""
+BATCH_LAYOUT_MIRROR: BatchLayout.ValueType  # 2
+"""Below the output folder as the sources lie below theirs."""
+Global___BatchLayout: _TypeAlias = BatchLayout  # noqa: Y015
+
+class _BatchState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _BatchStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_BatchState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    BATCH_STATE_UNSPECIFIED: _BatchState.ValueType  # 0
+    BATCH_STATE_RUNNING: _BatchState.ValueType  # 1
+    BATCH_STATE_PAUSED: _BatchState.ValueType  # 2
+    BATCH_STATE_DONE: _BatchState.ValueType  # 3
+    """No track is left; some may have failed."""
+    BATCH_STATE_CANCELLED: _BatchState.ValueType  # 4
+
+class BatchState(_BatchState, metaclass=_BatchStateEnumTypeWrapper):
+    """Where a batch stands."""
+
+BATCH_STATE_UNSPECIFIED: BatchState.ValueType  # 0
+BATCH_STATE_RUNNING: BatchState.ValueType  # 1
+BATCH_STATE_PAUSED: BatchState.ValueType  # 2
+BATCH_STATE_DONE: BatchState.ValueType  # 3
+"""No track is left; some may have failed."""
+BATCH_STATE_CANCELLED: BatchState.ValueType  # 4
+Global___BatchState: _TypeAlias = BatchState  # noqa: Y015
+
+class _ItemState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ItemStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ItemState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ITEM_STATE_UNSPECIFIED: _ItemState.ValueType  # 0
+    ITEM_STATE_WAITING: _ItemState.ValueType  # 1
+    ITEM_STATE_SENT: _ItemState.ValueType  # 2
+    """With the router."""
+    ITEM_STATE_SEPARATED: _ItemState.ValueType  # 3
+    """Has stems and no files yet."""
+    ITEM_STATE_DONE: _ItemState.ValueType  # 4
+    ITEM_STATE_SKIPPED: _ItemState.ValueType  # 5
+    """Its files were there already."""
+    ITEM_STATE_FAILED: _ItemState.ValueType  # 6
+    ITEM_STATE_CANCELLED: _ItemState.ValueType  # 7
+
+class ItemState(_ItemState, metaclass=_ItemStateEnumTypeWrapper):
+    """Where a track of a batch stands."""
+
+ITEM_STATE_UNSPECIFIED: ItemState.ValueType  # 0
+ITEM_STATE_WAITING: ItemState.ValueType  # 1
+ITEM_STATE_SENT: ItemState.ValueType  # 2
+"""With the router."""
+ITEM_STATE_SEPARATED: ItemState.ValueType  # 3
+"""Has stems and no files yet."""
+ITEM_STATE_DONE: ItemState.ValueType  # 4
+ITEM_STATE_SKIPPED: ItemState.ValueType  # 5
+"""Its files were there already."""
+ITEM_STATE_FAILED: ItemState.ValueType  # 6
+ITEM_STATE_CANCELLED: ItemState.ValueType  # 7
+Global___ItemState: _TypeAlias = ItemState  # noqa: Y015
+
+@_typing.final
+class PathMap(_message.Message):
+    """Where the library service finds what a DJ program on another machine calls `from_prefix`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FROM_PREFIX_FIELD_NUMBER: _builtins.int
+    TO_PREFIX_FIELD_NUMBER: _builtins.int
+    from_prefix: _builtins.str
+    to_prefix: _builtins.str
+    def __init__(
+        self,
+        *,
+        from_prefix: _builtins.str = ...,
+        to_prefix: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["from_prefix", b"from_prefix", "to_prefix", b"to_prefix"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PathMap: _TypeAlias = PathMap  # noqa: Y015
+
 @_typing.final
 class ScanLibraryRequest(_message.Message):
     """What to scan."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    FOLDER_FIELD_NUMBER: _builtins.int
-    folder: _builtins.str
-    """An absolute folder path."""
+    LOCATION_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    PATH_MAPS_FIELD_NUMBER: _builtins.int
+    location: _builtins.str
+    """An absolute path of a folder or of a DJ program's file, or `s3://bucket/prefix`."""
+    kind: Global___LibraryKind.ValueType
+    @_builtins.property
+    def path_maps(self) -> _containers.RepeatedCompositeFieldContainer[Global___PathMap]: ...
     def __init__(
         self,
         *,
-        folder: _builtins.str = ...,
+        location: _builtins.str = ...,
+        kind: Global___LibraryKind.ValueType = ...,
+        path_maps: _abc.Iterable[Global___PathMap] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["folder", b"folder"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "location", b"location", "path_maps", b"path_maps"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -77,12 +274,20 @@ class ScanLibraryResponse(_message.Message):
     REMOVED_COUNT_FIELD_NUMBER: _builtins.int
     PROBLEMS_FIELD_NUMBER: _builtins.int
     IS_COMPLETE_FIELD_NUMBER: _builtins.int
+    MISSING_COUNT_FIELD_NUMBER: _builtins.int
+    OWN_COUNT_FIELD_NUMBER: _builtins.int
+    CRATE_COUNT_FIELD_NUMBER: _builtins.int
     found_count: _builtins.int
     added_count: _builtins.int
     updated_count: _builtins.int
     unchanged_count: _builtins.int
     removed_count: _builtins.int
     is_complete: _builtins.bool
+    missing_count: _builtins.int
+    """Files that crates name and that are not there."""
+    own_count: _builtins.int
+    """Files that Stemhouse itself has written; they are not taken in."""
+    crate_count: _builtins.int
     @_builtins.property
     def problems(self) -> _containers.RepeatedCompositeFieldContainer[Global___ScanProblem]:
         """Problems since the last message."""
@@ -97,14 +302,153 @@ class ScanLibraryResponse(_message.Message):
         removed_count: _builtins.int = ...,
         problems: _abc.Iterable[Global___ScanProblem] | None = ...,
         is_complete: _builtins.bool = ...,
+        missing_count: _builtins.int = ...,
+        own_count: _builtins.int = ...,
+        crate_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["added_count", b"added_count", "found_count", b"found_count", "is_complete", b"is_complete", "problems", b"problems", "removed_count", b"removed_count", "unchanged_count", b"unchanged_count", "updated_count", b"updated_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["added_count", b"added_count", "crate_count", b"crate_count", "found_count", b"found_count", "is_complete", b"is_complete", "missing_count", b"missing_count", "own_count", b"own_count", "problems", b"problems", "removed_count", b"removed_count", "unchanged_count", b"unchanged_count", "updated_count", b"updated_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ScanLibraryResponse: _TypeAlias = ScanLibraryResponse  # noqa: Y015
+
+@_typing.final
+class Cue(_message.Message):
+    """A mark that a DJ has set."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    START_S_FIELD_NUMBER: _builtins.int
+    END_S_FIELD_NUMBER: _builtins.int
+    SLOT_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    COLOR_FIELD_NUMBER: _builtins.int
+    IS_LOCKED_FIELD_NUMBER: _builtins.int
+    kind: Global___CueKind.ValueType
+    start_s: _builtins.float
+    end_s: _builtins.float
+    """Of a loop."""
+    slot: _builtins.int
+    """Its pad, from 0; unset: a memory cue."""
+    name: _builtins.str
+    color: _builtins.str
+    """`#RRGGBB`, or empty."""
+    is_locked: _builtins.bool
+    def __init__(
+        self,
+        *,
+        kind: Global___CueKind.ValueType = ...,
+        start_s: _builtins.float = ...,
+        end_s: _builtins.float | None = ...,
+        slot: _builtins.int | None = ...,
+        name: _builtins.str = ...,
+        color: _builtins.str = ...,
+        is_locked: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_end_s", b"_end_s", "_slot", b"_slot", "end_s", b"end_s", "slot", b"slot"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_end_s", b"_end_s", "_slot", b"_slot", "color", b"color", "end_s", b"end_s", "is_locked", b"is_locked", "kind", b"kind", "name", b"name", "slot", b"slot", "start_s", b"start_s"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__end_s: _TypeAlias = _typing.Literal["end_s"]  # noqa: Y015
+    _WhichOneofArgType__end_s: _TypeAlias = _typing.Literal["_end_s", b"_end_s"]  # noqa: Y015
+    _WhichOneofReturnType__slot: _TypeAlias = _typing.Literal["slot"]  # noqa: Y015
+    _WhichOneofArgType__slot: _TypeAlias = _typing.Literal["_slot", b"_slot"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__end_s) -> _WhichOneofReturnType__end_s | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__slot) -> _WhichOneofReturnType__slot | None: ...
+
+Global___Cue: _TypeAlias = Cue  # noqa: Y015
+
+@_typing.final
+class BeatMarker(_message.Message):
+    """A beat that the grid is pinned to, and the tempo from there on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POSITION_S_FIELD_NUMBER: _builtins.int
+    BPM_FIELD_NUMBER: _builtins.int
+    BAR_BEAT_FIELD_NUMBER: _builtins.int
+    position_s: _builtins.float
+    bpm: _builtins.float
+    bar_beat: _builtins.int
+    """1 to 4; 0 where nobody says."""
+    def __init__(
+        self,
+        *,
+        position_s: _builtins.float = ...,
+        bpm: _builtins.float = ...,
+        bar_beat: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bar_beat", b"bar_beat", "bpm", b"bpm", "position_s", b"position_s"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BeatMarker: _TypeAlias = BeatMarker  # noqa: Y015
+
+@_typing.final
+class DJFacts(_message.Message):
+    """What a DJ program knows of a track; empty or 0 where it does not say."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROGRAM_FIELD_NUMBER: _builtins.int
+    ARTIST_FIELD_NUMBER: _builtins.int
+    TITLE_FIELD_NUMBER: _builtins.int
+    ALBUM_FIELD_NUMBER: _builtins.int
+    GENRE_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    BPM_FIELD_NUMBER: _builtins.int
+    DURATION_S_FIELD_NUMBER: _builtins.int
+    COLOR_FIELD_NUMBER: _builtins.int
+    IS_GRID_LOCKED_FIELD_NUMBER: _builtins.int
+    GRID_FIELD_NUMBER: _builtins.int
+    CUES_FIELD_NUMBER: _builtins.int
+    program: _builtins.str
+    """`serato`, `rekordbox` or `traktor`."""
+    artist: _builtins.str
+    title: _builtins.str
+    album: _builtins.str
+    genre: _builtins.str
+    key: _builtins.str
+    bpm: _builtins.float
+    duration_s: _builtins.float
+    color: _builtins.str
+    """`#RRGGBB`, or empty."""
+    is_grid_locked: _builtins.bool
+    """Its owner does not want the grid analysed anew."""
+    @_builtins.property
+    def grid(self) -> _containers.RepeatedCompositeFieldContainer[Global___BeatMarker]: ...
+    @_builtins.property
+    def cues(self) -> _containers.RepeatedCompositeFieldContainer[Global___Cue]: ...
+    def __init__(
+        self,
+        *,
+        program: _builtins.str = ...,
+        artist: _builtins.str = ...,
+        title: _builtins.str = ...,
+        album: _builtins.str = ...,
+        genre: _builtins.str = ...,
+        key: _builtins.str = ...,
+        bpm: _builtins.float = ...,
+        duration_s: _builtins.float = ...,
+        color: _builtins.str = ...,
+        is_grid_locked: _builtins.bool = ...,
+        grid: _abc.Iterable[Global___BeatMarker] | None = ...,
+        cues: _abc.Iterable[Global___Cue] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["album", b"album", "artist", b"artist", "bpm", b"bpm", "color", b"color", "cues", b"cues", "duration_s", b"duration_s", "genre", b"genre", "grid", b"grid", "is_grid_locked", b"is_grid_locked", "key", b"key", "program", b"program", "title", b"title"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DJFacts: _TypeAlias = DJFacts  # noqa: Y015
 
 @_typing.final
 class Track(_message.Message):
@@ -121,6 +465,8 @@ class Track(_message.Message):
     KEY_FIELD_NUMBER: _builtins.int
     BPM_FIELD_NUMBER: _builtins.int
     DURATION_S_FIELD_NUMBER: _builtins.int
+    CRATES_FIELD_NUMBER: _builtins.int
+    DJ_FACTS_FIELD_NUMBER: _builtins.int
     path: _builtins.str
     size_bytes: _builtins.int
     artist: _builtins.str
@@ -130,6 +476,14 @@ class Track(_message.Message):
     key: _builtins.str
     bpm: _builtins.float
     duration_s: _builtins.float
+    @_builtins.property
+    def crates(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Of all DJ libraries and playlists that name the file; outer and inner ones joined with `/`."""
+
+    @_builtins.property
+    def dj_facts(self) -> _containers.RepeatedCompositeFieldContainer[Global___DJFacts]:
+        """One for each program that knows the track."""
+
     def __init__(
         self,
         *,
@@ -142,10 +496,12 @@ class Track(_message.Message):
         key: _builtins.str = ...,
         bpm: _builtins.float = ...,
         duration_s: _builtins.float = ...,
+        crates: _abc.Iterable[_builtins.str] | None = ...,
+        dj_facts: _abc.Iterable[Global___DJFacts] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["album", b"album", "artist", b"artist", "bpm", b"bpm", "duration_s", b"duration_s", "genre", b"genre", "key", b"key", "path", b"path", "size_bytes", b"size_bytes", "title", b"title"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["album", b"album", "artist", b"artist", "bpm", b"bpm", "crates", b"crates", "dj_facts", b"dj_facts", "duration_s", b"duration_s", "genre", b"genre", "key", b"key", "path", b"path", "size_bytes", b"size_bytes", "title", b"title"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -159,30 +515,73 @@ class ListTracksRequest(_message.Message):
 
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
-    FOLDER_FIELD_NUMBER: _builtins.int
+    LOCATION_FIELD_NUMBER: _builtins.int
+    ORDER_FIELD_NUMBER: _builtins.int
+    CRATES_FIELD_NUMBER: _builtins.int
+    IS_CRATES_ONLY_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """1 to 1000; 100 if 0."""
     page_token: _builtins.str
-    folder: _builtins.str
-    """Only tracks below this folder; empty: all."""
+    location: _builtins.str
+    """Only tracks of this location: a folder, or a scanned DJ library; empty: all."""
+    order: Global___TrackOrder.ValueType
+    is_crates_only: _builtins.bool
+    """Only tracks of the crates."""
+    @_builtins.property
+    def crates(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Crates that come first."""
+
     def __init__(
         self,
         *,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
-        folder: _builtins.str = ...,
+        location: _builtins.str = ...,
+        order: Global___TrackOrder.ValueType = ...,
+        crates: _abc.Iterable[_builtins.str] | None = ...,
+        is_crates_only: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["folder", b"folder", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["crates", b"crates", "is_crates_only", b"is_crates_only", "location", b"location", "order", b"order", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListTracksRequest: _TypeAlias = ListTracksRequest  # noqa: Y015
 
 @_typing.final
+class ListedTrack(_message.Message):
+    """A track in a listing."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRACK_FIELD_NUMBER: _builtins.int
+    PLACE_FIELD_NUMBER: _builtins.int
+    REASONS_FIELD_NUMBER: _builtins.int
+    place: _builtins.int
+    """Its place in the order of work, from 1, and why; 0 and none where the order is by path."""
+    @_builtins.property
+    def track(self) -> Global___Track: ...
+    @_builtins.property
+    def reasons(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        track: Global___Track | None = ...,
+        place: _builtins.int = ...,
+        reasons: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["track", b"track"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["place", b"place", "reasons", b"reasons", "track", b"track"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListedTrack: _TypeAlias = ListedTrack  # noqa: Y015
+
+@_typing.final
 class ListTracksResponse(_message.Message):
-    """Tracks by path; an empty token ends the listing."""
+    """Tracks; an empty token ends the listing."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -192,11 +591,11 @@ class ListTracksResponse(_message.Message):
     next_page_token: _builtins.str
     total_count: _builtins.int
     @_builtins.property
-    def tracks(self) -> _containers.RepeatedCompositeFieldContainer[Global___Track]: ...
+    def tracks(self) -> _containers.RepeatedCompositeFieldContainer[Global___ListedTrack]: ...
     def __init__(
         self,
         *,
-        tracks: _abc.Iterable[Global___Track] | None = ...,
+        tracks: _abc.Iterable[Global___ListedTrack] | None = ...,
         next_page_token: _builtins.str = ...,
         total_count: _builtins.int = ...,
     ) -> None: ...
@@ -207,3 +606,918 @@ class ListTracksResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListTracksResponse: _TypeAlias = ListTracksResponse  # noqa: Y015
+
+@_typing.final
+class ListCratesRequest(_message.Message):
+    """Crates of a location; empty: all."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LOCATION_FIELD_NUMBER: _builtins.int
+    location: _builtins.str
+    def __init__(
+        self,
+        *,
+        location: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["location", b"location"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListCratesRequest: _TypeAlias = ListCratesRequest  # noqa: Y015
+
+@_typing.final
+class Crate(_message.Message):
+    """A crate or playlist."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    LIBRARY_FIELD_NUMBER: _builtins.int
+    TRACK_COUNT_FIELD_NUMBER: _builtins.int
+    MISSING_COUNT_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Outer and inner crates joined with `/`."""
+    library: _builtins.str
+    """The location that was scanned."""
+    track_count: _builtins.int
+    missing_count: _builtins.int
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        library: _builtins.str = ...,
+        track_count: _builtins.int = ...,
+        missing_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["library", b"library", "missing_count", b"missing_count", "name", b"name", "track_count", b"track_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Crate: _TypeAlias = Crate  # noqa: Y015
+
+@_typing.final
+class ListCratesResponse(_message.Message):
+    """The crates."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CRATES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def crates(self) -> _containers.RepeatedCompositeFieldContainer[Global___Crate]: ...
+    def __init__(
+        self,
+        *,
+        crates: _abc.Iterable[Global___Crate] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["crates", b"crates"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListCratesResponse: _TypeAlias = ListCratesResponse  # noqa: Y015
+
+@_typing.final
+class BatchSpec(_message.Message):
+    """What to work through, and what to make of it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LOCATION_FIELD_NUMBER: _builtins.int
+    LIBRARY_FIELD_NUMBER: _builtins.int
+    OUTPUT_DIR_FIELD_NUMBER: _builtins.int
+    CRATES_FIELD_NUMBER: _builtins.int
+    IS_CRATES_ONLY_FIELD_NUMBER: _builtins.int
+    ENGINE_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    SUM_TO_MIX_FIELD_NUMBER: _builtins.int
+    FORCE_FIELD_NUMBER: _builtins.int
+    FILE_FORMAT_FIELD_NUMBER: _builtins.int
+    SAMPLE_FORMAT_FIELD_NUMBER: _builtins.int
+    STEMS_FIELD_NUMBER: _builtins.int
+    LAYOUT_FIELD_NUMBER: _builtins.int
+    IS_WATCHING_FIELD_NUMBER: _builtins.int
+    KEEPS_RESULTS_FIELD_NUMBER: _builtins.int
+    location: _builtins.str
+    """What was scanned."""
+    library: Global___LibraryKind.ValueType
+    output_dir: _builtins.str
+    """An absolute folder on the machine of the library service."""
+    is_crates_only: _builtins.bool
+    """No tracks but those of the crates."""
+    engine: _builtins.str
+    """"auto" or the name of an engine."""
+    model: _builtins.str
+    """A model of the engine; empty: the engine's best one that is installed."""
+    sum_to_mix: _builtins.bool
+    """true if unset."""
+    force: _builtins.bool
+    """Separate again even if results are known."""
+    file_format: _exporter_pb2.FileFormat.ValueType
+    sample_format: _exporter_pb2.SampleFormat.ValueType
+    layout: Global___BatchLayout.ValueType
+    is_watching: _builtins.bool
+    """Goes on for ever with tracks that come or change."""
+    keeps_results: _builtins.bool
+    """What is separated for the batch stays in the object store when its files have been delivered."""
+    @_builtins.property
+    def crates(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Crates that come first."""
+
+    @_builtins.property
+    def stems(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Empty: all stored ones."""
+
+    def __init__(
+        self,
+        *,
+        location: _builtins.str = ...,
+        library: Global___LibraryKind.ValueType = ...,
+        output_dir: _builtins.str = ...,
+        crates: _abc.Iterable[_builtins.str] | None = ...,
+        is_crates_only: _builtins.bool = ...,
+        engine: _builtins.str = ...,
+        model: _builtins.str = ...,
+        sum_to_mix: _builtins.bool | None = ...,
+        force: _builtins.bool = ...,
+        file_format: _exporter_pb2.FileFormat.ValueType = ...,
+        sample_format: _exporter_pb2.SampleFormat.ValueType = ...,
+        stems: _abc.Iterable[_builtins.str] | None = ...,
+        layout: Global___BatchLayout.ValueType = ...,
+        is_watching: _builtins.bool = ...,
+        keeps_results: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_sum_to_mix", b"_sum_to_mix", "sum_to_mix", b"sum_to_mix"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_sum_to_mix", b"_sum_to_mix", "crates", b"crates", "engine", b"engine", "file_format", b"file_format", "force", b"force", "is_crates_only", b"is_crates_only", "is_watching", b"is_watching", "keeps_results", b"keeps_results", "layout", b"layout", "library", b"library", "location", b"location", "model", b"model", "output_dir", b"output_dir", "sample_format", b"sample_format", "stems", b"stems", "sum_to_mix", b"sum_to_mix"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__sum_to_mix: _TypeAlias = _typing.Literal["sum_to_mix"]  # noqa: Y015
+    _WhichOneofArgType__sum_to_mix: _TypeAlias = _typing.Literal["_sum_to_mix", b"_sum_to_mix"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__sum_to_mix) -> _WhichOneofReturnType__sum_to_mix | None: ...
+
+Global___BatchSpec: _TypeAlias = BatchSpec  # noqa: Y015
+
+@_typing.final
+class DiskNeed(_message.Message):
+    """The most that one use takes of a volume."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USE_FIELD_NUMBER: _builtins.int
+    PEAK_BYTES_FIELD_NUMBER: _builtins.int
+    use: _builtins.str
+    peak_bytes: _builtins.int
+    def __init__(
+        self,
+        *,
+        use: _builtins.str = ...,
+        peak_bytes: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["peak_bytes", b"peak_bytes", "use", b"use"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DiskNeed: _TypeAlias = DiskNeed  # noqa: Y015
+
+@_typing.final
+class VolumePlan(_message.Message):
+    """What a run takes of a volume, named by a folder on it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FOLDER_FIELD_NUMBER: _builtins.int
+    NEEDS_FIELD_NUMBER: _builtins.int
+    FREE_BYTES_FIELD_NUMBER: _builtins.int
+    folder: _builtins.str
+    free_bytes: _builtins.int
+    """Unset where nobody can tell."""
+    @_builtins.property
+    def needs(self) -> _containers.RepeatedCompositeFieldContainer[Global___DiskNeed]: ...
+    def __init__(
+        self,
+        *,
+        folder: _builtins.str = ...,
+        needs: _abc.Iterable[Global___DiskNeed] | None = ...,
+        free_bytes: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_free_bytes", b"_free_bytes", "free_bytes", b"free_bytes"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_free_bytes", b"_free_bytes", "folder", b"folder", "free_bytes", b"free_bytes", "needs", b"needs"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__free_bytes: _TypeAlias = _typing.Literal["free_bytes"]  # noqa: Y015
+    _WhichOneofArgType__free_bytes: _TypeAlias = _typing.Literal["_free_bytes", b"_free_bytes"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__free_bytes) -> _WhichOneofReturnType__free_bytes | None: ...
+
+Global___VolumePlan: _TypeAlias = VolumePlan  # noqa: Y015
+
+@_typing.final
+class BatchPlan(_message.Message):
+    """What a run would do."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRACK_COUNT_FIELD_NUMBER: _builtins.int
+    SKIPPED_COUNT_FIELD_NUMBER: _builtins.int
+    AUDIO_S_FIELD_NUMBER: _builtins.int
+    WORK_S_FIELD_NUMBER: _builtins.int
+    CLOUD_MINUTES_FIELD_NUMBER: _builtins.int
+    VOLUMES_FIELD_NUMBER: _builtins.int
+    OBSTACLES_FIELD_NUMBER: _builtins.int
+    track_count: _builtins.int
+    """Tracks that will be worked on."""
+    skipped_count: _builtins.int
+    """Tracks whose files are there already."""
+    audio_s: _builtins.float
+    """Playing time of the tracks that will be worked on."""
+    work_s: _builtins.float
+    """Unset before this machine has measured the engine."""
+    cloud_minutes: _builtins.float
+    """The most that could be charged."""
+    @_builtins.property
+    def volumes(self) -> _containers.RepeatedCompositeFieldContainer[Global___VolumePlan]: ...
+    @_builtins.property
+    def obstacles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Why the run cannot start; none if it can."""
+
+    def __init__(
+        self,
+        *,
+        track_count: _builtins.int = ...,
+        skipped_count: _builtins.int = ...,
+        audio_s: _builtins.float = ...,
+        work_s: _builtins.float | None = ...,
+        cloud_minutes: _builtins.float = ...,
+        volumes: _abc.Iterable[Global___VolumePlan] | None = ...,
+        obstacles: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_work_s", b"_work_s", "work_s", b"work_s"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_work_s", b"_work_s", "audio_s", b"audio_s", "cloud_minutes", b"cloud_minutes", "obstacles", b"obstacles", "skipped_count", b"skipped_count", "track_count", b"track_count", "volumes", b"volumes", "work_s", b"work_s"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__work_s: _TypeAlias = _typing.Literal["work_s"]  # noqa: Y015
+    _WhichOneofArgType__work_s: _TypeAlias = _typing.Literal["_work_s", b"_work_s"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__work_s) -> _WhichOneofReturnType__work_s | None: ...
+
+Global___BatchPlan: _TypeAlias = BatchPlan  # noqa: Y015
+
+@_typing.final
+class PlanBatchRequest(_message.Message):
+    """What to plan."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SPEC_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def spec(self) -> Global___BatchSpec: ...
+    def __init__(
+        self,
+        *,
+        spec: Global___BatchSpec | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["spec", b"spec"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["spec", b"spec"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PlanBatchRequest: _TypeAlias = PlanBatchRequest  # noqa: Y015
+
+@_typing.final
+class PlanBatchResponse(_message.Message):
+    """The plan."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PLAN_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def plan(self) -> Global___BatchPlan: ...
+    def __init__(
+        self,
+        *,
+        plan: Global___BatchPlan | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["plan", b"plan"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["plan", b"plan"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PlanBatchResponse: _TypeAlias = PlanBatchResponse  # noqa: Y015
+
+@_typing.final
+class BatchItem(_message.Message):
+    """A track of a batch."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class FileSizesBytesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    PLACE_FIELD_NUMBER: _builtins.int
+    PATH_FIELD_NUMBER: _builtins.int
+    REASONS_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    ATTEMPT_FIELD_NUMBER: _builtins.int
+    SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    AUDIO_S_FIELD_NUMBER: _builtins.int
+    JOB_ID_FIELD_NUMBER: _builtins.int
+    ENGINE_ID_FIELD_NUMBER: _builtins.int
+    FOLDER_FIELD_NUMBER: _builtins.int
+    FILE_SIZES_BYTES_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    REMEDY_FIELD_NUMBER: _builtins.int
+    WORK_S_FIELD_NUMBER: _builtins.int
+    place: _builtins.int
+    """In the order of work, from 1."""
+    path: _builtins.str
+    state: Global___ItemState.ValueType
+    attempt: _builtins.int
+    size_bytes: _builtins.int
+    audio_s: _builtins.float
+    job_id: _builtins.str
+    engine_id: _builtins.str
+    folder: _builtins.str
+    """Of its files, when DONE or SKIPPED."""
+    remedy: _builtins.str
+    """What the file's owner can do, when FAILED."""
+    work_s: _builtins.float
+    """From the submission to the files."""
+    @_builtins.property
+    def reasons(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Why it has this place."""
+
+    @_builtins.property
+    def file_sizes_bytes(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]: ...
+    @_builtins.property
+    def error(self) -> _router_pb2.JobError:
+        """Set when FAILED."""
+
+    def __init__(
+        self,
+        *,
+        place: _builtins.int = ...,
+        path: _builtins.str = ...,
+        reasons: _abc.Iterable[_builtins.str] | None = ...,
+        state: Global___ItemState.ValueType = ...,
+        attempt: _builtins.int = ...,
+        size_bytes: _builtins.int = ...,
+        audio_s: _builtins.float = ...,
+        job_id: _builtins.str = ...,
+        engine_id: _builtins.str = ...,
+        folder: _builtins.str = ...,
+        file_sizes_bytes: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        error: _router_pb2.JobError | None = ...,
+        remedy: _builtins.str = ...,
+        work_s: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "audio_s", b"audio_s", "engine_id", b"engine_id", "error", b"error", "file_sizes_bytes", b"file_sizes_bytes", "folder", b"folder", "job_id", b"job_id", "path", b"path", "place", b"place", "reasons", b"reasons", "remedy", b"remedy", "size_bytes", b"size_bytes", "state", b"state", "work_s", b"work_s"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchItem: _TypeAlias = BatchItem  # noqa: Y015
+
+@_typing.final
+class BatchCounts(_message.Message):
+    """Tracks of a batch by state; `active` are SENT or SEPARATED."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WAITING_FIELD_NUMBER: _builtins.int
+    ACTIVE_FIELD_NUMBER: _builtins.int
+    DONE_FIELD_NUMBER: _builtins.int
+    SKIPPED_FIELD_NUMBER: _builtins.int
+    FAILED_FIELD_NUMBER: _builtins.int
+    CANCELLED_FIELD_NUMBER: _builtins.int
+    waiting: _builtins.int
+    active: _builtins.int
+    done: _builtins.int
+    skipped: _builtins.int
+    failed: _builtins.int
+    cancelled: _builtins.int
+    def __init__(
+        self,
+        *,
+        waiting: _builtins.int = ...,
+        active: _builtins.int = ...,
+        done: _builtins.int = ...,
+        skipped: _builtins.int = ...,
+        failed: _builtins.int = ...,
+        cancelled: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["active", b"active", "cancelled", b"cancelled", "done", b"done", "failed", b"failed", "skipped", b"skipped", "waiting", b"waiting"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchCounts: _TypeAlias = BatchCounts  # noqa: Y015
+
+@_typing.final
+class Batch(_message.Message):
+    """A batch, as the library has it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BATCH_ID_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    SPEC_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    COUNTS_FIELD_NUMBER: _builtins.int
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
+    TRACKS_PER_HOUR_FIELD_NUMBER: _builtins.int
+    REMAINING_S_FIELD_NUMBER: _builtins.int
+    HINDRANCE_FIELD_NUMBER: _builtins.int
+    batch_id: _builtins.str
+    request_id: _builtins.str
+    state: Global___BatchState.ValueType
+    sequence: _builtins.int
+    """Grows with each change."""
+    tracks_per_hour: _builtins.float
+    """Measured since the batch last began to run; unset before there is enough to tell."""
+    remaining_s: _builtins.float
+    hindrance: _builtins.str
+    """What it waits for, if nothing moves."""
+    @_builtins.property
+    def spec(self) -> Global___BatchSpec: ...
+    @_builtins.property
+    def counts(self) -> Global___BatchCounts: ...
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        batch_id: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        spec: Global___BatchSpec | None = ...,
+        state: Global___BatchState.ValueType = ...,
+        counts: Global___BatchCounts | None = ...,
+        sequence: _builtins.int = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
+        tracks_per_hour: _builtins.float | None = ...,
+        remaining_s: _builtins.float | None = ...,
+        hindrance: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_remaining_s", b"_remaining_s", "_tracks_per_hour", b"_tracks_per_hour", "counts", b"counts", "create_time", b"create_time", "end_time", b"end_time", "remaining_s", b"remaining_s", "spec", b"spec", "tracks_per_hour", b"tracks_per_hour"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_remaining_s", b"_remaining_s", "_tracks_per_hour", b"_tracks_per_hour", "batch_id", b"batch_id", "counts", b"counts", "create_time", b"create_time", "end_time", b"end_time", "hindrance", b"hindrance", "remaining_s", b"remaining_s", "request_id", b"request_id", "sequence", b"sequence", "spec", b"spec", "state", b"state", "tracks_per_hour", b"tracks_per_hour"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__remaining_s: _TypeAlias = _typing.Literal["remaining_s"]  # noqa: Y015
+    _WhichOneofArgType__remaining_s: _TypeAlias = _typing.Literal["_remaining_s", b"_remaining_s"]  # noqa: Y015
+    _WhichOneofReturnType__tracks_per_hour: _TypeAlias = _typing.Literal["tracks_per_hour"]  # noqa: Y015
+    _WhichOneofArgType__tracks_per_hour: _TypeAlias = _typing.Literal["_tracks_per_hour", b"_tracks_per_hour"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__remaining_s) -> _WhichOneofReturnType__remaining_s | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__tracks_per_hour) -> _WhichOneofReturnType__tracks_per_hour | None: ...
+
+Global___Batch: _TypeAlias = Batch  # noqa: Y015
+
+@_typing.final
+class StartBatchRequest(_message.Message):
+    """Begins a batch."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    SPEC_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Chosen by the client, 1 to 64 of [A-Za-z0-9._-]: the same id with the same spec gives the same batch."""
+    @_builtins.property
+    def spec(self) -> Global___BatchSpec: ...
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        spec: Global___BatchSpec | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["spec", b"spec"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["request_id", b"request_id", "spec", b"spec"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StartBatchRequest: _TypeAlias = StartBatchRequest  # noqa: Y015
+
+@_typing.final
+class StartBatchResponse(_message.Message):
+    """The batch."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BATCH_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def batch(self) -> Global___Batch: ...
+    def __init__(
+        self,
+        *,
+        batch: Global___Batch | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StartBatchResponse: _TypeAlias = StartBatchResponse  # noqa: Y015
+
+@_typing.final
+class GetBatchRequest(_message.Message):
+    """Names a batch."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BATCH_ID_FIELD_NUMBER: _builtins.int
+    batch_id: _builtins.str
+    def __init__(
+        self,
+        *,
+        batch_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_id", b"batch_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetBatchRequest: _TypeAlias = GetBatchRequest  # noqa: Y015
+
+@_typing.final
+class GetBatchResponse(_message.Message):
+    """The batch."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BATCH_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def batch(self) -> Global___Batch: ...
+    def __init__(
+        self,
+        *,
+        batch: Global___Batch | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetBatchResponse: _TypeAlias = GetBatchResponse  # noqa: Y015
+
+@_typing.final
+class WatchBatchRequest(_message.Message):
+    """Names a batch and what was seen of it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BATCH_ID_FIELD_NUMBER: _builtins.int
+    AFTER_SEQUENCE_FIELD_NUMBER: _builtins.int
+    batch_id: _builtins.str
+    after_sequence: _builtins.int
+    """Only changes after this sequence; 0: begin with the batch as it stands."""
+    def __init__(
+        self,
+        *,
+        batch_id: _builtins.str = ...,
+        after_sequence: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_sequence", b"after_sequence", "batch_id", b"batch_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchBatchRequest: _TypeAlias = WatchBatchRequest  # noqa: Y015
+
+@_typing.final
+class WatchBatchResponse(_message.Message):
+    """A changed batch. A message that repeats the last sequence is a heartbeat."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BATCH_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def batch(self) -> Global___Batch: ...
+    def __init__(
+        self,
+        *,
+        batch: Global___Batch | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchBatchResponse: _TypeAlias = WatchBatchResponse  # noqa: Y015
+
+@_typing.final
+class ListBatchesRequest(_message.Message):
+    """A page of batches."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """1 to 500; 50 if 0."""
+    page_token: _builtins.str
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListBatchesRequest: _TypeAlias = ListBatchesRequest  # noqa: Y015
+
+@_typing.final
+class ListBatchesResponse(_message.Message):
+    """Batches, newest first; an empty token ends the listing."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BATCHES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    @_builtins.property
+    def batches(self) -> _containers.RepeatedCompositeFieldContainer[Global___Batch]: ...
+    def __init__(
+        self,
+        *,
+        batches: _abc.Iterable[Global___Batch] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batches", b"batches", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListBatchesResponse: _TypeAlias = ListBatchesResponse  # noqa: Y015
+
+@_typing.final
+class ListBatchItemsRequest(_message.Message):
+    """A page of a batch's tracks."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BATCH_ID_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    STATES_FIELD_NUMBER: _builtins.int
+    batch_id: _builtins.str
+    page_size: _builtins.int
+    """1 to 1000; 100 if 0."""
+    page_token: _builtins.str
+    @_builtins.property
+    def states(self) -> _containers.RepeatedScalarFieldContainer[Global___ItemState.ValueType]:
+        """Only tracks in these states; empty: all."""
+
+    def __init__(
+        self,
+        *,
+        batch_id: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        states: _abc.Iterable[Global___ItemState.ValueType] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_id", b"batch_id", "page_size", b"page_size", "page_token", b"page_token", "states", b"states"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListBatchItemsRequest: _TypeAlias = ListBatchItemsRequest  # noqa: Y015
+
+@_typing.final
+class ListBatchItemsResponse(_message.Message):
+    """Tracks in the order of work; an empty token ends the listing."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ITEMS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    @_builtins.property
+    def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___BatchItem]: ...
+    def __init__(
+        self,
+        *,
+        items: _abc.Iterable[Global___BatchItem] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["items", b"items", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListBatchItemsResponse: _TypeAlias = ListBatchItemsResponse  # noqa: Y015
+
+@_typing.final
+class PauseBatchRequest(_message.Message):
+    """Names a batch."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BATCH_ID_FIELD_NUMBER: _builtins.int
+    batch_id: _builtins.str
+    def __init__(
+        self,
+        *,
+        batch_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_id", b"batch_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PauseBatchRequest: _TypeAlias = PauseBatchRequest  # noqa: Y015
+
+@_typing.final
+class PauseBatchResponse(_message.Message):
+    """The batch after the request."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BATCH_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def batch(self) -> Global___Batch: ...
+    def __init__(
+        self,
+        *,
+        batch: Global___Batch | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PauseBatchResponse: _TypeAlias = PauseBatchResponse  # noqa: Y015
+
+@_typing.final
+class ResumeBatchRequest(_message.Message):
+    """Names a batch."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BATCH_ID_FIELD_NUMBER: _builtins.int
+    batch_id: _builtins.str
+    def __init__(
+        self,
+        *,
+        batch_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_id", b"batch_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResumeBatchRequest: _TypeAlias = ResumeBatchRequest  # noqa: Y015
+
+@_typing.final
+class ResumeBatchResponse(_message.Message):
+    """The batch after the request."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BATCH_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def batch(self) -> Global___Batch: ...
+    def __init__(
+        self,
+        *,
+        batch: Global___Batch | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResumeBatchResponse: _TypeAlias = ResumeBatchResponse  # noqa: Y015
+
+@_typing.final
+class RetryBatchRequest(_message.Message):
+    """Names a batch."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BATCH_ID_FIELD_NUMBER: _builtins.int
+    batch_id: _builtins.str
+    def __init__(
+        self,
+        *,
+        batch_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_id", b"batch_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetryBatchRequest: _TypeAlias = RetryBatchRequest  # noqa: Y015
+
+@_typing.final
+class RetryBatchResponse(_message.Message):
+    """The batch after the request."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BATCH_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def batch(self) -> Global___Batch: ...
+    def __init__(
+        self,
+        *,
+        batch: Global___Batch | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetryBatchResponse: _TypeAlias = RetryBatchResponse  # noqa: Y015
+
+@_typing.final
+class CancelBatchRequest(_message.Message):
+    """Names a batch."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BATCH_ID_FIELD_NUMBER: _builtins.int
+    batch_id: _builtins.str
+    def __init__(
+        self,
+        *,
+        batch_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_id", b"batch_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelBatchRequest: _TypeAlias = CancelBatchRequest  # noqa: Y015
+
+@_typing.final
+class CancelBatchResponse(_message.Message):
+    """The batch after the request."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BATCH_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def batch(self) -> Global___Batch: ...
+    def __init__(
+        self,
+        *,
+        batch: Global___Batch | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelBatchResponse: _TypeAlias = CancelBatchResponse  # noqa: Y015

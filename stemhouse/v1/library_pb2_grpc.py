@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class LibraryServiceStub:
-    """Scanning and listing. Paths are paths on the machine of the library service.
+    """Scanning, listing, and working through a library. Paths are paths on the machine of the library service.
     """
 
     def __init__(self, channel):
@@ -45,21 +45,153 @@ class LibraryServiceStub:
                 request_serializer=stemhouse_dot_v1_dot_library__pb2.ListTracksRequest.SerializeToString,
                 response_deserializer=stemhouse_dot_v1_dot_library__pb2.ListTracksResponse.FromString,
                 _registered_method=True)
+        self.ListCrates = channel.unary_unary(
+                '/stemhouse.v1.LibraryService/ListCrates',
+                request_serializer=stemhouse_dot_v1_dot_library__pb2.ListCratesRequest.SerializeToString,
+                response_deserializer=stemhouse_dot_v1_dot_library__pb2.ListCratesResponse.FromString,
+                _registered_method=True)
+        self.PlanBatch = channel.unary_unary(
+                '/stemhouse.v1.LibraryService/PlanBatch',
+                request_serializer=stemhouse_dot_v1_dot_library__pb2.PlanBatchRequest.SerializeToString,
+                response_deserializer=stemhouse_dot_v1_dot_library__pb2.PlanBatchResponse.FromString,
+                _registered_method=True)
+        self.StartBatch = channel.unary_unary(
+                '/stemhouse.v1.LibraryService/StartBatch',
+                request_serializer=stemhouse_dot_v1_dot_library__pb2.StartBatchRequest.SerializeToString,
+                response_deserializer=stemhouse_dot_v1_dot_library__pb2.StartBatchResponse.FromString,
+                _registered_method=True)
+        self.GetBatch = channel.unary_unary(
+                '/stemhouse.v1.LibraryService/GetBatch',
+                request_serializer=stemhouse_dot_v1_dot_library__pb2.GetBatchRequest.SerializeToString,
+                response_deserializer=stemhouse_dot_v1_dot_library__pb2.GetBatchResponse.FromString,
+                _registered_method=True)
+        self.WatchBatch = channel.unary_stream(
+                '/stemhouse.v1.LibraryService/WatchBatch',
+                request_serializer=stemhouse_dot_v1_dot_library__pb2.WatchBatchRequest.SerializeToString,
+                response_deserializer=stemhouse_dot_v1_dot_library__pb2.WatchBatchResponse.FromString,
+                _registered_method=True)
+        self.ListBatches = channel.unary_unary(
+                '/stemhouse.v1.LibraryService/ListBatches',
+                request_serializer=stemhouse_dot_v1_dot_library__pb2.ListBatchesRequest.SerializeToString,
+                response_deserializer=stemhouse_dot_v1_dot_library__pb2.ListBatchesResponse.FromString,
+                _registered_method=True)
+        self.ListBatchItems = channel.unary_unary(
+                '/stemhouse.v1.LibraryService/ListBatchItems',
+                request_serializer=stemhouse_dot_v1_dot_library__pb2.ListBatchItemsRequest.SerializeToString,
+                response_deserializer=stemhouse_dot_v1_dot_library__pb2.ListBatchItemsResponse.FromString,
+                _registered_method=True)
+        self.PauseBatch = channel.unary_unary(
+                '/stemhouse.v1.LibraryService/PauseBatch',
+                request_serializer=stemhouse_dot_v1_dot_library__pb2.PauseBatchRequest.SerializeToString,
+                response_deserializer=stemhouse_dot_v1_dot_library__pb2.PauseBatchResponse.FromString,
+                _registered_method=True)
+        self.ResumeBatch = channel.unary_unary(
+                '/stemhouse.v1.LibraryService/ResumeBatch',
+                request_serializer=stemhouse_dot_v1_dot_library__pb2.ResumeBatchRequest.SerializeToString,
+                response_deserializer=stemhouse_dot_v1_dot_library__pb2.ResumeBatchResponse.FromString,
+                _registered_method=True)
+        self.RetryBatch = channel.unary_unary(
+                '/stemhouse.v1.LibraryService/RetryBatch',
+                request_serializer=stemhouse_dot_v1_dot_library__pb2.RetryBatchRequest.SerializeToString,
+                response_deserializer=stemhouse_dot_v1_dot_library__pb2.RetryBatchResponse.FromString,
+                _registered_method=True)
+        self.CancelBatch = channel.unary_unary(
+                '/stemhouse.v1.LibraryService/CancelBatch',
+                request_serializer=stemhouse_dot_v1_dot_library__pb2.CancelBatchRequest.SerializeToString,
+                response_deserializer=stemhouse_dot_v1_dot_library__pb2.CancelBatchResponse.FromString,
+                _registered_method=True)
 
 
 class LibraryServiceServicer:
-    """Scanning and listing. Paths are paths on the machine of the library service.
+    """Scanning, listing, and working through a library. Paths are paths on the machine of the library service.
     """
 
     def ScanLibrary(self, request, context):
-        """Reads a folder's audio files and their tags into the catalogue.
+        """Reads audio files, their tags, and the crates of DJ programs into the catalogue.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListTracks(self, request, context):
-        """Tracks of the catalogue, ordered by path.
+        """Tracks of the catalogue, by path or in the order in which a batch would take them.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListCrates(self, request, context):
+        """Crates and playlists of the catalogue, by library and name.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PlanBatch(self, request, context):
+        """What a batch would do and take; starts nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StartBatch(self, request, context):
+        """Begins to work through the tracks of a location. Idempotent by request_id.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetBatch(self, request, context):
+        """A batch as it stands.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchBatch(self, request, context):
+        """A snapshot at once and then at each change, until the batch is final. Resume with the last sequence seen.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListBatches(self, request, context):
+        """Batches, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListBatchItems(self, request, context):
+        """The tracks of a batch in the order of work.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PauseBatch(self, request, context):
+        """Begins nothing new; what is being separated is finished and delivered.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResumeBatch(self, request, context):
+        """Goes on with a paused batch.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RetryBatch(self, request, context):
+        """Tries the failed and cancelled tracks of a batch again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelBatch(self, request, context):
+        """Stops a batch and its jobs; files that have been delivered stay.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -78,6 +210,61 @@ def add_LibraryServiceServicer_to_server(servicer, server):
                     request_deserializer=stemhouse_dot_v1_dot_library__pb2.ListTracksRequest.FromString,
                     response_serializer=stemhouse_dot_v1_dot_library__pb2.ListTracksResponse.SerializeToString,
             ),
+            'ListCrates': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListCrates,
+                    request_deserializer=stemhouse_dot_v1_dot_library__pb2.ListCratesRequest.FromString,
+                    response_serializer=stemhouse_dot_v1_dot_library__pb2.ListCratesResponse.SerializeToString,
+            ),
+            'PlanBatch': grpc.unary_unary_rpc_method_handler(
+                    servicer.PlanBatch,
+                    request_deserializer=stemhouse_dot_v1_dot_library__pb2.PlanBatchRequest.FromString,
+                    response_serializer=stemhouse_dot_v1_dot_library__pb2.PlanBatchResponse.SerializeToString,
+            ),
+            'StartBatch': grpc.unary_unary_rpc_method_handler(
+                    servicer.StartBatch,
+                    request_deserializer=stemhouse_dot_v1_dot_library__pb2.StartBatchRequest.FromString,
+                    response_serializer=stemhouse_dot_v1_dot_library__pb2.StartBatchResponse.SerializeToString,
+            ),
+            'GetBatch': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetBatch,
+                    request_deserializer=stemhouse_dot_v1_dot_library__pb2.GetBatchRequest.FromString,
+                    response_serializer=stemhouse_dot_v1_dot_library__pb2.GetBatchResponse.SerializeToString,
+            ),
+            'WatchBatch': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchBatch,
+                    request_deserializer=stemhouse_dot_v1_dot_library__pb2.WatchBatchRequest.FromString,
+                    response_serializer=stemhouse_dot_v1_dot_library__pb2.WatchBatchResponse.SerializeToString,
+            ),
+            'ListBatches': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListBatches,
+                    request_deserializer=stemhouse_dot_v1_dot_library__pb2.ListBatchesRequest.FromString,
+                    response_serializer=stemhouse_dot_v1_dot_library__pb2.ListBatchesResponse.SerializeToString,
+            ),
+            'ListBatchItems': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListBatchItems,
+                    request_deserializer=stemhouse_dot_v1_dot_library__pb2.ListBatchItemsRequest.FromString,
+                    response_serializer=stemhouse_dot_v1_dot_library__pb2.ListBatchItemsResponse.SerializeToString,
+            ),
+            'PauseBatch': grpc.unary_unary_rpc_method_handler(
+                    servicer.PauseBatch,
+                    request_deserializer=stemhouse_dot_v1_dot_library__pb2.PauseBatchRequest.FromString,
+                    response_serializer=stemhouse_dot_v1_dot_library__pb2.PauseBatchResponse.SerializeToString,
+            ),
+            'ResumeBatch': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResumeBatch,
+                    request_deserializer=stemhouse_dot_v1_dot_library__pb2.ResumeBatchRequest.FromString,
+                    response_serializer=stemhouse_dot_v1_dot_library__pb2.ResumeBatchResponse.SerializeToString,
+            ),
+            'RetryBatch': grpc.unary_unary_rpc_method_handler(
+                    servicer.RetryBatch,
+                    request_deserializer=stemhouse_dot_v1_dot_library__pb2.RetryBatchRequest.FromString,
+                    response_serializer=stemhouse_dot_v1_dot_library__pb2.RetryBatchResponse.SerializeToString,
+            ),
+            'CancelBatch': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelBatch,
+                    request_deserializer=stemhouse_dot_v1_dot_library__pb2.CancelBatchRequest.FromString,
+                    response_serializer=stemhouse_dot_v1_dot_library__pb2.CancelBatchResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'stemhouse.v1.LibraryService', rpc_method_handlers)
@@ -87,7 +274,7 @@ def add_LibraryServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class LibraryService:
-    """Scanning and listing. Paths are paths on the machine of the library service.
+    """Scanning, listing, and working through a library. Paths are paths on the machine of the library service.
     """
 
     @staticmethod
@@ -134,6 +321,303 @@ class LibraryService:
             '/stemhouse.v1.LibraryService/ListTracks',
             stemhouse_dot_v1_dot_library__pb2.ListTracksRequest.SerializeToString,
             stemhouse_dot_v1_dot_library__pb2.ListTracksResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListCrates(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stemhouse.v1.LibraryService/ListCrates',
+            stemhouse_dot_v1_dot_library__pb2.ListCratesRequest.SerializeToString,
+            stemhouse_dot_v1_dot_library__pb2.ListCratesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PlanBatch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stemhouse.v1.LibraryService/PlanBatch',
+            stemhouse_dot_v1_dot_library__pb2.PlanBatchRequest.SerializeToString,
+            stemhouse_dot_v1_dot_library__pb2.PlanBatchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StartBatch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stemhouse.v1.LibraryService/StartBatch',
+            stemhouse_dot_v1_dot_library__pb2.StartBatchRequest.SerializeToString,
+            stemhouse_dot_v1_dot_library__pb2.StartBatchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetBatch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stemhouse.v1.LibraryService/GetBatch',
+            stemhouse_dot_v1_dot_library__pb2.GetBatchRequest.SerializeToString,
+            stemhouse_dot_v1_dot_library__pb2.GetBatchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchBatch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/stemhouse.v1.LibraryService/WatchBatch',
+            stemhouse_dot_v1_dot_library__pb2.WatchBatchRequest.SerializeToString,
+            stemhouse_dot_v1_dot_library__pb2.WatchBatchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListBatches(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stemhouse.v1.LibraryService/ListBatches',
+            stemhouse_dot_v1_dot_library__pb2.ListBatchesRequest.SerializeToString,
+            stemhouse_dot_v1_dot_library__pb2.ListBatchesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListBatchItems(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stemhouse.v1.LibraryService/ListBatchItems',
+            stemhouse_dot_v1_dot_library__pb2.ListBatchItemsRequest.SerializeToString,
+            stemhouse_dot_v1_dot_library__pb2.ListBatchItemsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PauseBatch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stemhouse.v1.LibraryService/PauseBatch',
+            stemhouse_dot_v1_dot_library__pb2.PauseBatchRequest.SerializeToString,
+            stemhouse_dot_v1_dot_library__pb2.PauseBatchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResumeBatch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stemhouse.v1.LibraryService/ResumeBatch',
+            stemhouse_dot_v1_dot_library__pb2.ResumeBatchRequest.SerializeToString,
+            stemhouse_dot_v1_dot_library__pb2.ResumeBatchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RetryBatch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stemhouse.v1.LibraryService/RetryBatch',
+            stemhouse_dot_v1_dot_library__pb2.RetryBatchRequest.SerializeToString,
+            stemhouse_dot_v1_dot_library__pb2.RetryBatchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelBatch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stemhouse.v1.LibraryService/CancelBatch',
+            stemhouse_dot_v1_dot_library__pb2.CancelBatchRequest.SerializeToString,
+            stemhouse_dot_v1_dot_library__pb2.CancelBatchResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -27,29 +27,73 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class LibraryServiceStub:
-    """Scanning and listing. Paths are paths on the machine of the library service."""
+    """Scanning, listing, and working through a library. Paths are paths on the machine of the library service."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> LibraryServiceAsyncStub: ...
     ScanLibrary: _grpc.UnaryStreamMultiCallable[_library_pb2.ScanLibraryRequest, _library_pb2.ScanLibraryResponse]
-    """Reads a folder's audio files and their tags into the catalogue."""
+    """Reads audio files, their tags, and the crates of DJ programs into the catalogue."""
     ListTracks: _grpc.UnaryUnaryMultiCallable[_library_pb2.ListTracksRequest, _library_pb2.ListTracksResponse]
-    """Tracks of the catalogue, ordered by path."""
+    """Tracks of the catalogue, by path or in the order in which a batch would take them."""
+    ListCrates: _grpc.UnaryUnaryMultiCallable[_library_pb2.ListCratesRequest, _library_pb2.ListCratesResponse]
+    """Crates and playlists of the catalogue, by library and name."""
+    PlanBatch: _grpc.UnaryUnaryMultiCallable[_library_pb2.PlanBatchRequest, _library_pb2.PlanBatchResponse]
+    """What a batch would do and take; starts nothing."""
+    StartBatch: _grpc.UnaryUnaryMultiCallable[_library_pb2.StartBatchRequest, _library_pb2.StartBatchResponse]
+    """Begins to work through the tracks of a location. Idempotent by request_id."""
+    GetBatch: _grpc.UnaryUnaryMultiCallable[_library_pb2.GetBatchRequest, _library_pb2.GetBatchResponse]
+    """A batch as it stands."""
+    WatchBatch: _grpc.UnaryStreamMultiCallable[_library_pb2.WatchBatchRequest, _library_pb2.WatchBatchResponse]
+    """A snapshot at once and then at each change, until the batch is final. Resume with the last sequence seen."""
+    ListBatches: _grpc.UnaryUnaryMultiCallable[_library_pb2.ListBatchesRequest, _library_pb2.ListBatchesResponse]
+    """Batches, newest first."""
+    ListBatchItems: _grpc.UnaryUnaryMultiCallable[_library_pb2.ListBatchItemsRequest, _library_pb2.ListBatchItemsResponse]
+    """The tracks of a batch in the order of work."""
+    PauseBatch: _grpc.UnaryUnaryMultiCallable[_library_pb2.PauseBatchRequest, _library_pb2.PauseBatchResponse]
+    """Begins nothing new; what is being separated is finished and delivered."""
+    ResumeBatch: _grpc.UnaryUnaryMultiCallable[_library_pb2.ResumeBatchRequest, _library_pb2.ResumeBatchResponse]
+    """Goes on with a paused batch."""
+    RetryBatch: _grpc.UnaryUnaryMultiCallable[_library_pb2.RetryBatchRequest, _library_pb2.RetryBatchResponse]
+    """Tries the failed and cancelled tracks of a batch again."""
+    CancelBatch: _grpc.UnaryUnaryMultiCallable[_library_pb2.CancelBatchRequest, _library_pb2.CancelBatchResponse]
+    """Stops a batch and its jobs; files that have been delivered stay."""
 
 @_typing.type_check_only
 class LibraryServiceAsyncStub(LibraryServiceStub):
-    """Scanning and listing. Paths are paths on the machine of the library service."""
+    """Scanning, listing, and working through a library. Paths are paths on the machine of the library service."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ScanLibrary: _aio.UnaryStreamMultiCallable[_library_pb2.ScanLibraryRequest, _library_pb2.ScanLibraryResponse]  # type: ignore[assignment]
-    """Reads a folder's audio files and their tags into the catalogue."""
+    """Reads audio files, their tags, and the crates of DJ programs into the catalogue."""
     ListTracks: _aio.UnaryUnaryMultiCallable[_library_pb2.ListTracksRequest, _library_pb2.ListTracksResponse]  # type: ignore[assignment]
-    """Tracks of the catalogue, ordered by path."""
+    """Tracks of the catalogue, by path or in the order in which a batch would take them."""
+    ListCrates: _aio.UnaryUnaryMultiCallable[_library_pb2.ListCratesRequest, _library_pb2.ListCratesResponse]  # type: ignore[assignment]
+    """Crates and playlists of the catalogue, by library and name."""
+    PlanBatch: _aio.UnaryUnaryMultiCallable[_library_pb2.PlanBatchRequest, _library_pb2.PlanBatchResponse]  # type: ignore[assignment]
+    """What a batch would do and take; starts nothing."""
+    StartBatch: _aio.UnaryUnaryMultiCallable[_library_pb2.StartBatchRequest, _library_pb2.StartBatchResponse]  # type: ignore[assignment]
+    """Begins to work through the tracks of a location. Idempotent by request_id."""
+    GetBatch: _aio.UnaryUnaryMultiCallable[_library_pb2.GetBatchRequest, _library_pb2.GetBatchResponse]  # type: ignore[assignment]
+    """A batch as it stands."""
+    WatchBatch: _aio.UnaryStreamMultiCallable[_library_pb2.WatchBatchRequest, _library_pb2.WatchBatchResponse]  # type: ignore[assignment]
+    """A snapshot at once and then at each change, until the batch is final. Resume with the last sequence seen."""
+    ListBatches: _aio.UnaryUnaryMultiCallable[_library_pb2.ListBatchesRequest, _library_pb2.ListBatchesResponse]  # type: ignore[assignment]
+    """Batches, newest first."""
+    ListBatchItems: _aio.UnaryUnaryMultiCallable[_library_pb2.ListBatchItemsRequest, _library_pb2.ListBatchItemsResponse]  # type: ignore[assignment]
+    """The tracks of a batch in the order of work."""
+    PauseBatch: _aio.UnaryUnaryMultiCallable[_library_pb2.PauseBatchRequest, _library_pb2.PauseBatchResponse]  # type: ignore[assignment]
+    """Begins nothing new; what is being separated is finished and delivered."""
+    ResumeBatch: _aio.UnaryUnaryMultiCallable[_library_pb2.ResumeBatchRequest, _library_pb2.ResumeBatchResponse]  # type: ignore[assignment]
+    """Goes on with a paused batch."""
+    RetryBatch: _aio.UnaryUnaryMultiCallable[_library_pb2.RetryBatchRequest, _library_pb2.RetryBatchResponse]  # type: ignore[assignment]
+    """Tries the failed and cancelled tracks of a batch again."""
+    CancelBatch: _aio.UnaryUnaryMultiCallable[_library_pb2.CancelBatchRequest, _library_pb2.CancelBatchResponse]  # type: ignore[assignment]
+    """Stops a batch and its jobs; files that have been delivered stay."""
 
 class LibraryServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Scanning and listing. Paths are paths on the machine of the library service."""
+    """Scanning, listing, and working through a library. Paths are paths on the machine of the library service."""
 
     @_abc_1.abstractmethod
     def ScanLibrary(
@@ -57,7 +101,7 @@ class LibraryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _library_pb2.ScanLibraryRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_library_pb2.ScanLibraryResponse], _abc.AsyncIterator[_library_pb2.ScanLibraryResponse]]:
-        """Reads a folder's audio files and their tags into the catalogue."""
+        """Reads audio files, their tags, and the crates of DJ programs into the catalogue."""
 
     @_abc_1.abstractmethod
     def ListTracks(
@@ -65,6 +109,94 @@ class LibraryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _library_pb2.ListTracksRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_library_pb2.ListTracksResponse, _abc.Awaitable[_library_pb2.ListTracksResponse]]:
-        """Tracks of the catalogue, ordered by path."""
+        """Tracks of the catalogue, by path or in the order in which a batch would take them."""
+
+    @_abc_1.abstractmethod
+    def ListCrates(
+        self,
+        request: _library_pb2.ListCratesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_library_pb2.ListCratesResponse, _abc.Awaitable[_library_pb2.ListCratesResponse]]:
+        """Crates and playlists of the catalogue, by library and name."""
+
+    @_abc_1.abstractmethod
+    def PlanBatch(
+        self,
+        request: _library_pb2.PlanBatchRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_library_pb2.PlanBatchResponse, _abc.Awaitable[_library_pb2.PlanBatchResponse]]:
+        """What a batch would do and take; starts nothing."""
+
+    @_abc_1.abstractmethod
+    def StartBatch(
+        self,
+        request: _library_pb2.StartBatchRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_library_pb2.StartBatchResponse, _abc.Awaitable[_library_pb2.StartBatchResponse]]:
+        """Begins to work through the tracks of a location. Idempotent by request_id."""
+
+    @_abc_1.abstractmethod
+    def GetBatch(
+        self,
+        request: _library_pb2.GetBatchRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_library_pb2.GetBatchResponse, _abc.Awaitable[_library_pb2.GetBatchResponse]]:
+        """A batch as it stands."""
+
+    @_abc_1.abstractmethod
+    def WatchBatch(
+        self,
+        request: _library_pb2.WatchBatchRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_library_pb2.WatchBatchResponse], _abc.AsyncIterator[_library_pb2.WatchBatchResponse]]:
+        """A snapshot at once and then at each change, until the batch is final. Resume with the last sequence seen."""
+
+    @_abc_1.abstractmethod
+    def ListBatches(
+        self,
+        request: _library_pb2.ListBatchesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_library_pb2.ListBatchesResponse, _abc.Awaitable[_library_pb2.ListBatchesResponse]]:
+        """Batches, newest first."""
+
+    @_abc_1.abstractmethod
+    def ListBatchItems(
+        self,
+        request: _library_pb2.ListBatchItemsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_library_pb2.ListBatchItemsResponse, _abc.Awaitable[_library_pb2.ListBatchItemsResponse]]:
+        """The tracks of a batch in the order of work."""
+
+    @_abc_1.abstractmethod
+    def PauseBatch(
+        self,
+        request: _library_pb2.PauseBatchRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_library_pb2.PauseBatchResponse, _abc.Awaitable[_library_pb2.PauseBatchResponse]]:
+        """Begins nothing new; what is being separated is finished and delivered."""
+
+    @_abc_1.abstractmethod
+    def ResumeBatch(
+        self,
+        request: _library_pb2.ResumeBatchRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_library_pb2.ResumeBatchResponse, _abc.Awaitable[_library_pb2.ResumeBatchResponse]]:
+        """Goes on with a paused batch."""
+
+    @_abc_1.abstractmethod
+    def RetryBatch(
+        self,
+        request: _library_pb2.RetryBatchRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_library_pb2.RetryBatchResponse, _abc.Awaitable[_library_pb2.RetryBatchResponse]]:
+        """Tries the failed and cancelled tracks of a batch again."""
+
+    @_abc_1.abstractmethod
+    def CancelBatch(
+        self,
+        request: _library_pb2.CancelBatchRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_library_pb2.CancelBatchResponse, _abc.Awaitable[_library_pb2.CancelBatchResponse]]:
+        """Stops a batch and its jobs; files that have been delivered stay."""
 
 def add_LibraryServiceServicer_to_server(servicer: LibraryServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

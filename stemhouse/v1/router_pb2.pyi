@@ -22,6 +22,28 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _UploadPurpose:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _UploadPurposeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_UploadPurpose.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    UPLOAD_PURPOSE_UNSPECIFIED: _UploadPurpose.ValueType  # 0
+    """A track, or a reference of one."""
+    UPLOAD_PURPOSE_MODEL: _UploadPurpose.ValueType  # 1
+    """A file of a model, for AddModel."""
+
+class UploadPurpose(_UploadPurpose, metaclass=_UploadPurposeEnumTypeWrapper):
+    """What uploaded bytes are for. Each purpose has a place of its own, so that dropping what one has used up never takes
+    from another.
+    """
+
+UPLOAD_PURPOSE_UNSPECIFIED: UploadPurpose.ValueType  # 0
+"""A track, or a reference of one."""
+UPLOAD_PURPOSE_MODEL: UploadPurpose.ValueType  # 1
+"""A file of a model, for AddModel."""
+Global___UploadPurpose: _TypeAlias = UploadPurpose  # noqa: Y015
+
 class _JobState:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -117,23 +139,26 @@ Global___FindSourceResponse: _TypeAlias = FindSourceResponse  # noqa: Y015
 
 @_typing.final
 class UploadTrackRequest(_message.Message):
-    """First message: `file_name`. Then `chunk`s."""
+    """First message: `file_name`, and `purpose` beside it. Then `chunk`s."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     FILE_NAME_FIELD_NUMBER: _builtins.int
     CHUNK_FIELD_NUMBER: _builtins.int
+    PURPOSE_FIELD_NUMBER: _builtins.int
     file_name: _builtins.str
     chunk: _builtins.bytes
+    purpose: Global___UploadPurpose.ValueType
     def __init__(
         self,
         *,
         file_name: _builtins.str = ...,
         chunk: _builtins.bytes = ...,
+        purpose: Global___UploadPurpose.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "file_name", b"file_name", "part", b"part"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "file_name", b"file_name", "part", b"part"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "file_name", b"file_name", "part", b"part", "purpose", b"purpose"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["file_name", "chunk"]  # noqa: Y015
     _WhichOneofArgType_part: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
@@ -200,7 +225,7 @@ class SeparationRequest(_message.Message):
     engine: _builtins.str
     """"auto" or the name of an engine."""
     priority: _builtins.int
-    """0 (first) to 1000 (last); 100 if unset."""
+    """0 (first) to 1000 (last); 100 if unset. Jobs of one priority are begun in the order of their submission."""
     force: _builtins.bool
     """Separate again even if a result is known."""
     sum_to_mix: _builtins.bool
@@ -247,8 +272,11 @@ class SubmitSeparationRequest(_message.Message):
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     REQUEST_FIELD_NUMBER: _builtins.int
+    BATCH_ID_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Chosen by the client, 1 to 64 of [A-Za-z0-9._-]: the same id with the same request gives the same job."""
+    batch_id: _builtins.str
+    """A label to list the job by, up to 64 of [A-Za-z0-9._-]. No part of the request: it stays as it was first given."""
     @_builtins.property
     def request(self) -> Global___SeparationRequest: ...
     def __init__(
@@ -256,10 +284,11 @@ class SubmitSeparationRequest(_message.Message):
         *,
         request_id: _builtins.str = ...,
         request: Global___SeparationRequest | None = ...,
+        batch_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["request", b"request"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["request", b"request", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_id", b"batch_id", "request", b"request", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -352,6 +381,8 @@ class Job(_message.Message):
     END_TIME_FIELD_NUMBER: _builtins.int
     RESULT_FIELD_NUMBER: _builtins.int
     ERROR_FIELD_NUMBER: _builtins.int
+    BATCH_ID_FIELD_NUMBER: _builtins.int
+    UPDATE_TIME_FIELD_NUMBER: _builtins.int
     job_id: _builtins.str
     request_id: _builtins.str
     state: Global___JobState.ValueType
@@ -360,6 +391,7 @@ class Job(_message.Message):
     """Share of the current stage, 0 to 1."""
     sequence: _builtins.int
     """Grows with each change of this job."""
+    batch_id: _builtins.str
     @_builtins.property
     def request(self) -> Global___SeparationRequest: ...
     @_builtins.property
@@ -373,6 +405,10 @@ class Job(_message.Message):
     @_builtins.property
     def error(self) -> Global___JobError:
         """Set when FAILED."""
+
+    @_builtins.property
+    def update_time(self) -> _timestamp_pb2.Timestamp:
+        """Of the last change. No two jobs of a router have the same one; unset for jobs of a router that did not keep it."""
 
     def __init__(
         self,
@@ -388,10 +424,12 @@ class Job(_message.Message):
         end_time: _timestamp_pb2.Timestamp | None = ...,
         result: _audio_pb2.SeparationResult | None = ...,
         error: Global___JobError | None = ...,
+        batch_id: _builtins.str = ...,
+        update_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "error", b"error", "request", b"request", "result", b"result"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "error", b"error", "request", b"request", "result", b"result", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "error", b"error", "job_id", b"job_id", "progress", b"progress", "request", b"request", "request_id", b"request_id", "result", b"result", "sequence", b"sequence", "stage", b"stage", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_id", b"batch_id", "create_time", b"create_time", "end_time", b"end_time", "error", b"error", "job_id", b"job_id", "progress", b"progress", "request", b"request", "request_id", b"request_id", "result", b"result", "sequence", b"sequence", "stage", b"stage", "state", b"state", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -449,12 +487,22 @@ class ListJobsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     STATES_FIELD_NUMBER: _builtins.int
+    BATCH_ID_FIELD_NUMBER: _builtins.int
+    UPDATED_AFTER_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """1 to 500; 50 if 0."""
     page_token: _builtins.str
+    batch_id: _builtins.str
+    """Only jobs of this batch; empty: all."""
     @_builtins.property
     def states(self) -> _containers.RepeatedScalarFieldContainer[Global___JobState.ValueType]:
         """Only jobs in these states; empty: all."""
+
+    @_builtins.property
+    def updated_after(self) -> _timestamp_pb2.Timestamp:
+        """Only jobs that changed later, in the order of their changes: the update_time of the last job seen goes on from
+        there, and nothing is missed. Needs a batch_id.
+        """
 
     def __init__(
         self,
@@ -462,10 +510,12 @@ class ListJobsRequest(_message.Message):
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
         states: _abc.Iterable[Global___JobState.ValueType] | None = ...,
+        batch_id: _builtins.str = ...,
+        updated_after: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["updated_after", b"updated_after"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "states", b"states"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_id", b"batch_id", "page_size", b"page_size", "page_token", b"page_token", "states", b"states", "updated_after", b"updated_after"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -473,7 +523,7 @@ Global___ListJobsRequest: _TypeAlias = ListJobsRequest  # noqa: Y015
 
 @_typing.final
 class ListJobsResponse(_message.Message):
-    """Jobs, newest first; an empty token ends the listing."""
+    """Jobs, newest first unless updated_after was set; an empty token ends the listing."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -587,6 +637,94 @@ class CancelJobResponse(_message.Message):
 Global___CancelJobResponse: _TypeAlias = CancelJobResponse  # noqa: Y015
 
 @_typing.final
+class ReleaseResultRequest(_message.Message):
+    """Names a job."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    JOB_ID_FIELD_NUMBER: _builtins.int
+    job_id: _builtins.str
+    def __init__(
+        self,
+        *,
+        job_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["job_id", b"job_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReleaseResultRequest: _TypeAlias = ReleaseResultRequest  # noqa: Y015
+
+@_typing.final
+class ReleaseResultResponse(_message.Message):
+    """Whether anything was dropped."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IS_RELEASED_FIELD_NUMBER: _builtins.int
+    is_released: _builtins.bool
+    def __init__(
+        self,
+        *,
+        is_released: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["is_released", b"is_released"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReleaseResultResponse: _TypeAlias = ReleaseResultResponse  # noqa: Y015
+
+@_typing.final
+class DetectVocalsRequest(_message.Message):
+    """Names a source."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SOURCE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def source(self) -> _audio_pb2.SourceRef: ...
+    def __init__(
+        self,
+        *,
+        source: _audio_pb2.SourceRef | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["source", b"source"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["source", b"source"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DetectVocalsRequest: _TypeAlias = DetectVocalsRequest  # noqa: Y015
+
+@_typing.final
+class DetectVocalsResponse(_message.Message):
+    """The share of half seconds of the excerpts in which somebody sings, 0 to 1, and whose ears say so."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUNG_SHARE_FIELD_NUMBER: _builtins.int
+    ENGINE_ID_FIELD_NUMBER: _builtins.int
+    sung_share: _builtins.float
+    engine_id: _builtins.str
+    def __init__(
+        self,
+        *,
+        sung_share: _builtins.float = ...,
+        engine_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["engine_id", b"engine_id", "sung_share", b"sung_share"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DetectVocalsResponse: _TypeAlias = DetectVocalsResponse  # noqa: Y015
+
+@_typing.final
 class ListEnginesRequest(_message.Message):
     """No arguments yet."""
 
@@ -611,6 +749,9 @@ class ListEnginesResponse(_message.Message):
 
     ENGINES_FIELD_NUMBER: _builtins.int
     GAPS_FIELD_NUMBER: _builtins.int
+    IS_PARTIAL_FIELD_NUMBER: _builtins.int
+    is_partial: _builtins.bool
+    """A separator did not answer: it may offer more."""
     @_builtins.property
     def engines(self) -> _containers.RepeatedCompositeFieldContainer[_audio_pb2.Engine]: ...
     @_builtins.property
@@ -622,10 +763,11 @@ class ListEnginesResponse(_message.Message):
         *,
         engines: _abc.Iterable[_audio_pb2.Engine] | None = ...,
         gaps: _abc.Iterable[_audio_pb2.EngineGap] | None = ...,
+        is_partial: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["engines", b"engines", "gaps", b"gaps"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["engines", b"engines", "gaps", b"gaps", "is_partial", b"is_partial"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

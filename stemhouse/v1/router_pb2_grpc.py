@@ -70,6 +70,16 @@ class RouterServiceStub:
                 request_serializer=stemhouse_dot_v1_dot_router__pb2.CancelJobRequest.SerializeToString,
                 response_deserializer=stemhouse_dot_v1_dot_router__pb2.CancelJobResponse.FromString,
                 _registered_method=True)
+        self.ReleaseResult = channel.unary_unary(
+                '/stemhouse.v1.RouterService/ReleaseResult',
+                request_serializer=stemhouse_dot_v1_dot_router__pb2.ReleaseResultRequest.SerializeToString,
+                response_deserializer=stemhouse_dot_v1_dot_router__pb2.ReleaseResultResponse.FromString,
+                _registered_method=True)
+        self.DetectVocals = channel.unary_unary(
+                '/stemhouse.v1.RouterService/DetectVocals',
+                request_serializer=stemhouse_dot_v1_dot_router__pb2.DetectVocalsRequest.SerializeToString,
+                response_deserializer=stemhouse_dot_v1_dot_router__pb2.DetectVocalsResponse.FromString,
+                _registered_method=True)
         self.ListEngines = channel.unary_unary(
                 '/stemhouse.v1.RouterService/ListEngines',
                 request_serializer=stemhouse_dot_v1_dot_router__pb2.ListEnginesRequest.SerializeToString,
@@ -130,7 +140,7 @@ class RouterServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListJobs(self, request, context):
-        """Jobs, newest first.
+        """Jobs, newest first; or those of a batch that changed, in the order of their changes.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -145,6 +155,21 @@ class RouterServiceServicer:
 
     def CancelJob(self, request, context):
         """Stops a job; a final one stays as it is.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReleaseResult(self, request, context):
+        """Drops the stems and the audio of a finished job from the store; the ledger keeps what is known. Nothing is dropped
+        while another job works on the same source. Whoever wishes for the same again has it separated again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DetectVocals(self, request, context):
+        """Tells how much of an uploaded source is sung, by a few short excerpts.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -222,6 +247,16 @@ def add_RouterServiceServicer_to_server(servicer, server):
                     servicer.CancelJob,
                     request_deserializer=stemhouse_dot_v1_dot_router__pb2.CancelJobRequest.FromString,
                     response_serializer=stemhouse_dot_v1_dot_router__pb2.CancelJobResponse.SerializeToString,
+            ),
+            'ReleaseResult': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReleaseResult,
+                    request_deserializer=stemhouse_dot_v1_dot_router__pb2.ReleaseResultRequest.FromString,
+                    response_serializer=stemhouse_dot_v1_dot_router__pb2.ReleaseResultResponse.SerializeToString,
+            ),
+            'DetectVocals': grpc.unary_unary_rpc_method_handler(
+                    servicer.DetectVocals,
+                    request_deserializer=stemhouse_dot_v1_dot_router__pb2.DetectVocalsRequest.FromString,
+                    response_serializer=stemhouse_dot_v1_dot_router__pb2.DetectVocalsResponse.SerializeToString,
             ),
             'ListEngines': grpc.unary_unary_rpc_method_handler(
                     servicer.ListEngines,
@@ -439,6 +474,60 @@ class RouterService:
             '/stemhouse.v1.RouterService/CancelJob',
             stemhouse_dot_v1_dot_router__pb2.CancelJobRequest.SerializeToString,
             stemhouse_dot_v1_dot_router__pb2.CancelJobResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReleaseResult(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stemhouse.v1.RouterService/ReleaseResult',
+            stemhouse_dot_v1_dot_router__pb2.ReleaseResultRequest.SerializeToString,
+            stemhouse_dot_v1_dot_router__pb2.ReleaseResultResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DetectVocals(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stemhouse.v1.RouterService/DetectVocals',
+            stemhouse_dot_v1_dot_router__pb2.DetectVocalsRequest.SerializeToString,
+            stemhouse_dot_v1_dot_router__pb2.DetectVocalsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -42,11 +42,17 @@ class RouterServiceStub:
     GetJob: _grpc.UnaryUnaryMultiCallable[_router_pb2.GetJobRequest, _router_pb2.GetJobResponse]
     """A job as it stands."""
     ListJobs: _grpc.UnaryUnaryMultiCallable[_router_pb2.ListJobsRequest, _router_pb2.ListJobsResponse]
-    """Jobs, newest first."""
+    """Jobs, newest first; or those of a batch that changed, in the order of their changes."""
     WatchJob: _grpc.UnaryStreamMultiCallable[_router_pb2.WatchJobRequest, _router_pb2.WatchJobResponse]
     """A snapshot at once and then at each change, until the job is final. Resume with the last sequence seen."""
     CancelJob: _grpc.UnaryUnaryMultiCallable[_router_pb2.CancelJobRequest, _router_pb2.CancelJobResponse]
     """Stops a job; a final one stays as it is."""
+    ReleaseResult: _grpc.UnaryUnaryMultiCallable[_router_pb2.ReleaseResultRequest, _router_pb2.ReleaseResultResponse]
+    """Drops the stems and the audio of a finished job from the store; the ledger keeps what is known. Nothing is dropped
+    while another job works on the same source. Whoever wishes for the same again has it separated again.
+    """
+    DetectVocals: _grpc.UnaryUnaryMultiCallable[_router_pb2.DetectVocalsRequest, _router_pb2.DetectVocalsResponse]
+    """Tells how much of an uploaded source is sung, by a few short excerpts."""
     ListEngines: _grpc.UnaryUnaryMultiCallable[_router_pb2.ListEnginesRequest, _router_pb2.ListEnginesResponse]
     """Engines of all separators that answer."""
     ListModels: _grpc.UnaryUnaryMultiCallable[_router_pb2.ListModelsRequest, _router_pb2.ListModelsResponse]
@@ -72,11 +78,17 @@ class RouterServiceAsyncStub(RouterServiceStub):
     GetJob: _aio.UnaryUnaryMultiCallable[_router_pb2.GetJobRequest, _router_pb2.GetJobResponse]  # type: ignore[assignment]
     """A job as it stands."""
     ListJobs: _aio.UnaryUnaryMultiCallable[_router_pb2.ListJobsRequest, _router_pb2.ListJobsResponse]  # type: ignore[assignment]
-    """Jobs, newest first."""
+    """Jobs, newest first; or those of a batch that changed, in the order of their changes."""
     WatchJob: _aio.UnaryStreamMultiCallable[_router_pb2.WatchJobRequest, _router_pb2.WatchJobResponse]  # type: ignore[assignment]
     """A snapshot at once and then at each change, until the job is final. Resume with the last sequence seen."""
     CancelJob: _aio.UnaryUnaryMultiCallable[_router_pb2.CancelJobRequest, _router_pb2.CancelJobResponse]  # type: ignore[assignment]
     """Stops a job; a final one stays as it is."""
+    ReleaseResult: _aio.UnaryUnaryMultiCallable[_router_pb2.ReleaseResultRequest, _router_pb2.ReleaseResultResponse]  # type: ignore[assignment]
+    """Drops the stems and the audio of a finished job from the store; the ledger keeps what is known. Nothing is dropped
+    while another job works on the same source. Whoever wishes for the same again has it separated again.
+    """
+    DetectVocals: _aio.UnaryUnaryMultiCallable[_router_pb2.DetectVocalsRequest, _router_pb2.DetectVocalsResponse]  # type: ignore[assignment]
+    """Tells how much of an uploaded source is sung, by a few short excerpts."""
     ListEngines: _aio.UnaryUnaryMultiCallable[_router_pb2.ListEnginesRequest, _router_pb2.ListEnginesResponse]  # type: ignore[assignment]
     """Engines of all separators that answer."""
     ListModels: _aio.UnaryUnaryMultiCallable[_router_pb2.ListModelsRequest, _router_pb2.ListModelsResponse]  # type: ignore[assignment]
@@ -129,7 +141,7 @@ class RouterServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _router_pb2.ListJobsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_router_pb2.ListJobsResponse, _abc.Awaitable[_router_pb2.ListJobsResponse]]:
-        """Jobs, newest first."""
+        """Jobs, newest first; or those of a batch that changed, in the order of their changes."""
 
     @_abc_1.abstractmethod
     def WatchJob(
@@ -146,6 +158,24 @@ class RouterServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_router_pb2.CancelJobResponse, _abc.Awaitable[_router_pb2.CancelJobResponse]]:
         """Stops a job; a final one stays as it is."""
+
+    @_abc_1.abstractmethod
+    def ReleaseResult(
+        self,
+        request: _router_pb2.ReleaseResultRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_router_pb2.ReleaseResultResponse, _abc.Awaitable[_router_pb2.ReleaseResultResponse]]:
+        """Drops the stems and the audio of a finished job from the store; the ledger keeps what is known. Nothing is dropped
+        while another job works on the same source. Whoever wishes for the same again has it separated again.
+        """
+
+    @_abc_1.abstractmethod
+    def DetectVocals(
+        self,
+        request: _router_pb2.DetectVocalsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_router_pb2.DetectVocalsResponse, _abc.Awaitable[_router_pb2.DetectVocalsResponse]]:
+        """Tells how much of an uploaded source is sung, by a few short excerpts."""
 
     @_abc_1.abstractmethod
     def ListEngines(

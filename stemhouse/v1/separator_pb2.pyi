@@ -198,6 +198,52 @@ class AssessStemsResponse(_message.Message):
 Global___AssessStemsResponse: _TypeAlias = AssessStemsResponse  # noqa: Y015
 
 @_typing.final
+class ProbeVocalsRequest(_message.Message):
+    """What to listen to, and by which engine."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AUDIO_FIELD_NUMBER: _builtins.int
+    ENGINE_ID_FIELD_NUMBER: _builtins.int
+    engine_id: _builtins.str
+    @_builtins.property
+    def audio(self) -> _audio_pb2.AudioRef: ...
+    def __init__(
+        self,
+        *,
+        audio: _audio_pb2.AudioRef | None = ...,
+        engine_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "engine_id", b"engine_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProbeVocalsRequest: _TypeAlias = ProbeVocalsRequest  # noqa: Y015
+
+@_typing.final
+class ProbeVocalsResponse(_message.Message):
+    """The share of half seconds of the excerpts in which somebody sings, 0 to 1."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUNG_SHARE_FIELD_NUMBER: _builtins.int
+    sung_share: _builtins.float
+    def __init__(
+        self,
+        *,
+        sung_share: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["sung_share", b"sung_share"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProbeVocalsResponse: _TypeAlias = ProbeVocalsResponse  # noqa: Y015
+
+@_typing.final
 class ListLocalEnginesRequest(_message.Message):
     """No arguments yet."""
 

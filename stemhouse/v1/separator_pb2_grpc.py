@@ -50,6 +50,11 @@ class SeparatorServiceStub:
                 request_serializer=stemhouse_dot_v1_dot_separator__pb2.AssessStemsRequest.SerializeToString,
                 response_deserializer=stemhouse_dot_v1_dot_separator__pb2.AssessStemsResponse.FromString,
                 _registered_method=True)
+        self.ProbeVocals = channel.unary_unary(
+                '/stemhouse.v1.SeparatorService/ProbeVocals',
+                request_serializer=stemhouse_dot_v1_dot_separator__pb2.ProbeVocalsRequest.SerializeToString,
+                response_deserializer=stemhouse_dot_v1_dot_separator__pb2.ProbeVocalsResponse.FromString,
+                _registered_method=True)
         self.ListLocalEngines = channel.unary_unary(
                 '/stemhouse.v1.SeparatorService/ListLocalEngines',
                 request_serializer=stemhouse_dot_v1_dot_separator__pb2.ListLocalEnginesRequest.SerializeToString,
@@ -97,6 +102,13 @@ class SeparatorServiceServicer:
 
     def AssessStems(self, request, context):
         """Measures stems, against references where given.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ProbeVocals(self, request, context):
+        """Tells how much of a track is sung, by a few short excerpts.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -154,6 +166,11 @@ def add_SeparatorServiceServicer_to_server(servicer, server):
                     servicer.AssessStems,
                     request_deserializer=stemhouse_dot_v1_dot_separator__pb2.AssessStemsRequest.FromString,
                     response_serializer=stemhouse_dot_v1_dot_separator__pb2.AssessStemsResponse.SerializeToString,
+            ),
+            'ProbeVocals': grpc.unary_unary_rpc_method_handler(
+                    servicer.ProbeVocals,
+                    request_deserializer=stemhouse_dot_v1_dot_separator__pb2.ProbeVocalsRequest.FromString,
+                    response_serializer=stemhouse_dot_v1_dot_separator__pb2.ProbeVocalsResponse.SerializeToString,
             ),
             'ListLocalEngines': grpc.unary_unary_rpc_method_handler(
                     servicer.ListLocalEngines,
@@ -263,6 +280,33 @@ class SeparatorService:
             '/stemhouse.v1.SeparatorService/AssessStems',
             stemhouse_dot_v1_dot_separator__pb2.AssessStemsRequest.SerializeToString,
             stemhouse_dot_v1_dot_separator__pb2.AssessStemsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ProbeVocals(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stemhouse.v1.SeparatorService/ProbeVocals',
+            stemhouse_dot_v1_dot_separator__pb2.ProbeVocalsRequest.SerializeToString,
+            stemhouse_dot_v1_dot_separator__pb2.ProbeVocalsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -39,6 +39,8 @@ class SeparatorServiceStub:
     """Separates; calls for the same audio and engine id share one computation. A cancelled call stops it within a block."""
     AssessStems: _grpc.UnaryUnaryMultiCallable[_separator_pb2.AssessStemsRequest, _separator_pb2.AssessStemsResponse]
     """Measures stems, against references where given."""
+    ProbeVocals: _grpc.UnaryUnaryMultiCallable[_separator_pb2.ProbeVocalsRequest, _separator_pb2.ProbeVocalsResponse]
+    """Tells how much of a track is sung, by a few short excerpts."""
     ListLocalEngines: _grpc.UnaryUnaryMultiCallable[_separator_pb2.ListLocalEnginesRequest, _separator_pb2.ListLocalEnginesResponse]
     """Engines that are ready here, and the room for more work."""
     ListLocalModels: _grpc.UnaryUnaryMultiCallable[_separator_pb2.ListLocalModelsRequest, _separator_pb2.ListLocalModelsResponse]
@@ -61,6 +63,8 @@ class SeparatorServiceAsyncStub(SeparatorServiceStub):
     """Separates; calls for the same audio and engine id share one computation. A cancelled call stops it within a block."""
     AssessStems: _aio.UnaryUnaryMultiCallable[_separator_pb2.AssessStemsRequest, _separator_pb2.AssessStemsResponse]  # type: ignore[assignment]
     """Measures stems, against references where given."""
+    ProbeVocals: _aio.UnaryUnaryMultiCallable[_separator_pb2.ProbeVocalsRequest, _separator_pb2.ProbeVocalsResponse]  # type: ignore[assignment]
+    """Tells how much of a track is sung, by a few short excerpts."""
     ListLocalEngines: _aio.UnaryUnaryMultiCallable[_separator_pb2.ListLocalEnginesRequest, _separator_pb2.ListLocalEnginesResponse]  # type: ignore[assignment]
     """Engines that are ready here, and the room for more work."""
     ListLocalModels: _aio.UnaryUnaryMultiCallable[_separator_pb2.ListLocalModelsRequest, _separator_pb2.ListLocalModelsResponse]  # type: ignore[assignment]
@@ -98,6 +102,14 @@ class SeparatorServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_separator_pb2.AssessStemsResponse, _abc.Awaitable[_separator_pb2.AssessStemsResponse]]:
         """Measures stems, against references where given."""
+
+    @_abc_1.abstractmethod
+    def ProbeVocals(
+        self,
+        request: _separator_pb2.ProbeVocalsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_separator_pb2.ProbeVocalsResponse, _abc.Awaitable[_separator_pb2.ProbeVocalsResponse]]:
+        """Tells how much of a track is sung, by a few short excerpts."""
 
     @_abc_1.abstractmethod
     def ListLocalEngines(

@@ -43,13 +43,18 @@ def deliver_request_from_proto(message: pb.DeliverRequest) -> tuple[SeparationRe
         stems=tuple(message.stems),
     )
     checks = FieldChecks()
-    for index, stem in enumerate(options.stems):
-        checks.matches(f"stems[{index}]", stem, NAME)
-    able = options.file_format.sample_formats
-    because = f"{options.file_format} takes {' or '.join(able)} bits, not {options.sample_format}"
-    checks.require("sample_format", holds=options.sample_format in able, because=because)
+    check_options(checks, options)
     checks.done()
     return result_from_proto(message.result), options
+
+
+def check_options(checks: FieldChecks, options: DeliveryOptions, prefix: str = "") -> None:
+    """Note names that no stem can have, and samples that the file format cannot hold; `prefix` is of the fields."""
+    for index, stem in enumerate(options.stems):
+        checks.matches(f"{prefix}stems[{index}]", stem, NAME)
+    able = options.file_format.sample_formats
+    because = f"{options.file_format} takes {' or '.join(able)} bits, not {options.sample_format}"
+    checks.require(f"{prefix}sample_format", holds=options.sample_format in able, because=because)
 
 
 def plan_to_proto(plan: DeliveryPlan) -> pb.DeliveryPlan:

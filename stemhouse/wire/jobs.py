@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from stemhouse.audio import SourceRef
+from stemhouse.errors import InvalidRequest
 from stemhouse.jobs import DEFAULT_PRIORITY, Job, JobError, SeparationRequest
 from stemhouse.v1 import audio_pb2, router_pb2 as pb
 from stemhouse.vocab import JobState, Stage
@@ -85,16 +86,17 @@ def job_to_proto(job: Job) -> pb.Job:
         stage=STAGES.to_proto(job.stage) if job.stage else pb.STAGE_UNSPECIFIED,
         progress=job.progress,
         sequence=job.sequence,
-        create_time=_timestamp(job.created_at),
-        end_time=_timestamp(job.ended_at) if job.ended_at else None,
+        create_time=timestamp(job.created_at),
+        end_time=timestamp(job.ended_at) if job.ended_at else None,
         result=result_to_proto(job.result) if job.result else None,
-        error=_error_to_proto(job.error) if job.error else None,
+        error=job_error_to_proto(job.error) if job.error else None,
+        batch_id=job.batch_id,
+        update_time=timestamp(job.updated_at) if job.updated_at else None,
     )
 
 
 def job_from_proto(message: pb.Job) -> Job:
     """Message to value."""
-    error = message.error
     return Job(
         job_id=message.job_id,
         request_id=message.request_id,
@@ -106,15 +108,32 @@ def job_from_proto(message: pb.Job) -> Job:
         sequence=message.sequence,
         ended_at=message.end_time.ToDatetime(UTC) if message.HasField("end_time") else None,
         result=result_from_proto(message.result) if message.HasField("result") else None,
-        error=JobError(error.reason, error.message, dict(error.details)) if message.HasField("error") else None,
+        error=job_error_from_proto(message.error) if message.HasField("error") else None,
+        batch_id=message.batch_id,
+        updated_at=message.update_time.ToDatetime(UTC) if message.HasField("update_time") else None,
     )
 
 
-def _error_to_proto(error: JobError) -> pb.JobError:
+def job_error_to_proto(error: JobError) -> pb.JobError:
+    """Value to message."""
     return pb.JobError(reason=error.reason, message=error.message, details=error.details)
 
 
-def _timestamp(moment: datetime) -> Timestamp:
+def job_error_from_proto(message: pb.JobError) -> JobError:
+    """Message to value."""
+    return JobError(message.reason, message.message, dict(message.details))
+
+
+def moment_from_proto(field: str, stamp: Timestamp) -> datetime:
+    """A moment of a message, in UTC; raises InvalidRequest that names the field for a time that no calendar has."""
+    try:
+        return stamp.ToDatetime(UTC)
+    except (ValueError, OverflowError) as error:
+        raise InvalidRequest(f"{field} is no time: {error}", {field: str(error)}) from error
+
+
+def timestamp(moment: datetime) -> Timestamp:
+    """A moment (UTC) as messages carry it."""
     stamp = Timestamp()
     stamp.FromDatetime(moment)
     return stamp

@@ -11,6 +11,11 @@ from stemhouse.wire.validation import NAME, FieldChecks
 MODEL_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 """Files of a model; names of models themselves are plain names, as those of engines."""
 
+MODEL_FILE_SUFFIXES = (".safetensors", ".th", ".yaml", ".yml")
+"""Of checkpoints, and of the file that makes a bag of them."""
+
+_SUFFIXES = ", ".join(MODEL_FILE_SUFFIXES)
+
 LONGEST_LICENCE_NOTE = 2000
 MOST_MODEL_FILES = 16
 
@@ -38,7 +43,10 @@ def check_addition(name: str, file_names: Sequence[str], licence_note: str) -> N
     checks.within("files", len(file_names), 1, MOST_MODEL_FILES)
     checks.within("licence_note", len(licence_note), 0, LONGEST_LICENCE_NOTE)
     for index, file_name in enumerate(file_names):
-        checks.matches(f"files[{index}].file_name", file_name, MODEL_FILE_NAME)
+        field = f"files[{index}].file_name"
+        checks.matches(field, file_name, MODEL_FILE_NAME)
+        is_of_a_model = file_name.endswith(MODEL_FILE_SUFFIXES)
+        checks.require(field, holds=is_of_a_model, because=f"is {file_name}, but must end in {_SUFFIXES}")
     checks.done()
 
 

@@ -1,7 +1,104 @@
 """stemhouse/v1/library.proto <-> stemhouse.tracks."""
 
-from stemhouse.tracks import ScanProblem, ScanProgress, Track, TrackPage
+from stemhouse.tracks import (
+    BeatMarker,
+    Crate,
+    Cue,
+    CueKind,
+    DJFacts,
+    LibraryKind,
+    RankedPage,
+    RankedTrack,
+    ScanProblem,
+    ScanProgress,
+    Track,
+    TrackPage,
+)
 from stemhouse.v1 import library_pb2 as pb
+from stemhouse.wire.enums import EnumTable
+
+LIBRARY_KINDS = EnumTable(
+    {
+        LibraryKind.AUTO: pb.LIBRARY_KIND_UNSPECIFIED,
+        LibraryKind.FOLDER: pb.LIBRARY_KIND_FOLDER,
+        LibraryKind.SERATO: pb.LIBRARY_KIND_SERATO,
+        LibraryKind.REKORDBOX: pb.LIBRARY_KIND_REKORDBOX,
+        LibraryKind.TRAKTOR: pb.LIBRARY_KIND_TRAKTOR,
+        LibraryKind.M3U: pb.LIBRARY_KIND_M3U,
+        LibraryKind.S3: pb.LIBRARY_KIND_S3,
+    }
+)
+CUE_KINDS = EnumTable(
+    {
+        CueKind.CUE: pb.CUE_KIND_CUE,
+        CueKind.LOOP: pb.CUE_KIND_LOOP,
+        CueKind.FADE_IN: pb.CUE_KIND_FADE_IN,
+        CueKind.FADE_OUT: pb.CUE_KIND_FADE_OUT,
+        CueKind.LOAD: pb.CUE_KIND_LOAD,
+    }
+)
+
+
+def cue_to_proto(cue: Cue) -> pb.Cue:
+    """Value to message."""
+    return pb.Cue(
+        kind=CUE_KINDS.to_proto(cue.kind),
+        start_s=cue.start_s,
+        end_s=cue.end_s,
+        slot=cue.slot,
+        name=cue.name,
+        color=cue.color,
+        is_locked=cue.is_locked,
+    )
+
+
+def cue_from_proto(message: pb.Cue) -> Cue:
+    """Message to value."""
+    return Cue(
+        kind=CUE_KINDS.from_proto("cue.kind", message.kind),
+        start_s=message.start_s,
+        end_s=message.end_s if message.HasField("end_s") else None,
+        slot=message.slot if message.HasField("slot") else None,
+        name=message.name,
+        color=message.color,
+        is_locked=message.is_locked,
+    )
+
+
+def dj_facts_to_proto(facts: DJFacts) -> pb.DJFacts:
+    """Value to message."""
+    return pb.DJFacts(
+        program=facts.program,
+        artist=facts.artist,
+        title=facts.title,
+        album=facts.album,
+        genre=facts.genre,
+        key=facts.key,
+        bpm=facts.bpm,
+        duration_s=facts.duration_s,
+        color=facts.color,
+        is_grid_locked=facts.is_grid_locked,
+        grid=[pb.BeatMarker(position_s=beat.position_s, bpm=beat.bpm, bar_beat=beat.bar_beat) for beat in facts.grid],
+        cues=map(cue_to_proto, facts.cues),
+    )
+
+
+def dj_facts_from_proto(message: pb.DJFacts) -> DJFacts:
+    """Message to value."""
+    return DJFacts(
+        program=message.program,
+        artist=message.artist,
+        title=message.title,
+        album=message.album,
+        genre=message.genre,
+        key=message.key,
+        bpm=message.bpm,
+        duration_s=message.duration_s,
+        color=message.color,
+        is_grid_locked=message.is_grid_locked,
+        grid=tuple(BeatMarker(beat.position_s, beat.bpm, beat.bar_beat) for beat in message.grid),
+        cues=tuple(map(cue_from_proto, message.cues)),
+    )
 
 
 def track_to_proto(track: Track) -> pb.Track:
@@ -16,6 +113,8 @@ def track_to_proto(track: Track) -> pb.Track:
         key=track.key,
         bpm=track.bpm,
         duration_s=track.duration_s,
+        crates=track.crates,
+        dj_facts=map(dj_facts_to_proto, track.dj_facts),
     )
 
 
@@ -31,6 +130,8 @@ def track_from_proto(message: pb.Track) -> Track:
         key=message.key,
         bpm=message.bpm,
         duration_s=message.duration_s,
+        crates=tuple(message.crates),
+        dj_facts=tuple(map(dj_facts_from_proto, message.dj_facts)),
     )
 
 
@@ -42,6 +143,9 @@ def scan_progress_to_proto(progress: ScanProgress) -> pb.ScanLibraryResponse:
         updated_count=progress.updated_count,
         unchanged_count=progress.unchanged_count,
         removed_count=progress.removed_count,
+        missing_count=progress.missing_count,
+        own_count=progress.own_count,
+        crate_count=progress.crate_count,
         problems=[pb.ScanProblem(path=problem.path, reason=problem.reason) for problem in progress.problems],
         is_complete=progress.is_complete,
     )
@@ -55,24 +159,55 @@ def scan_progress_from_proto(message: pb.ScanLibraryResponse) -> ScanProgress:
         updated_count=message.updated_count,
         unchanged_count=message.unchanged_count,
         removed_count=message.removed_count,
+        missing_count=message.missing_count,
+        own_count=message.own_count,
+        crate_count=message.crate_count,
         problems=tuple(ScanProblem(problem.path, problem.reason) for problem in message.problems),
         is_complete=message.is_complete,
     )
 
 
-def track_page_to_proto(page: TrackPage) -> pb.ListTracksResponse:
+def track_page_to_proto(page: TrackPage | RankedPage) -> pb.ListTracksResponse:
     """Value to message."""
     return pb.ListTracksResponse(
-        tracks=[track_to_proto(track) for track in page.tracks],
-        next_page_token=page.next_page_token,
-        total_count=page.total_count,
+        tracks=map(_listed, page.tracks), next_page_token=page.next_page_token, total_count=page.total_count
     )
+
+
+def _listed(track: Track | RankedTrack) -> pb.ListedTrack:
+    if isinstance(track, Track):
+        return pb.ListedTrack(track=track_to_proto(track))
+    return pb.ListedTrack(track=track_to_proto(track.track), place=track.place, reasons=track.reasons)
 
 
 def track_page_from_proto(message: pb.ListTracksResponse) -> TrackPage:
-    """Message to value."""
+    """Message to value, of a listing by path."""
     return TrackPage(
-        tracks=tuple(track_from_proto(track) for track in message.tracks),
+        tracks=tuple(track_from_proto(listed.track) for listed in message.tracks),
         next_page_token=message.next_page_token,
         total_count=message.total_count,
     )
+
+
+def ranked_page_from_proto(message: pb.ListTracksResponse) -> RankedPage:
+    """Message to value, of a listing in the order of work."""
+    return RankedPage(
+        tracks=tuple(
+            RankedTrack(listed.place, track_from_proto(listed.track), tuple(listed.reasons))
+            for listed in message.tracks
+        ),
+        next_page_token=message.next_page_token,
+        total_count=message.total_count,
+    )
+
+
+def crate_to_proto(crate: Crate) -> pb.Crate:
+    """Value to message."""
+    return pb.Crate(
+        name=crate.name, library=crate.library, track_count=crate.track_count, missing_count=crate.missing_count
+    )
+
+
+def crate_from_proto(message: pb.Crate) -> Crate:
+    """Message to value."""
+    return Crate(message.name, message.library, message.track_count, message.missing_count)

@@ -7,8 +7,11 @@ from stemhouse.errors import InvalidRequest
 SHA256 = re.compile(r"[0-9a-f]{64}")
 MD5 = re.compile(r"[0-9a-f]{32}")
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+BATCH_ID = re.compile(r"[A-Za-z0-9._-]{0,64}")
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 """Engines, models and stems."""
+ENGINE_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,127}")
+"""It holds the names of engine and model, and all else that changes samples."""
 OBJECT_KEY = re.compile(r"(?!.*\.\.)[A-Za-z0-9_][A-Za-z0-9._/-]{0,511}")
 
 

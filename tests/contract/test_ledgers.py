@@ -6,16 +6,16 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from threading import Thread
+from threading import Thread, current_thread
 
 import pytest
-from sqlalchemy import Engine, update
-from sqlmodel import Session
+from sqlalchemy import Engine, event, update
+from sqlmodel import Session, col
 
 from services.router.adapters.job_ledger import SqlJobLedger
 from services.router.adapters.result_ledger import SqlResultLedger
-from services.router.adapters.tables import SourceRow
-from services.router.core.ports import Accepted, Ingested, JobLedger, ResultLedger
+from services.router.adapters.tables import JobRow, SourceRow
+from services.router.core.ports import Accepted, Ingested, JobLedger, JobPage, JobQuery, ResultLedger
 from services.router.migrations import migrate
 from stemhouse.audio import INGEST_VERSION, QualityReport, SourceRef, StemQuality
 from stemhouse.errors import Cancelled, InvalidRequest, NotFound, RequestConflict, UnreadableAudio
@@ -30,6 +30,7 @@ ACCEPTED = Accepted(
     QualityReport("si_sdr", (StemQuality("vocals", "measured", 7.5, 8.0),)),
     Decision("starter", "starter-tiny-00000000", ("engine starter was asked for",)),
 )
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 RESULT = SeparationResult(source(), FACTS, ACCEPTED.stem_set, ACCEPTED.quality, ACCEPTED.decision)
 
 
@@ -115,13 +116,13 @@ def test_rejection_by_an_older_ingest_is_forgotten(database: Engine) -> None:
 
 
 def test_ingest_by_an_older_version_still_counts(database: Engine) -> None:
-    """What could be read before is not read again."""
+    """What could be read before is not read again, unless whoever asks finds the version too low."""
     results = SqlResultLedger(database)
     results.record_ingested(source(), Ingested(audio(), FACTS))
     with Session(database) as session:
         session.exec(update(SourceRow).values(ingest_version=1))
         session.commit()
-    assert results.find_ingested(source()) == Ingested(audio(), FACTS)
+    assert results.find_ingested(source()) == Ingested(audio(), FACTS, ingest_version=1)
 
 
 def test_accepted_result_comes_back_equal_and_is_replaced(results: ResultLedger) -> None:
@@ -137,9 +138,10 @@ def test_accepted_result_comes_back_equal_and_is_replaced(results: ResultLedger)
 
 def test_job_comes_back_equal(jobs: JobLedger) -> None:
     """Every field survives, references included."""
-    new = job(SeparationRequest(source(), priority=3, references={"vocals": source("b", "v.wav")}))
-    jobs.create(new, is_queued=True)
-    assert jobs.get(new.job_id) == new
+    wish = SeparationRequest(source(), priority=3, references={"vocals": source("b", "v.wav")})
+    new = replace(job(wish), batch_id="batch-1")
+    created = jobs.create(new, is_queued=True)
+    assert jobs.get(new.job_id) == created == replace(new, updated_at=created.updated_at)
 
 
 def test_create_is_idempotent_by_request_id(jobs: JobLedger) -> None:
@@ -148,6 +150,15 @@ def test_create_is_idempotent_by_request_id(jobs: JobLedger) -> None:
     assert jobs.create(job(SeparationRequest(source()), job_id="job-2"), is_queued=True) == first
     with pytest.raises(RequestConflict):
         jobs.create(job(SeparationRequest(source("b")), job_id="job-3"), is_queued=True)
+
+
+def test_job_is_found_by_what_made_it(jobs: JobLedger) -> None:
+    """Before there is one, nothing; under the same id for another wish, a conflict."""
+    assert jobs.find("request-1", SeparationRequest(source())) is None
+    made = jobs.create(job(SeparationRequest(source())), is_queued=True)
+    assert jobs.find("request-1", SeparationRequest(source())) == made
+    with pytest.raises(RequestConflict):
+        jobs.find("request-1", SeparationRequest(source("b")))
 
 
 def test_create_is_idempotent_for_callers_at_once(jobs: JobLedger) -> None:
@@ -233,10 +244,10 @@ def test_pages_go_from_new_to_old_without_gap_or_repeat(jobs: JobLedger) -> None
     """A job created between two pages shifts nothing."""
     for number in range(5):
         jobs.create(job(SeparationRequest(source()), f"request-{number}", f"job-{number}"), is_queued=True)
-    first = jobs.page(2, "", ())
+    first = jobs.page(2, "", JobQuery())
     jobs.create(job(SeparationRequest(source()), "request-9", "job-9"), is_queued=True)
-    second = jobs.page(2, first.next_page_token, ())
-    third = jobs.page(2, second.next_page_token, ())
+    second = jobs.page(2, first.next_page_token, JobQuery())
+    third = jobs.page(2, second.next_page_token, JobQuery())
     listed = [found.job_id for page in (first, second, third) for found in page.jobs]
     assert listed == ["job-4", "job-3", "job-2", "job-1", "job-0"]
     assert third.next_page_token == ""
@@ -247,9 +258,99 @@ def test_page_can_be_limited_to_states_and_refuses_a_foreign_token(jobs: JobLedg
     for number in range(3):
         jobs.create(job(SeparationRequest(source()), f"request-{number}", f"job-{number}"), is_queued=True)
     jobs.request_cancel("job-1")
-    assert [found.job_id for found in jobs.page(10, "", (JobState.CANCELLED,)).jobs] == ["job-1"]
+    assert [found.job_id for found in jobs.page(10, "", JobQuery(states=(JobState.CANCELLED,))).jobs] == ["job-1"]
     with pytest.raises(InvalidRequest):
-        jobs.page(10, "not a token", ())
+        jobs.page(10, "not a token", JobQuery())
+
+
+def batch_of(jobs: JobLedger, count: int) -> None:
+    """Jobs `job-0`, `job-1` and so on of `batch-1`, and one of no batch."""
+    for number in range(count):
+        labelled = replace(job(SeparationRequest(source()), f"r-{number}", f"job-{number}"), batch_id="batch-1")
+        jobs.create(labelled, is_queued=True)
+    jobs.create(job(SeparationRequest(source()), "r-alone", "alone"), is_queued=True)
+
+
+def changes(jobs: JobLedger, after: datetime, page_token: str = "") -> JobPage:
+    """Two jobs of the batch."""
+    return jobs.page(2, page_token, JobQuery(batch_id="batch-1", updated_after=after))
+
+
+def ids(page: JobPage) -> list[str]:
+    """Of the jobs shown."""
+    return [found.job_id for found in page.jobs]
+
+
+def test_jobs_of_a_batch_are_listed_by_its_label(jobs: JobLedger) -> None:
+    """The newest first, as ever; a repeated request keeps the label that it came with first."""
+    batch_of(jobs, 3)
+    known = jobs.create(job(SeparationRequest(source()), "r-0", "job-9"), is_queued=True)
+    assert known.batch_id == "batch-1"
+    assert ids(jobs.page(10, "", JobQuery(batch_id="batch-1"))) == ["job-2", "job-1", "job-0"]
+    cancelled = JobQuery(batch_id="batch-1", states=(JobState.CANCELLED,))
+    jobs.request_cancel("job-1")
+    assert ids(jobs.page(10, "", cancelled)) == ["job-1"]
+
+
+def test_changes_of_a_batch_are_followed_without_gap_or_repeat(jobs: JobLedger) -> None:
+    """In their order; a job that changes between two pages comes again, with its newer state."""
+    batch_of(jobs, 3)
+    first = changes(jobs, LONG_AGO)
+    jobs.begin_stage("job-0", Stage.INGEST)
+    second = changes(jobs, LONG_AGO, first.next_page_token)
+    assert [ids(first), ids(second), second.next_page_token] == [["job-0", "job-1"], ["job-2", "job-0"], ""]
+    seen = second.jobs[-1].updated_at
+    assert seen is not None
+    assert not changes(jobs, seen).jobs
+    jobs.finish("job-2", JobState.DONE, result=RESULT)
+    jobs.finish("job-1", JobState.CANCELLED)
+    assert ids(changes(jobs, seen)) == ["job-2", "job-1"]
+    assert len({found.updated_at for found in jobs.page(10, "", JobQuery()).jobs}) == 4
+
+
+def test_times_of_changes_grow_though_the_clock_goes_back(database: Engine) -> None:
+    """Another router has written here by a clock that was ahead."""
+    ledger = SqlJobLedger(database, _no_queue)
+    batch_of(ledger, 2)
+    ahead_us = 2**52
+    with Session(database) as session:
+        session.exec(update(JobRow).where(col(JobRow.job_id) == "job-1").values(updated_us=ahead_us))
+        session.commit()
+    later = SqlJobLedger(database, _no_queue)
+    later.begin_stage("job-0", Stage.INGEST)
+    assert ids(changes(later, LONG_AGO)) == ["job-1", "job-0"]
+
+
+def test_tokens_of_the_two_orders_are_told_apart(database: Engine) -> None:
+    """One would silently list the wrong jobs in the other."""
+    ledger = SqlJobLedger(database, _no_queue)
+    batch_of(ledger, 3)
+    with pytest.raises(InvalidRequest):
+        ledger.page(2, changes(ledger, LONG_AGO).next_page_token, JobQuery(batch_id="batch-1"))
+    with pytest.raises(InvalidRequest):
+        changes(ledger, LONG_AGO, ledger.page(2, "", JobQuery()).next_page_token)
+
+
+def test_watcher_reads_its_job_only_when_that_one_changes(tmp_path: Path) -> None:
+    """Thousands of jobs change while a batch is watched."""
+    with migrated(f"sqlite:///{tmp_path}/l.db") as database:
+        ledger = SqlJobLedger(database, _no_queue)
+        batch_of(ledger, 2)
+        reads: list[str] = []
+        watcher = Thread(target=ledger.wait, args=("job-0", 1, 60))
+
+        def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+            if current_thread() is watcher and statement.startswith("SELECT"):
+                reads.append(statement)
+
+        event.listen(database, "before_cursor_execute", note)
+        watcher.start()
+        for share in range(50):
+            ledger.begin_stage("job-1", Stage.SEPARATE)
+            ledger.report_progress("job-1", share / 50)
+        ledger.begin_stage("job-0", Stage.INGEST)
+        watcher.join(10)
+    assert 1 <= len(reads) <= 2
 
 
 def test_cancel_requested_before_a_restart_still_holds(database: Engine) -> None:

@@ -15,12 +15,43 @@ from stemhouse.audio import (
     StemRef,
     StemSet,
 )
+from stemhouse.batches import (
+    Batch,
+    BatchCounts,
+    BatchItem,
+    BatchLayout,
+    BatchPlan,
+    BatchSpec,
+    BatchState,
+    DiskNeed,
+    ItemState,
+    VolumePlan,
+)
 from stemhouse.delivery import DeliveryOptions, DeliveryPlan, FileFormat, SampleFormat
 from stemhouse.errors import InvalidRequest
 from stemhouse.jobs import CacheHit, Decision, EngineOffer, Job, JobError, SeparationRequest, SeparationResult
-from stemhouse.tracks import ScanProblem, ScanProgress, Track, TrackPage
+from stemhouse.tracks import (
+    BeatMarker,
+    Crate,
+    Cue,
+    CueKind,
+    DJFacts,
+    LibraryKind,
+    RankedPage,
+    RankedTrack,
+    ScanProblem,
+    ScanProgress,
+    Track,
+    TrackPage,
+)
 from stemhouse.vocab import JobState, Stage
-from stemhouse.wire import audio as wire_audio, delivery as wire_delivery, jobs as wire_jobs, tracks as wire_tracks
+from stemhouse.wire import (
+    audio as wire_audio,
+    batches as wire_batches,
+    delivery as wire_delivery,
+    jobs as wire_jobs,
+    tracks as wire_tracks,
+)
 
 SOURCE = SourceRef("a" * 64, "b" * 32, 123, "Björk - Jóga.mp3")
 AUDIO = AudioRef("audio/x.flac", "c" * 64, AudioFormat(48_000, 1), 12_345, gain=0.5, peak=1.7)
@@ -62,13 +93,86 @@ JOB = Job(
     ended_at=datetime(2026, 1, 2, 3, 4, 6, tzinfo=UTC),
     result=RESULT,
     error=JobError("X", "text", {"file": "y"}),
+    batch_id="batch",
+    updated_at=datetime(2026, 1, 2, 3, 4, 6, 1, tzinfo=UTC),
 )
-TRACK = Track("/music/x.mp3", 5, "artist", "title", "album", "House", "8A", 124.5, 301.25)
+CUE = Cue(CueKind.LOOP, 1.5, 3.5, 0, "drop", "#ff0000", is_locked=True)
+DJ_FACTS = DJFacts(
+    program="rekordbox",
+    artist="artist",
+    title="title",
+    album="album",
+    genre="House",
+    key="Fm",
+    bpm=128.0,
+    duration_s=300.5,
+    color="#00ff00",
+    is_grid_locked=True,
+    grid=(BeatMarker(0.025, 128.0, 3), BeatMarker(48.0, 127.5)),
+    cues=(CUE, Cue(CueKind.CUE, 2.0)),
+)
+TRACK = Track("/music/x.mp3", 5, "artist", "title", "album", "House", "8A", 124.5, 301.25, ("House/Deep",), (DJ_FACTS,))
+SPEC = BatchSpec(
+    location="/music",
+    output_dir="/stems",
+    library=LibraryKind.SERATO,
+    crates=("Friday", "House/Deep"),
+    is_crates_only=True,
+    engine="demucs",
+    model="htdemucs",
+    sum_to_mix=False,
+    force=True,
+    delivery=DeliveryOptions(FileFormat.FLAC, SampleFormat.PCM16, ("vocals",)),
+    layout=BatchLayout.MIRROR,
+    keeps_results=True,
+    is_watching=True,
+)
+PLAN = BatchPlan(
+    track_count=3,
+    skipped_count=1,
+    audio_s=600.5,
+    work_s=120.5,
+    cloud_minutes=10.5,
+    volumes=(
+        VolumePlan("/stems", (DiskNeed("output", 5_000_000_000), DiskNeed("temporary", 7)), 6_000_000_000),
+        VolumePlan("/store", (), None),
+    ),
+    obstacles=("no room",),
+)
+ITEM = BatchItem(
+    place=2,
+    path="/music/x.mp3",
+    reasons=("crate Friday", "126 BPM"),
+    state=ItemState.FAILED,
+    attempt=2,
+    size_bytes=5_000_000_000,
+    audio_s=301.25,
+    job_id="job",
+    engine_id="engine-1",
+    folder="/stems/x",
+    file_sizes_bytes={"vocals.wav": 5_000_000_000},
+    error=JobError("X", "text", {"file": "y"}),
+    remedy="do",
+    work_s=2.5,
+)
+BATCH = Batch(
+    batch_id="batch",
+    request_id="request",
+    spec=SPEC,
+    state=BatchState.CANCELLED,
+    created_at=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
+    counts=BatchCounts(1, 2, 3, 4, 5, 6),
+    sequence=9,
+    ended_at=datetime(2026, 1, 2, 3, 4, 6, tzinfo=UTC),
+    tracks_per_hour=12.5,
+    remaining_s=3600.5,
+    hindrance="no router",
+)
 
 
 def test_examples_leave_no_field_at_its_default() -> None:
     """So that a field forgotten in the translation cannot hide behind a default."""
-    for value in (SOURCE, AUDIO, FACTS, STEM_SET, RESULT, REQUEST, JOB, TRACK):
+    for value in (SOURCE, AUDIO, FACTS, STEM_SET, RESULT, REQUEST, JOB, TRACK, CUE, DJ_FACTS, SPEC, PLAN, BATCH):
         defaults = {field.name: field.default for field in fields(value)}
         assert [name for name, default in defaults.items() if getattr(value, name) == default] == []
 
@@ -95,9 +199,10 @@ def test_jobs_survive() -> None:
 def test_library_values_survive() -> None:
     """Each value of library.proto."""
     assert wire_tracks.track_from_proto(wire_tracks.track_to_proto(TRACK)) == TRACK
+    assert wire_tracks.cue_from_proto(wire_tracks.cue_to_proto(Cue(CueKind.CUE, 0.0))) == Cue(CueKind.CUE, 0.0)
     page = TrackPage((TRACK,), "token", 7)
     assert wire_tracks.track_page_from_proto(wire_tracks.track_page_to_proto(page)) == page
-    progress = ScanProgress(5, 4, 3, 2, 1, (ScanProblem("/x", "why"),), is_complete=True)
+    progress = ScanProgress(5, 4, 3, 2, 1, 6, 7, 8, (ScanProblem("/x", "why"),), is_complete=True)
     assert wire_tracks.scan_progress_from_proto(wire_tracks.scan_progress_to_proto(progress)) == progress
 
 
@@ -176,3 +281,34 @@ def test_all_bad_fields_are_listed_at_once() -> None:
     with pytest.raises(InvalidRequest) as caught:
         wire_audio.source_ref_from_proto(wire_audio.source_ref_to_proto(bad))
     assert list(caught.value.details) == ["source.sha256", "source.md5", "source.file_name"]
+
+
+def test_ranked_page_and_crate_survive() -> None:
+    """Place and reasons with the track; a crate with its counts."""
+    page = RankedPage((RankedTrack(3, TRACK, ("crate", "BPM")),), "token", 7)
+    assert wire_tracks.ranked_page_from_proto(wire_tracks.track_page_to_proto(page)) == page
+    crate = Crate("House/Deep", "/music", 5, 2)
+    assert wire_tracks.crate_from_proto(wire_tracks.crate_to_proto(crate)) == crate
+
+
+def test_batch_values_survive() -> None:
+    """Each value of stemhouse.batches; what is not known stays unknown. The time of change stays with the library."""
+    assert wire_batches.batch_spec_from_proto(wire_batches.batch_spec_to_proto(SPEC)) == SPEC
+    assert wire_batches.batch_plan_from_proto(wire_batches.batch_plan_to_proto(PLAN)) == PLAN
+    unmeasured = replace(PLAN, work_s=None)
+    assert wire_batches.batch_plan_from_proto(wire_batches.batch_plan_to_proto(unmeasured)) == unmeasured
+    assert wire_batches.batch_item_from_proto(wire_batches.batch_item_to_proto(ITEM)) == ITEM
+    assert wire_batches.batch_from_proto(wire_batches.batch_to_proto(BATCH)) == BATCH
+    young = replace(BATCH, ended_at=None, tracks_per_hour=None, remaining_s=None)
+    assert wire_batches.batch_from_proto(wire_batches.batch_to_proto(young)) == young
+
+
+def test_bad_batch_spec_is_refused_by_field() -> None:
+    """All at once."""
+    message = wire_batches.batch_spec_to_proto(SPEC)
+    message.location, message.output_dir, message.engine, message.model = "", "", "Bad Engine", "../x"
+    message.ClearField("crates")
+    with pytest.raises(InvalidRequest) as caught:
+        wire_batches.batch_spec_from_proto(message)
+    names = ("location", "output_dir", "engine", "model", "crates")
+    assert set(caught.value.details) == {f"spec.{name}" for name in names}

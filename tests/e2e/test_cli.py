@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from stemhouse.local.stack import ensure_stack
 from stemhouse.vocab import BASE_STEMS
 from tests.e2e.conftest import Stack
 from tests.signals import song
@@ -221,6 +222,16 @@ def test_engines_jobs_and_status_answer(stack: Stack) -> None:
         answer = stack.cli(*command)
         assert answer.returncode == 0, answer.stderr
         assert document(answer)
+
+
+def test_caller_with_other_settings_is_told_so(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And gets the stack as it is."""
+    told: list[str] = []
+    assert ensure_stack(stack.home, told.append) == stack.endpoints
+    assert told == []
+    monkeypatch.setenv("STEMHOUSE_MODELS__OFFLINE", "true")
+    assert ensure_stack(stack.home, told.append) == stack.endpoints
+    assert "other settings (STEMHOUSE_MODELS__OFFLINE): `stemhouse down`" in " ".join(told)
 
 
 def test_one_request_id_follows_a_track_through_the_logs(stack: Stack, tmp_path: Path) -> None:

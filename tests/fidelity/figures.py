@@ -20,6 +20,14 @@ def level_db(difference: Samples, reference: Samples) -> float:
     return float(20 * np.log10(max(np.sqrt(np.mean(difference**2) / np.mean(reference**2)), 1e-10)))
 
 
+def bass_of(sound: Samples) -> Samples:
+    """The lowest quarter of the spectrum: what no coder leaves out at any rate."""
+    spectrum = np.fft.rfft(sound)
+    spectrum[:, spectrum.shape[1] // 4 :] = 0
+    bass: Samples = np.fft.irfft(spectrum, sound.shape[1])
+    return bass
+
+
 def lag_frames(sound: Samples, reference: Samples) -> int:
     """Where the sound correlates best with the reference, in frames; positive if it comes later."""
     length = reference.shape[1]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from services.router.adapters.durable_jobs import DurableJobs
 from services.router.adapters.job_ledger import SqlJobLedger
-from services.router.core.ports import Steps
+from services.router.core.ports import JobQuery, Steps
 from services.router.migrations import migrate
 from stemhouse.errors import UnreadableAudio
 from stemhouse.jobs import Job, SeparationRequest, SeparationResult
@@ -60,9 +60,9 @@ def main(database_url: str, diary: Path, *priorities: str) -> None:
         new = Job(f"job-{number}", f"request-{number}", request, JobState.QUEUED, datetime.now(UTC))
         jobs.create(new, is_queued=True)
     note("submitted")
-    while not all(job.state.is_final for job in jobs.page(100, "", ()).jobs):
+    while not all(job.state.is_final for job in jobs.page(100, "", JobQuery()).jobs):
         time.sleep(0.05)
-    for job in jobs.page(100, "", ()).jobs[::-1]:
+    for job in jobs.page(100, "", JobQuery()).jobs[::-1]:
         print(job.job_id, job.state.value, job.error.reason if job.error else "-", flush=True)
     os._exit(0)
 

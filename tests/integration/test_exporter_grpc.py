@@ -157,9 +157,9 @@ def test_formats_must_be_named(stub: ExporterServiceStub) -> None:
 
 
 def test_result_whose_objects_are_gone_is_not_found(stub: ExporterServiceStub, store: MemoryObjectStore) -> None:
-    """The message names the object."""
+    """The message names the object, and what brings it back."""
     store.delete(RESULT.stem_set.stems[1].object_key)
-    with pytest.raises(NotFound, match="drums"):
+    with pytest.raises(NotFound, match=r"drums\.flac .*separate the track again"):
         deliver(stub, DeliveryOptions())
 
 

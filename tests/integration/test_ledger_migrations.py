@@ -49,6 +49,22 @@ def test_sources_of_the_first_schema_are_of_the_first_ingest(database: Engine) -
     database.dispose()
 
 
+def test_jobs_of_an_older_schema_have_no_batch_and_no_time_of_change(database: Engine) -> None:
+    """Both are kept from their next change on, or from the next job."""
+    migrate(database, "0002")
+    with database.begin() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO ledger_job"
+            " (job_id, request_id, request, state, progress, sequence, is_cancel_requested, created_at)"
+            " VALUES ('j', 'r', '{}', 'done', 1, 1, 0, '2026-01-02 03:04:05.000000')"
+        )
+    migrate(database)
+    with database.connect() as connection:
+        assert connection.exec_driver_sql("SELECT batch_id, updated_us FROM ledger_job").one() == ("", 0)
+    migrate(database, "base")
+    database.dispose()
+
+
 def test_sqlite_ledger_is_in_wal_mode(database: Engine) -> None:
     """Readers do not wait for the writer."""
     with database.connect() as connection:

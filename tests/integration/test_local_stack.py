@@ -17,7 +17,7 @@ import pytest
 import urllib3
 
 from stemhouse.client.sdk import Stemhouse
-from stemhouse.errors import StorageUnavailable, Unavailable
+from stemhouse.errors import InvalidRequest, StorageUnavailable, Unavailable
 from stemhouse.local.children import Child
 from stemhouse.local.health import Health
 from stemhouse.local.home import HOME_VARIABLE, Home
@@ -194,6 +194,17 @@ def test_nothing_is_left_running_after_a_stop(home: Home) -> None:
     assert stop_stack(home)
     assert not any(identity.find() for identity in (record.supervisor, *family))
     assert not stop_stack(home)
+
+
+@pytest.mark.parametrize(("name", "value"), [("STEMHOUSE_IDLE_S", "soon"), ("STEMHOUSE_CONCURRENT_JOBS", "many")])
+def test_wrong_setting_is_told_by_its_variable(
+    home: Home, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    """One of the supervisor and one of a service; nothing is left running."""
+    monkeypatch.setenv(name, value)
+    with pytest.raises(InvalidRequest, match=f"^{name}: "):
+        ensure_stack(home, print)
+    assert stack_status(home) == []
 
 
 def test_stack_that_cannot_start_says_why(home: Home) -> None:

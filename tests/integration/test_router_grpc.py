@@ -4,12 +4,15 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from threading import Event, Timer
+from typing import cast
 
 import grpc
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 
-from services.router.core.ports import Addition, Cancellation
-from services.router.servicer import RouterServicer, service
+from services.router.core.ports import Addition, Cancellation, Intake
+from services.router.core.releases import Releases
+from services.router.servicer import RouterParts, RouterServicer, service
 from stemhouse.errors import Cancelled, InvalidRequest, ModelRejected, NotFound, Unavailable
 from stemhouse.jobs import SeparationRequest
 from stemhouse.models import ModelState
@@ -22,7 +25,7 @@ from stemhouse.vocab import JobState, Stage
 from stemhouse.wire.audio import source_ref_to_proto
 from stemhouse.wire.jobs import job_from_proto, request_to_proto
 from stemhouse.wire.models import model_from_proto
-from tests.fakes_router import HTDEMUCS, NO_DEMUCS, job, source
+from tests.fakes_router import HTDEMUCS, NO_DEMUCS, STARTER, InlineSteps, job, source
 from tests.unit.router.test_submissions import Desk
 
 REQUEST = SeparationRequest(source())
@@ -39,7 +42,11 @@ def stub(desk: Desk) -> Iterator[RouterServiceStub]:
     """A stub to a server on a free port."""
     house = desk.house
     server = grpc.server(ThreadPoolExecutor(4), interceptors=[RpcInterceptor()])
-    servicer = RouterServicer(desk.submissions, house.jobs, house.uploads, house.separators, house.models)
+    intake = Intake(house.uploads, house.model_uploads)
+    releases = Releases(house.jobs, house.store)
+    servicer = RouterServicer(
+        RouterParts(desk.submissions, house.jobs, releases, intake, house.separators, house.models)
+    )
     service(servicer, lambda: None).register(server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
@@ -57,6 +64,36 @@ def test_submitted_job_can_be_read_and_listed(stub: RouterServiceStub) -> None:
     assert list(stub.ListJobs(pb.ListJobsRequest(), timeout=10).jobs) == [submitted]
 
 
+def test_changes_of_a_batch_can_be_followed(desk: Desk, stub: RouterServiceStub) -> None:
+    """From the beginning, then from the last change seen."""
+    request = pb.SubmitSeparationRequest(request_id="wish-1", request=request_to_proto(REQUEST), batch_id="batch-1")
+    submitted = stub.SubmitSeparation(request, timeout=10).job
+    stub.SubmitSeparation(pb.SubmitSeparationRequest(request_id="other", request=request.request), timeout=10)
+    listing = pb.ListJobsRequest(batch_id="batch-1", updated_after=Timestamp())
+    assert list(stub.ListJobs(listing, timeout=10).jobs) == [submitted]
+    assert submitted.batch_id == "batch-1"
+    listing.updated_after.CopyFrom(submitted.update_time)
+    assert not stub.ListJobs(listing, timeout=10).jobs
+    desk.house.jobs.begin_stage(submitted.job_id, Stage.INGEST)
+    assert [job.sequence for job in stub.ListJobs(listing, timeout=10).jobs] == [submitted.sequence + 1]
+
+
+@pytest.mark.parametrize(
+    ("field", "listing"),
+    [
+        ("batch_id", pb.ListJobsRequest(batch_id="a batch")),
+        ("page_size", pb.ListJobsRequest(page_size=501)),
+        ("updated_after", pb.ListJobsRequest(updated_after=Timestamp(seconds=1))),
+        ("updated_after", pb.ListJobsRequest(batch_id="b", updated_after=Timestamp(seconds=10**15))),
+    ],
+)
+def test_bad_listing_is_refused_by_field(field: str, listing: pb.ListJobsRequest, stub: RouterServiceStub) -> None:
+    """Changes are followed by batch only: nothing else has an index for it."""
+    with pytest.raises(InvalidRequest) as caught, rpc_errors():
+        stub.ListJobs(listing, timeout=10)
+    assert list(caught.value.details) == [field]
+
+
 def test_unset_priority_and_sum_have_their_defaults(stub: RouterServiceStub) -> None:
     """A client that sets only what it must gets what the contract says."""
     wish = pb.SeparationRequest(source=source_ref_to_proto(source()), engine="auto")
@@ -69,6 +106,7 @@ def test_unset_priority_and_sum_have_their_defaults(stub: RouterServiceStub) -> 
     ("field", "change"),
     [
         ("request_id", {"request_id": "not an id"}),
+        ("batch_id", {"batch_id": "b" * 65}),
         ("request.engine", {"engine": ""}),
         ("request.priority", {"priority": 1001}),
         ("source.sha256", {"sha256": "A" * 64}),
@@ -97,6 +135,19 @@ def test_upload_needs_a_name_first_and_chunks_after(desk: Desk, stub: RouterServ
             stub.UploadTrack(iter(messages), timeout=10)
     assert not desk.house.uploads.held
     assert stub.UploadTrack(iter([named, chunk, chunk]), timeout=10).source.size_bytes == 8
+
+
+def test_upload_goes_where_its_purpose_sends_it(desk: Desk, stub: RouterServiceStub) -> None:
+    """A model's file is no track, and an unknown purpose is refused."""
+    desk.house.uploads.held.clear()
+    chunk = pb.UploadTrackRequest(chunk=b"data")
+    named = pb.UploadTrackRequest(file_name="x.th", purpose=pb.UPLOAD_PURPOSE_MODEL)
+    stub.UploadTrack(iter([named, chunk]), timeout=10)
+    assert not desk.house.uploads.held
+    assert [file.file_name for file in desk.house.model_uploads.held] == ["x.th"]
+    named.purpose = cast("pb.UploadPurpose.ValueType", 7)
+    with pytest.raises(InvalidRequest, match="purpose"), rpc_errors():
+        stub.UploadTrack(iter([named, chunk]), timeout=10)
 
 
 def test_watch_sends_changes_until_the_job_is_final(desk: Desk, stub: RouterServiceStub) -> None:
@@ -151,7 +202,7 @@ def test_files_of_an_added_model_are_dropped_whatever_comes_of_it(
 ) -> None:
     """The bytes have done their duty, or are of no use."""
     file = source("d", "mine.safetensors")
-    desk.house.uploads.held.add(file)
+    desk.house.model_uploads.held.add(file)
     desk.house.models.failure = failure
     request = pb.AddModelRequest(name="mine", files=[source_ref_to_proto(file)], licence_note="free")
     if failure:
@@ -159,21 +210,32 @@ def test_files_of_an_added_model_are_dropped_whatever_comes_of_it(
             stub.AddModel(request, timeout=10)
     else:
         assert stub.AddModel(request, timeout=10).model.name == "mine"
-    assert file not in desk.house.uploads.held
+    assert file not in desk.house.model_uploads.held
     assert desk.house.models.added == ([] if failure else [Addition("mine", (file,), "free")])
+
+
+def test_addition_leaves_a_track_of_the_same_bytes_alone(desk: Desk, stub: RouterServiceStub) -> None:
+    """Somebody took a song for a model while its job waited."""
+    song = source("d", "song.th")
+    desk.house.uploads.held.add(song)
+    desk.house.model_uploads.held.add(song)
+    desk.house.models.failure = ModelRejected("no model")
+    with pytest.raises(ModelRejected), rpc_errors():
+        stub.AddModel(pb.AddModelRequest(name="mine", files=[source_ref_to_proto(song)]), timeout=10)
+    assert song in desk.house.uploads.held
 
 
 def test_addition_that_may_be_tried_again_finds_its_files(desk: Desk, stub: RouterServiceStub) -> None:
     """The channel itself repeats a call that was unavailable."""
     file = source("d", "mine.safetensors")
-    desk.house.uploads.held.add(file)
+    desk.house.model_uploads.held.add(file)
     desk.house.models.failure = Unavailable("the separator starts")
     request = pb.AddModelRequest(name="mine", files=[source_ref_to_proto(file)])
     with pytest.raises(Unavailable, match="the separator starts"), rpc_errors():
         stub.AddModel(request, timeout=10)
     desk.house.models.failure = None
     assert stub.AddModel(request, timeout=10).model.name == "mine"
-    assert file not in desk.house.uploads.held
+    assert file not in desk.house.model_uploads.held
 
 
 def test_model_whose_files_were_not_uploaded_is_not_found(stub: RouterServiceStub) -> None:
@@ -184,11 +246,14 @@ def test_model_whose_files_were_not_uploaded_is_not_found(stub: RouterServiceStu
 
 
 def test_model_names_and_files_are_checked(stub: RouterServiceStub) -> None:
-    """No name may lead out of the folder of models."""
+    """No name may lead out of the folder of models, and a file must look like one of a model."""
     file = source_ref_to_proto(source("d", "../mine.th"))
     with pytest.raises(InvalidRequest) as added, rpc_errors():
         stub.AddModel(pb.AddModelRequest(name="../mine", files=[file]), timeout=10)
     assert set(added.value.details) == {"name", "files[0].file_name"}
+    song = source_ref_to_proto(source("d", "song.wav"))
+    with pytest.raises(InvalidRequest, match=r"song\.wav, but must end in \.safetensors"), rpc_errors():
+        stub.AddModel(pb.AddModelRequest(name="mine", files=[song]), timeout=10)
     with pytest.raises(InvalidRequest), rpc_errors():
         list(stub.PullModel(pb.PullModelRequest(name="../x"), timeout=10))
 
@@ -221,4 +286,23 @@ def test_gaps_are_told_beside_the_engines(desk: Desk, stub: RouterServiceStub) -
     desk.house.separators.gaps = (NO_DEMUCS,)
     response = stub.ListEngines(pb.ListEnginesRequest(), timeout=10)
     assert [engine.name for engine in response.engines] == ["starter"]
+    assert not response.is_partial
+    desk.house.separators.is_partial = True
+    assert stub.ListEngines(pb.ListEnginesRequest(), timeout=10).is_partial
     assert [gap.remedy for gap in response.gaps] == [NO_DEMUCS.remedy]
+
+
+def test_result_is_released_over_the_wire(desk: Desk, stub: RouterServiceStub) -> None:
+    """Nothing of a job that is not done."""
+    job = desk.submissions.submit("wish-1", REQUEST)
+    with pytest.raises(InvalidRequest, match="queued"), rpc_errors():
+        stub.ReleaseResult(pb.ReleaseResultRequest(job_id=job.job_id), timeout=10)
+    desk.house.jobs.finish(job.job_id, JobState.DONE, result=desk.house.pipeline.run(job, InlineSteps()))
+    assert stub.ReleaseResult(pb.ReleaseResultRequest(job_id=job.job_id), timeout=10).is_released
+
+
+def test_vocals_are_detected_over_the_wire(stub: RouterServiceStub) -> None:
+    """The share, and whose ears."""
+    request = pb.DetectVocalsRequest(source=source_ref_to_proto(source()))
+    found = stub.DetectVocals(request, timeout=10)
+    assert (found.sung_share, found.engine_id) == (0.25, STARTER.engine_id)

@@ -4,17 +4,18 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
-from threading import Event
+from threading import Barrier, Event
 
 import grpc
 import pytest
 
 from services.router.adapters.cancellations import JobCancellation
-from services.router.adapters.model_fleet import ModelFleet
+from services.router.adapters.model_fleet import READ_TIMEOUT_S, ModelFleet
 from services.router.adapters.separator_fleet import SeparatorFleet
 from services.router.adapters.separator_stubs import connect_separators
 from services.router.core.ports import Addition
-from stemhouse.errors import Cancelled, InvalidRequest, Unavailable
+from stemhouse.client.sdk import MODEL_DEADLINE_S
+from stemhouse.errors import Cancelled, InvalidRequest, ModelRejected, NotFound, Unavailable
 from stemhouse.jobs import EngineOffer, EngineSurvey
 from stemhouse.models import Model, ModelState, PullProgress
 from stemhouse.platform.interceptors import RpcInterceptor
@@ -41,6 +42,7 @@ class _Separator(SeparatorServiceServicer):
         self.gaps = [NO_DEMUCS]
         self.model = model
         self.added: list[str] = []
+        self.verified: list[list[str]] = []
         self.during_work: Callable[[], object] = lambda: None
         self.begun_count = 0
         self.left = Event()
@@ -75,6 +77,9 @@ class _Separator(SeparatorServiceServicer):
         self, request: pb.VerifyLocalModelsRequest, context: grpc.ServicerContext
     ) -> pb.VerifyLocalModelsResponse:
         """As it is."""
+        if set(request.names) - {self.model.name}:
+            raise NotFound(f"get it with: stemhouse models pull {request.names[-1]}")
+        self.verified.append(list(request.names))
         self._work(context)
         return pb.VerifyLocalModelsResponse(models=[model_to_proto(self.model)])
 
@@ -101,9 +106,17 @@ class _Separator(SeparatorServiceServicer):
         """Not asked here."""
         raise NotImplementedError
 
+    def ProbeVocals(self, request: pb.ProbeVocalsRequest, context: grpc.ServicerContext) -> pb.ProbeVocalsResponse:
+        """More of it the longer the name of the engine is."""
+        return pb.ProbeVocalsResponse(sung_share=len(request.engine_id) / 128)
+
     def AssessStems(self, request: pb.AssessStemsRequest, context: grpc.ServicerContext) -> pb.AssessStemsResponse:
         """Not asked here."""
         raise NotImplementedError
+
+
+def _reject() -> None:
+    raise ModelRejected("mine is taken")
 
 
 def _refuse() -> None:
@@ -128,6 +141,15 @@ def started(servers: ExitStack, separator: _Separator | None) -> str:
     return f"127.0.0.1:{port}"
 
 
+def test_vocals_are_probed_by_a_separator_that_has_the_engine(servers: ExitStack) -> None:
+    """Its answer comes back."""
+    address = started(servers, _Separator())
+    fleet = SeparatorFleet(connect_separators([address]))
+    assert fleet.probe_vocals(audio(), STARTER.engine_id) == len(STARTER.engine_id) / 128
+    with pytest.raises(Unavailable):
+        fleet.probe_vocals(audio(), "another")
+
+
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0)])
 def test_work_goes_to_the_least_loaded_separator_that_answers(order: tuple[int, ...], servers: ExitStack) -> None:
     """By load for each slot, wherever it stands in the list; one that does not answer is passed over."""
@@ -141,6 +163,12 @@ def test_engine_of_several_separators_is_offered_once(servers: ExitStack) -> Non
     """By its engine id."""
     addresses = [started(servers, _Separator()) for _ in range(2)]
     assert SeparatorFleet(connect_separators(addresses)).survey() == EngineSurvey((STARTER,), (NO_DEMUCS,))
+
+
+def test_survey_without_a_separator_that_does_not_answer_is_partial(servers: ExitStack) -> None:
+    """What it offers is not known."""
+    survey = SeparatorFleet(connect_separators([NOBODY, started(servers, _Separator())])).survey()
+    assert survey == EngineSurvey((STARTER,), (NO_DEMUCS,), is_partial=True)
 
 
 def test_engine_that_one_separator_offers_has_no_gap(servers: ExitStack) -> None:
@@ -186,8 +214,53 @@ def model_fleet(servers: ExitStack, *separators: _Separator) -> tuple[ModelFleet
 def test_model_is_installed_only_where_every_separator_has_it(other: Model, servers: ExitStack) -> None:
     """The worst state counts, and a problem names its separator."""
     fleet, addresses = model_fleet(servers, _Separator(model=INSTALLED), _Separator(model=other))
-    problem = f"{addresses[1]}: cut" if other.problem else ""
+    problem = f"{addresses[1]}: {other.problem or 'not installed'}"
     assert fleet.models() == fleet.verify(["htdemucs"], NOBODY_LEAVES) == [replace(other, problem=problem)]
+
+
+def test_model_of_ones_own_that_a_separator_lacks_is_told(servers: ExitStack) -> None:
+    """That separator does not even list it; the one that has it is asked to read it."""
+    mine = replace(INSTALLED, name="mine")
+    separators = [_Separator(), _Separator(model=mine)]
+    fleet, addresses = model_fleet(servers, *separators)
+    absent = replace(mine, state=ModelState.AVAILABLE, problem=f"{addresses[0]}: not installed")
+    assert fleet.models() == [HTDEMUCS, absent]
+    assert fleet.verify(["mine"], NOBODY_LEAVES) == [absent]
+    assert [separator.verified for separator in separators] == [[], [["mine"]]]
+
+
+def test_model_that_no_separator_has_is_not_found(servers: ExitStack) -> None:
+    """They say themselves what helps."""
+    fleet, _ = model_fleet(servers, _Separator(), _Separator(model=INSTALLED))
+    with pytest.raises(NotFound, match="pull nobody"):
+        fleet.verify(["htdemucs", "nobody"], NOBODY_LEAVES)
+
+
+def test_separators_read_their_models_at_once(servers: ExitStack) -> None:
+    """Each of them waits for the others to begin."""
+    everybody_reads = Barrier(3)
+    separators = [_Separator(model=INSTALLED) for _ in range(3)]
+    for separator in separators:
+        separator.during_work = lambda: everybody_reads.wait(20)
+    fleet, _ = model_fleet(servers, *separators)
+    assert fleet.verify([], NOBODY_LEAVES) == [INSTALLED]
+
+
+def test_refusal_after_other_separators_took_the_model_says_so(servers: ExitStack) -> None:
+    """With the reason; one that nobody took before is told as it is."""
+    separators = [_Separator(), _Separator()]
+    fleet, addresses = model_fleet(servers, *separators)
+    separators[1].during_work = _reject
+    with pytest.raises(ModelRejected, match=f"{addresses[0]} installed it, but {addresses[1]} did not: mine is taken"):
+        fleet.add(Addition("mine", (source(),)), NOBODY_LEAVES)
+    separators[0].during_work = _reject
+    with pytest.raises(ModelRejected, match=r"^mine is taken$"):
+        fleet.add(Addition("mine", (source(),)), NOBODY_LEAVES)
+
+
+def test_clients_wait_longer_than_several_separators_may_take() -> None:
+    """Else work would go on for a caller who was told that it failed."""
+    assert MODEL_DEADLINE_S > 20 * READ_TIMEOUT_S
 
 
 def test_problem_of_the_only_separator_needs_no_address(servers: ExitStack) -> None:
@@ -211,10 +284,9 @@ def test_pull_and_addition_reach_every_separator(servers: ExitStack) -> None:
     "work",
     [
         lambda fleet, leaving: list(fleet.pull("htdemucs", leaving)),
-        lambda fleet, leaving: fleet.verify([], leaving),
         lambda fleet, leaving: fleet.add(Addition("mine", (source(),)), leaving),
     ],
-    ids=["pull", "verify", "add"],
+    ids=["pull", "add"],
 )
 def test_work_of_a_separator_ends_when_the_caller_leaves(
     work: Callable[[ModelFleet, JobCancellation], object], servers: ExitStack
@@ -229,6 +301,24 @@ def test_work_of_a_separator_ends_when_the_caller_leaves(
         work(fleet, leaving)
     assert separators[0].left.wait(10)
     assert [separator.begun_count for separator in separators] == [1, 0]
+
+
+def test_all_separators_stop_reading_when_the_caller_leaves(servers: ExitStack) -> None:
+    """In the middle of it."""
+    everybody_reads = Barrier(2)
+    separators = [_Separator(model=INSTALLED), _Separator(model=INSTALLED)]
+    fleet, _ = model_fleet(servers, *separators)
+    leaving = JobCancellation("call")
+
+    def leave_when_all_read() -> None:
+        everybody_reads.wait(20)
+        leaving.request()
+
+    for separator in separators:
+        separator.during_work = leave_when_all_read
+    with pytest.raises(Cancelled):
+        fleet.verify([], leaving)
+    assert all(separator.left.wait(10) for separator in separators)
 
 
 def test_separator_that_knows_nothing_of_models_is_named(servers: ExitStack) -> None:

@@ -38,7 +38,7 @@ from stemhouse.v1 import separator_pb2 as pb
 from stemhouse.v1.separator_pb2_grpc import SeparatorServiceStub
 from stemhouse.wire.audio import audio_ref_from_proto, audio_ref_to_proto, source_ref_to_proto, stem_set_from_proto
 from stemhouse.wire.models import model_from_proto
-from tests.fakes_separator import FolderObjectStore, decoded_integers, encoded, stored_source
+from tests.fakes_separator import FolderObjectStore, decoded_integers, encoded, stored_model_file, stored_source
 from tests.integration.separator_workshops import MODEL, folder_store, gate, open_device, open_files, starts_log
 from tests.model_house import file_of, model_entry, noise
 from tests.signals import song
@@ -96,7 +96,7 @@ class House:
 
     def add(self, name: str, **files: bytes) -> Model:
         """Upload checkpoints, and make a model of them."""
-        sources = [source_ref_to_proto(stored_source(self.store, data, f"{key}.th")) for key, data in files.items()]
+        sources = [source_ref_to_proto(stored_model_file(self.store, data, f"{key}.th")) for key, data in files.items()]
         with rpc_errors():
             request = pb.AddLocalModelRequest(name=name, files=sources, licence_note="Mine.")
             return model_from_proto(self.stub.AddLocalModel(request, timeout=TIMEOUT_S).model)
@@ -188,6 +188,16 @@ def test_track_goes_all_the_way(house: House) -> None:
     assert house.scratch_files() == []
 
 
+def test_vocals_are_probed_at_any_rate(house: House) -> None:
+    """Through the device worker; of all there is at once, and of a track without a sound nothing."""
+    for samples, share in ((song(66_150, 22050, 1), 1.0), (np.zeros((1, 66_150), np.float32), 0.0)):
+        audio = house.ingest(encoded(samples, 22050)).audio
+        request = pb.ProbeVocalsRequest(audio=audio, engine_id=ENGINE_ID)
+        assert house.stub.ProbeVocals(request, timeout=TIMEOUT_S).sung_share == share
+    with pytest.raises(EngineUnavailable), rpc_errors():
+        house.stub.ProbeVocals(pb.ProbeVocalsRequest(audio=audio, engine_id="nobody"), timeout=TIMEOUT_S)
+
+
 def test_track_of_another_rate_keeps_its_frames(house: House) -> None:
     """Mono at 22.05 kHz through an engine of 44.1 kHz stereo, and back; still an exact sum."""
     samples = song(50_001, 22050, 1)
@@ -205,10 +215,11 @@ def test_unreadable_file_is_told_by_its_name(house: House) -> None:
 
 
 def test_unknown_engine_and_bad_fields_are_refused(house: House) -> None:
-    """Before anything is done."""
+    """Before anything is done; the id of a model with the longest name is a good one."""
     audio = house.ingest(encoded(song(44100, 44100))).audio
-    with pytest.raises(EngineUnavailable, match="no engine demucs"), rpc_errors():
-        list(house.stub.Separate(pb.SeparateRequest(audio=audio, engine_id="demucs"), timeout=TIMEOUT_S))
+    unknown_id = f"demucs-{'a' * 64}-00000000-ov25-sh0-fp32"
+    with pytest.raises(EngineUnavailable, match="no engine demucs-a"), rpc_errors():
+        list(house.stub.Separate(pb.SeparateRequest(audio=audio, engine_id=unknown_id), timeout=TIMEOUT_S))
     with pytest.raises(InvalidRequest, match="engine_id"), rpc_errors():
         list(house.stub.Separate(pb.SeparateRequest(audio=audio, engine_id="../x"), timeout=TIMEOUT_S))
     with pytest.raises(InvalidRequest, match=r"source\.sha256"), rpc_errors():

@@ -24,17 +24,20 @@ _FULL_SCALE = 2**23
 _MOST_BITS_PER_S = 320_000
 _LOWEST_MPEG_1_HZ = 32_000
 _LOWEST_MPEG_2_HZ = 16_000
+_LAMES_GAIN = 0.95
+"""What LAME multiplies samples by at 160 kbit/s or less, for head room; from 256 on it leaves them alone."""
 _LAYOUTS = {1: "mono", 2: "stereo"}
 
 
 @dataclass(frozen=True)
 class _Recipe:
-    """How FFmpeg is to make a file."""
+    """How FFmpeg is to make a file; `own_gain` is what the coder multiplies samples by, below its most bits."""
 
     container: str
     codec: str
     most_bits_per_s: Callable[[FileSpec], int]
     options: Callable[[FileSpec], Mapping[str, str]]
+    own_gain: float = 1.0
 
 
 def _most_mp3_bits_per_s(spec: FileSpec) -> int:
@@ -50,7 +53,9 @@ def _most_aac_bits_per_s(spec: FileSpec) -> int:
 
 
 _RECIPES = {
-    FileFormat.MP3: _Recipe("mp3", "libmp3lame", _most_mp3_bits_per_s, lambda _spec: {"id3v2_version": "0"}),
+    FileFormat.MP3: _Recipe(
+        "mp3", "libmp3lame", _most_mp3_bits_per_s, lambda _spec: {"id3v2_version": "0"}, _LAMES_GAIN
+    ),
     # The edit list counts in the movie's time scale: at the default of milliseconds it would name other frames.
     FileFormat.M4A: _Recipe(
         "ipod", "aac", _most_aac_bits_per_s, lambda spec: {"movie_timescale": str(spec.sample_rate_hz)}
@@ -86,16 +91,17 @@ def _write(spool: IO[bytes], recipe: _Recipe, spec: FileSpec, blocks: Iterable[S
         layout = _LAYOUTS[spec.channel_count]
         stream = cast("av.AudioStream", container.add_stream(recipe.codec, rate=spec.sample_rate_hz, layout=layout))
         stream.bit_rate = recipe.most_bits_per_s(spec)
-        for frame in _frames(blocks, spec):
+        own_gain = recipe.own_gain if stream.bit_rate < _MOST_BITS_PER_S else 1.0
+        for frame in _frames(blocks, spec, _FULL_SCALE * own_gain):
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
 
 
-def _frames(blocks: Iterable[SampleBlock], spec: FileSpec) -> Iterator[av.AudioFrame]:
+def _frames(blocks: Iterable[SampleBlock], spec: FileSpec, full_scale: float) -> Iterator[av.AudioFrame]:
     """The samples as FFmpeg takes them; 24 bits fit a float32 exactly."""
     position = 0
     for block in blocks:
-        samples = np.ascontiguousarray(block.T, dtype=np.float32) / np.float32(_FULL_SCALE)
+        samples = np.ascontiguousarray(block.T, dtype=np.float32) / np.float32(full_scale)
         frame = av.AudioFrame.from_ndarray(samples, format="fltp", layout=_LAYOUTS[spec.channel_count])
         frame.sample_rate = spec.sample_rate_hz
         frame.time_base = Fraction(1, spec.sample_rate_hz)

@@ -9,7 +9,7 @@ import soundfile
 from services.exporter.adapters.scratch import scratch_file, scratch_unavailable
 from services.exporter.core.ports import BLOCK_FRAMES, GridBlock
 from stemhouse.audio import AudioRef
-from stemhouse.errors import InternalFault
+from stemhouse.errors import InternalFault, NotFound
 from stemhouse.ports import ObjectStore
 
 _SPARE_BITS = 8
@@ -38,6 +38,9 @@ class StoredFlac:
             for chunk in self._store.read(object_key):
                 scratch.write(chunk)
             scratch.seek(0)  # writes what is still in a buffer
+        except NotFound as error:
+            message = f"{object_key} is not in the object store any more: separate the track again"
+            raise NotFound(message, {"object_key": object_key}) from error
         except OSError as error:
             raise scratch_unavailable(self._scratch_dir, error) from error
 

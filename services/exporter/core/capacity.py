@@ -6,15 +6,6 @@ from services.exporter.core.ports import FileSpec
 from stemhouse.delivery import FileFormat, SampleFormat
 from stemhouse.errors import InvalidRequest
 
-_LOSSY_RATES_HZ = {
-    # ISO/IEC 11172-3 and 13818-3, and the widespread half rates of "MPEG 2.5".
-    FileFormat.MP3: (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000),
-    # ISO/IEC 14496-3, table of sampling frequency indices.
-    FileFormat.M4A: (
-        *(7_350, 8_000, 11_025, 12_000, 16_000, 22_050, 24_000),
-        *(32_000, 44_100, 48_000, 64_000, 88_200, 96_000),
-    ),
-}
 _FEWEST_MP3_FRAMES = 47  # of fewer, LAME makes 47: the padding that it declares has a limit
 _MOST_FLAC_HZ = 655_350
 _LARGEST_AIFF_BYTES = 2**32 - 1
@@ -38,7 +29,7 @@ def _formats_for(spec: FileSpec) -> Iterable[FileFormat]:
 def _obstacle(file_format: FileFormat, spec: FileSpec) -> str:
     """Why not, or nothing."""
     rate_hz = spec.sample_rate_hz
-    rates_hz = _LOSSY_RATES_HZ.get(file_format)
+    rates_hz = file_format.sample_rates_hz
     if rates_hz and rate_hz not in rates_hz:
         return f"its rate is {rate_hz} Hz, not one of {', '.join(map(str, rates_hz))}"
     if file_format is FileFormat.MP3 and spec.frame_count < _FEWEST_MP3_FRAMES:

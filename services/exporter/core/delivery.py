@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from services.exporter.core import metadata
 from services.exporter.core.files import StemFileManager
 from services.exporter.core.metadata import DeliveredFile, metadata_json
+from services.exporter.core.objects import require_own_objects
 from services.exporter.core.plan import PlannedDelivery, plan_delivery, stored_stem
 from services.exporter.core.ports import FileEncoder, StoredAudio
 from services.exporter.core.samples import UnitBlock, difference, in_format, on_source_scale
@@ -54,9 +55,10 @@ class StemDelivery:
         """The plan, the audio files, and metadata.json last.
 
         Raises InvalidRequest, before anything is sent, for a stem that the result cannot give, for a file format that
-        cannot hold the track and for figures that no result can have; what StoredAudio and FileEncoder raise; and
-        Cancelled, within a block, once `is_wanted` says no.
+        cannot hold the track and for figures or object keys that no result can have; what StoredAudio and FileEncoder
+        raise; and Cancelled, within a block, once `is_wanted` says no.
         """
+        require_own_objects(result.stem_set)
         planned = plan_delivery(result, options, self._names)
         metadata_json(result, planned, self._tool_versions, ())  # what cannot be told is refused now, not at the end
         yield planned.announcement

@@ -1,21 +1,24 @@
-"""The catalogue in an SQLite file."""
+"""The tracks of the catalogue in an SQLite file."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, fields
+from dataclasses import asdict, replace
+from itertools import starmap
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, and_, true
+from sqlalchemy import ColumnElement, Connection, Engine, Row, case, func, literal
 from sqlalchemy.dialects.sqlite import insert
-from sqlmodel import col, delete, func, select
+from sqlmodel import col, delete, select, update
 
-from services.library.adapters.tables import TrackRow
-from services.library.core.ports import CatalogueEntry, FileStamp
+from services.library.adapters.path_queries import CHUNK_ROWS, chunks, is_below, is_track_of
+from services.library.adapters.tables import CrateEntryRow, CrateRow, LibraryEntryRow, TrackRow
+from services.library.core.dj_facts import SHARED_FIELDS, facts_from_document, facts_to_document, merged_facts
+from services.library.core.ports import Candidate, CatalogueEntry, FileStamp
 from stemhouse.platform.databases import database_errors
 from stemhouse.tracks import Track
 
 _path = col(TrackRow.path)
-_TRACK_COLUMNS = tuple(TrackRow.metadata.tables["tracks"].c[field.name] for field in fields(Track))
 
 
 class SqliteTrackCatalogue:
@@ -24,6 +27,7 @@ class SqliteTrackCatalogue:
     def __init__(self, engine: Engine) -> None:
         """Keep the engine; no call is made here."""
         self._engine = engine
+        self._revision = 0
 
     def probe(self) -> None:
         """Ask the database something, as readiness means; raises Unavailable."""
@@ -32,10 +36,11 @@ class SqliteTrackCatalogue:
 
     def stamps(self, prefix: str) -> Mapping[str, FileStamp]:
         """See TrackCatalogue.stamps."""
-        query = select(_path, col(TrackRow.size_bytes), col(TrackRow.modified_ns)).where(_below(prefix))
-        with self._transaction() as connection:
-            rows = connection.execute(query)
-            return {path: FileStamp(size_bytes, modified_ns) for path, size_bytes, modified_ns in rows}
+        return self._stamps(is_below(_path, prefix))
+
+    def stamps_of(self, paths: Sequence[str]) -> Mapping[str, FileStamp]:
+        """See TrackCatalogue.stamps_of."""
+        return self._stamps(_path.in_(paths))
 
     def upsert(self, entries: Sequence[CatalogueEntry]) -> None:
         """See TrackCatalogue.upsert."""
@@ -44,24 +49,64 @@ class SqliteTrackCatalogue:
         statement = insert(TrackRow)
         replaced = {column.name: column for column in statement.excluded if column.name != "path"}
         statement = statement.on_conflict_do_update(index_elements=[_path], set_=replaced)
-        with self._transaction() as connection:
+        with self._change() as connection:
             connection.execute(statement, [_row(entry) for entry in entries])
 
     def remove(self, paths: Sequence[str]) -> None:
         """See TrackCatalogue.remove."""
-        with self._transaction() as connection:
+        with self._change() as connection:
             connection.execute(delete(TrackRow).where(_path.in_(paths)))
+            named = col(LibraryEntryRow.path).in_(paths)
+            connection.execute(update(LibraryEntryRow).where(named).values(path=""))
 
     def page(self, prefix: str, after: str, limit: int) -> Sequence[Track]:
         """See TrackCatalogue.page."""
-        query = select(*_TRACK_COLUMNS).where(_below(prefix), _path > after).order_by(_path).limit(limit)
+        query = select(*_TRACK).where(is_track_of(prefix), _path > after).order_by(_path).limit(limit)
         with self._transaction() as connection:
-            return [Track(*row) for row in connection.execute(query)]
+            return _tracks(connection, connection.execute(query).all())
+
+    def tracks(self, paths: Sequence[str]) -> Mapping[str, Track]:
+        """See TrackCatalogue.tracks."""
+        with self._transaction() as connection:
+            rows = [
+                row for chunk in chunks(paths) for row in connection.execute(select(*_TRACK).where(_path.in_(chunk)))
+            ]
+            return {track.path: track for track in _tracks(connection, rows)}
 
     def count(self, prefix: str) -> int:
         """See TrackCatalogue.count."""
+        query = select(func.count()).select_from(TrackRow).where(is_track_of(prefix))
         with self._transaction() as connection:
-            return connection.execute(select(func.count()).select_from(TrackRow).where(_below(prefix))).scalar_one()
+            return connection.execute(query).scalar_one()
+
+    def candidates(self, prefix: str) -> Iterator[Candidate]:
+        """See TrackCatalogue.candidates."""
+        with self._transaction() as connection:
+            rows = connection.execution_options(yield_per=CHUNK_ROWS).execute(
+                select(*_CANDIDATE).where(is_track_of(prefix))
+            )
+            yield from starmap(Candidate, rows)
+
+    def record_vocals(self, path: str, share: float) -> None:
+        """See TrackCatalogue.record_vocals."""
+        with self._change() as connection:
+            connection.execute(update(TrackRow).where(_path == path).values(vocal_share=share))
+
+    def revision(self) -> int:
+        """See TrackCatalogue.revision."""
+        return self._revision
+
+    def _stamps(self, condition: ColumnElement[bool]) -> Mapping[str, FileStamp]:
+        query = select(_path, col(TrackRow.size_bytes), col(TrackRow.modified_ns)).where(condition)
+        with self._transaction() as connection:
+            rows = connection.execution_options(yield_per=CHUNK_ROWS).execute(query)
+            return {path: FileStamp(size_bytes, modified_ns) for path, size_bytes, modified_ns in rows}
+
+    @contextmanager
+    def _change(self) -> Iterator[Connection]:
+        with self._transaction() as connection:
+            yield connection
+        self._revision += 1
 
     @contextmanager
     def _transaction(self) -> Iterator[Connection]:
@@ -69,12 +114,91 @@ class SqliteTrackCatalogue:
             yield connection
 
 
-def _below(prefix: str) -> ColumnElement[bool]:
-    """Whether a path starts with the prefix, as a range of the primary key's index."""
-    if not prefix:
-        return true()
-    return and_(_path >= prefix, _path < prefix[:-1] + chr(ord(prefix[-1]) + 1))
+def _told(name: str) -> ColumnElement[Any]:
+    """A value as the file tells it, or else the first library that names the file and has one."""
+    own, named = getattr(TrackRow, name), getattr(LibraryEntryRow, name)
+    empty = literal(0.0 if name in {"bpm", "duration_s"} else "")
+    library_value = (
+        select(named)
+        .where(col(LibraryEntryRow.path) == _path, named != empty)
+        .order_by(col(LibraryEntryRow.library), col(LibraryEntryRow.position))
+        .limit(1)
+        .scalar_subquery()
+    )
+    return case((own != empty, own), else_=func.coalesce(library_value, empty)).label(name)
+
+
+_TRACK = (_path, col(TrackRow.size_bytes), *map(_told, SHARED_FIELDS), col(TrackRow.dj_facts))
+_CANDIDATE = (
+    _path,
+    col(TrackRow.size_bytes),
+    col(TrackRow.modified_ns),
+    *map(_told, ("duration_s", "title", "genre", "bpm")),
+    col(TrackRow.vocal_share),
+)
+
+
+def _tracks(connection: Connection, rows: Sequence[Row[Any]]) -> list[Track]:
+    paths = [row.path for row in rows]
+    crates, facts = _crates_of(connection, paths), _facts_of(connection, paths)
+    return [
+        Track(
+            path=row.path,
+            size_bytes=row.size_bytes,
+            crates=tuple(crates.get(row.path, ())),
+            dj_facts=merged_facts(map(facts_from_document, (*row.dj_facts, *facts.get(row.path, ())))),
+            **{name: getattr(row, name) for name in SHARED_FIELDS},
+        )
+        for row in rows
+    ]
+
+
+def _crates_of(connection: Connection, paths: Sequence[str]) -> Mapping[str, Mapping[str, None]]:
+    """The names of the crates that hold each path, without repetitions."""
+    found: dict[str, dict[str, None]] = defaultdict(dict)
+    library, position = col(CrateRow.library), col(CrateRow.position)
+    for chunk in chunks(paths):
+        query = (
+            select(col(LibraryEntryRow.path), col(CrateRow.name))
+            .select_from(LibraryEntryRow)
+            .join(CrateEntryRow, _is_same_entry())
+            .join(CrateRow, (library == col(CrateEntryRow.library)) & (position == col(CrateEntryRow.crate)))
+            .where(col(LibraryEntryRow.path).in_(chunk))
+            .order_by(library, position)
+        )
+        for path, name in connection.execute(query):
+            found[path][name] = None
+    return found
+
+
+def _is_same_entry() -> ColumnElement[bool]:
+    is_same_library = col(CrateEntryRow.library) == col(LibraryEntryRow.library)
+    return is_same_library & (col(CrateEntryRow.entry) == col(LibraryEntryRow.position))
+
+
+def _facts_of(connection: Connection, paths: Sequence[str]) -> Mapping[str, list[dict[str, Any]]]:
+    """The documents of what libraries know of each path."""
+    found: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    facts = col(LibraryEntryRow.facts)
+    for chunk in chunks(paths):
+        query = (
+            select(col(LibraryEntryRow.path), facts)
+            .where(col(LibraryEntryRow.path).in_(chunk), facts.is_not(None))
+            .order_by(col(LibraryEntryRow.library), col(LibraryEntryRow.position))
+        )
+        for path, document in connection.execute(query):
+            found[path].append(document)
+    return found
 
 
 def _row(entry: CatalogueEntry) -> dict[str, Any]:
-    return {**asdict(entry.track), "modified_ns": entry.stamp.modified_ns, "size_bytes": entry.stamp.size_bytes}
+    values = asdict(replace(entry.track, dj_facts=()))
+    del values["crates"]
+    return {
+        **values,
+        "dj_facts": list(map(facts_to_document, entry.track.dj_facts)),
+        "modified_ns": entry.stamp.modified_ns,
+        "size_bytes": entry.stamp.size_bytes,
+        "vocal_share": None,
+        "real_path": entry.real_path,
+    }

@@ -3,9 +3,10 @@
 import os
 import stat
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePath
 
-from services.library.core.ports import FileStamp, FoundFile
+from services.library.core.own_files import LARGEST_METADATA_BYTES, METADATA, comparable_name, own_names
+from services.library.core.ports import FileStamp, FoundFile, OwnFile
 from stemhouse.errors import InvalidRequest, NotFound
 from stemhouse.tracks import ScanProblem
 
@@ -14,6 +15,8 @@ AUDIO_EXTENSIONS = (
     *(".oga", ".ogg", ".opus", ".wav", ".wma"),
 )
 """What ingest takes and has tags that can be read. Compared without regard to case."""
+_MOUNT_FOLDERS = ("/", "/Volumes", "/media", "/media/*", "/mnt", "/run/media", "/run/media/*")
+"""Where systems make a folder for each volume, and take it away with it."""
 
 _Directory = tuple[int, int]
 """Device and inode."""
@@ -23,25 +26,26 @@ class DiskFolders:
     """FolderReader over the file system.
 
     Names that begin with a dot (hidden files, `._*` of macOS) are passed over. Links are followed; a folder that is
-    met twice is walked once, so a loop of links ends.
+    met twice is walked once, so a loop of links ends. A link to a file that the walk meets anyway is passed over.
     """
 
     def prefix(self, folder: str) -> str:
         """See FolderReader.prefix."""
         if not Path(folder).is_absolute() or "\0" in folder:
-            message = f"folder must be an absolute path, not {folder!r}"
-            raise InvalidRequest(message, {"folder": message})
+            message = f"location must be an absolute path, not {folder!r}"
+            raise InvalidRequest(message, {"location": message})
         normal = os.path.normpath(folder)
         if normal.startswith("//"):  # which POSIX lets stand
             normal = normal[1:]
         return normal.rstrip(os.sep) + os.sep
 
-    def walk(self, prefix: str) -> Iterator[FoundFile | ScanProblem]:
+    def walk(self, prefix: str) -> Iterator[FoundFile | OwnFile | ScanProblem]:
         """See FolderReader.walk."""
         if not Path(prefix).is_dir():
             message = f"no folder {prefix}"
-            raise NotFound(message, {"folder": prefix})
+            raise NotFound(message, {"location": prefix})
         walked: set[_Directory] = set()
+        real_prefix = _with_separator(os.path.realpath(prefix))
         pending = [prefix]
         while pending:
             folder = pending.pop()
@@ -51,13 +55,95 @@ class DiskFolders:
                 yield _problem(folder, error)
                 continue
             subfolders = []
-            for entry in entries:
-                met = _look_at(entry)
+            for met in _Listing(folder, real_prefix).look_at(entries):
                 if isinstance(met, str):
                     subfolders.append(met)
-                elif met is not None:
+                else:
                     yield met
             pending += reversed(subfolders)
+
+    def look(self, path: str) -> FoundFile | OwnFile | ScanProblem:
+        """See FolderReader.look."""
+        try:
+            facts = Path(path).stat()
+        except OSError as error:
+            return _problem(path, error)
+        if not stat.S_ISREG(facts.st_mode):
+            return ScanProblem(path, "no file")
+        folder, name = os.path.split(path)
+        if comparable_name(name) in _own_names(folder):
+            return OwnFile(path)
+        return FoundFile(path, FileStamp(facts.st_size, facts.st_mtime_ns))
+
+    def is_bare(self, prefix: str) -> bool:
+        """See FolderReader.is_bare."""
+        with os.scandir(prefix) as entries:
+            return next(entries, None) is None
+
+    def is_away(self, path: str) -> bool:
+        """See FolderReader.is_away. A volume leaves an empty folder behind, or none in a place for volumes."""
+        folder = next(parent for parent in PurePath(path).parents if Path(parent).is_dir())
+        if _is_for_mounts(folder):
+            return True
+        has_lost_folders = folder != PurePath(path).parent
+        try:
+            return (has_lost_folders or _is_for_mounts(folder.parent)) and self.is_bare(str(folder))
+        except OSError:
+            return True
+
+
+def _is_for_mounts(folder: PurePath) -> bool:
+    return any(folder.match(place) for place in _MOUNT_FOLDERS)
+
+
+class _Listing:
+    """Looks at the entries of one folder."""
+
+    def __init__(self, folder: str, real_prefix: str) -> None:
+        self._folder = folder
+        self._real_prefix = real_prefix
+        self._real_folder = _with_separator(os.path.realpath(folder))
+        self._is_linked = self._real_folder != folder
+
+    def look_at(self, entries: list[os.DirEntry[str]]) -> Iterator[FoundFile | OwnFile | ScanProblem | str]:
+        """Audio files, problems, and subfolders (their paths with the separator)."""
+        has_metadata = any(entry.name == METADATA for entry in entries)
+        own = _own_names(self._folder) if has_metadata else frozenset()
+        for entry in entries:
+            met = self._look_at(entry)
+            if isinstance(met, FoundFile) and comparable_name(entry.name) in own:
+                yield OwnFile(met.path)
+            elif met is not None:
+                yield met
+
+    def _look_at(self, entry: os.DirEntry[str]) -> FoundFile | ScanProblem | str | None:
+        try:
+            is_folder = entry.is_dir()
+            if not (is_folder or entry.name.lower().endswith(AUDIO_EXTENSIONS)):
+                return None
+            if not _is_utf8(entry.name):
+                return ScanProblem(_printable(entry.path), "the name is not UTF-8")
+            if is_folder:
+                return entry.path + os.sep
+            facts = entry.stat()
+        except OSError as error:
+            return _problem(entry.path, error)
+        if not stat.S_ISREG(facts.st_mode):
+            return None
+        stamp = FileStamp(facts.st_size, facts.st_mtime_ns)
+        return self._linked(entry, stamp) if entry.is_symlink() or self._is_linked else FoundFile(entry.path, stamp)
+
+    def _linked(self, entry: os.DirEntry[str], stamp: FileStamp) -> FoundFile | None:
+        """A file that links lead to; None if the walk meets it by its own name."""
+        real_path = os.path.realpath(entry.path) if entry.is_symlink() else self._real_folder + entry.name
+        if entry.is_symlink() and self._is_walked(real_path):
+            return None
+        return FoundFile(entry.path, stamp, real_path if _is_utf8(real_path) else "")
+
+    def _is_walked(self, real_path: str) -> bool:
+        inside = real_path.removeprefix(self._real_prefix)
+        is_visible = not any(part.startswith(".") for part in PurePath(inside).parts)
+        return inside != real_path and is_visible and real_path.lower().endswith(AUDIO_EXTENSIONS)
 
 
 def _list_once(folder: str, walked: set[_Directory]) -> list[os.DirEntry[str]]:
@@ -70,21 +156,19 @@ def _list_once(folder: str, walked: set[_Directory]) -> list[os.DirEntry[str]]:
         return sorted((entry for entry in entries if not entry.name.startswith(".")), key=lambda entry: entry.name)
 
 
-def _look_at(entry: os.DirEntry[str]) -> FoundFile | ScanProblem | str | None:
-    """An audio file, a problem, a subfolder (its path with the separator), or None for what is none of these."""
+def _own_names(folder: str) -> frozenset[str]:
+    """What Stemhouse has delivered into a folder."""
+    file = Path(folder, METADATA)
     try:
-        is_folder = entry.is_dir()
-        if not (is_folder or entry.name.lower().endswith(AUDIO_EXTENSIONS)):
-            return None
-        if not _is_utf8(entry.name):
-            return ScanProblem(_printable(entry.path), "the name is not UTF-8")
-        if is_folder:
-            return entry.path + os.sep
-        facts = entry.stat()
-    except OSError as error:
-        return _problem(entry.path, error)
-    is_file = stat.S_ISREG(facts.st_mode)
-    return FoundFile(entry.path, FileStamp(facts.st_size, facts.st_mtime_ns)) if is_file else None
+        facts = file.stat()
+        is_plausible = stat.S_ISREG(facts.st_mode) and facts.st_size <= LARGEST_METADATA_BYTES
+        return own_names(file.read_bytes()) if is_plausible else frozenset()
+    except OSError:
+        return frozenset()
+
+
+def _with_separator(folder: str) -> str:
+    return folder.rstrip(os.sep) + os.sep
 
 
 def _problem(path: str, error: OSError) -> ScanProblem:

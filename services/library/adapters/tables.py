@@ -1,6 +1,8 @@
 """The library's tables; `services/library/migrations` makes them."""
 
-from sqlalchemy import BigInteger, MetaData
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, Column, Index, MetaData
 from sqlmodel import Field, SQLModel
 
 
@@ -11,7 +13,10 @@ class LibraryTable(SQLModel):
 
 
 class TrackRow(LibraryTable, table=True):
-    """A `stemhouse.tracks.Track`, and when its file was changed last."""
+    """A `stemhouse.tracks.Track` as its file alone tells it, and when the file was changed last.
+
+    `real_path` is set where links lead to the file, `vocal_share` where somebody has listened.
+    """
 
     __tablename__ = "tracks"
 
@@ -25,3 +30,62 @@ class TrackRow(LibraryTable, table=True):
     key: str
     bpm: float
     duration_s: float
+    dj_facts: list[Any] = Field(sa_column=Column(JSON, nullable=False, server_default="[]"))
+    vocal_share: float | None = None
+    real_path: str = Field(default="", sa_column_kwargs={"server_default": ""})
+
+
+class LibraryRow(LibraryTable, table=True):
+    """A location that was scanned, and what its files of DJ programs looked like then; the time is ISO 8601 in UTC."""
+
+    __tablename__ = "libraries"
+
+    prefix: str = Field(primary_key=True)
+    kind: str
+    fingerprint: str
+    path_maps: list[Any] = Field(sa_column=Column(JSON, nullable=False))
+    scanned_at: str
+
+
+class LibraryEntryRow(LibraryTable, table=True):
+    """A file that a library names, in the way of its `kind`; `path` is empty where it is missing."""
+
+    __tablename__ = "library_entries"
+    __table_args__ = (Index("ix_library_entries_path", "path"),)
+
+    library: str = Field(primary_key=True)
+    position: int = Field(primary_key=True)
+    location: str
+    kind: str
+    folder: str
+    path: str
+    artist: str
+    title: str
+    album: str
+    genre: str
+    key: str
+    bpm: float
+    duration_s: float
+    facts: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
+
+
+class CrateRow(LibraryTable, table=True):
+    """A crate of a library."""
+
+    __tablename__ = "crates"
+
+    library: str = Field(primary_key=True)
+    position: int = Field(primary_key=True)
+    name: str
+
+
+class CrateEntryRow(LibraryTable, table=True):
+    """A place in a crate, and which entry of the library has it."""
+
+    __tablename__ = "crate_entries"
+    __table_args__ = (Index("ix_crate_entries_entry", "library", "entry"),)
+
+    library: str = Field(primary_key=True)
+    crate: int = Field(primary_key=True)
+    place: int = Field(primary_key=True)
+    entry: int

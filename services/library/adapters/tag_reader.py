@@ -2,14 +2,19 @@
 
 import math
 import struct
-from typing import Any
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
 
 import music_tag
 import mutagen
 from mutagen.aac import AAC
 from mutagen.asf import ASF
 from mutagen.id3 import ID3Tags
+from mutagen.wave import WAVE
 
+from services.library.adapters.serato_blobs import serato_facts
+from services.library.adapters.wave_info import wave_info
 from services.library.core.ports import FoundFile
 from services.library.core.tags import bpm_from_tag, text_from_tag
 from stemhouse.tracks import ScanProblem, Track
@@ -28,43 +33,67 @@ _DAMAGE = (
 
 _ASF_NAMES = {"artist": "Author", "title": "Title", "album": "WM/AlbumTitle", "genre": "WM/Genre"}
 _ITUNES = "----:com.apple.iTunes:"
+# The last ones are what some taggers write beside the frames of ID3.
+_ID3_KEYS = ("TKEY", "TXXX:INITIALKEY", "TXXX:initialkey")
+_ID3_BPMS = ("TBPM", "TXXX:BPM")
 # In Vorbis comments, in M4A, and in WMA.
 _KEYS = ("initialkey", "key", f"{_ITUNES}initialkey", f"{_ITUNES}KEY", "WM/InitialKey")
 _BPMS = ("bpm", f"{_ITUNES}BPM", "tmpo", "WM/BeatsPerMinute")
 
 
 class MutagenTagReader:
-    """TagReader by mutagen; opens files for reading only."""
+    """TagReader by mutagen; opens files for reading only, and each once."""
 
     def read(self, found: FoundFile) -> Track | ScanProblem:
         """See TagReader.read."""
         try:
-            audio = mutagen.File(found.path)
+            with Path(found.path).open("rb") as file:
+                return self.read_from(file, found)
+        except OSError as error:
+            return _problem(found, error)
+
+    def read_from(self, file: BinaryIO, found: FoundFile) -> Track | ScanProblem:
+        """The same of a file that is open; it has to have a name that tells its format, as `found.path` does."""
+        try:
+            audio = mutagen.File(file)
             if audio is None:
                 return ScanProblem(found.path, "no audio of a known format")
-            return _track(found, audio)
+            return _track(found, audio, file)
         except _DAMAGE as error:
-            return ScanProblem(found.path, text_from_tag(f"{type(error).__name__}: {error}"))
+            return _problem(found, error)
 
 
-def _track(found: FoundFile, audio: mutagen.FileType) -> Track:
-    names = _asf_names(audio.tags) if isinstance(audio, ASF) else _names(audio)
+def _problem(found: FoundFile, error: Exception) -> ScanProblem:
+    return ScanProblem(found.path, text_from_tag(f"{type(error).__name__}: {error}"))
+
+
+def _track(found: FoundFile, audio: mutagen.FileType, file: BinaryIO) -> Track:
+    names = _names(audio, file)
     return Track(
         path=found.path,
         size_bytes=found.stamp.size_bytes,
-        key=text_from_tag(_first(audio.tags, "TKEY", *_KEYS)),
-        bpm=bpm_from_tag(_first(audio.tags, "TBPM", *_BPMS)),
+        artist=text_from_tag(names.get("artist", "")),
+        title=text_from_tag(names.get("title", "")),
+        album=text_from_tag(names.get("album", "")),
+        genre=text_from_tag(names.get("genre", "")),
+        key=text_from_tag(_first(audio.tags, _ID3_KEYS, _KEYS)),
+        bpm=bpm_from_tag(_first(audio.tags, _ID3_BPMS, _BPMS)),
         duration_s=_duration_s(audio.info),
-        **{name: text_from_tag(text) for name, text in names.items()},
+        dj_facts=serato_facts(found.path, audio),
     )
 
 
-def _names(audio: mutagen.FileType) -> dict[str, str]:
-    """What music_tag calls the track; plain AAC streams have no tags that mutagen reads."""
+def _names(audio: mutagen.FileType, file: BinaryIO) -> dict[str, str]:
+    """What music_tag calls the track, and what its RIFF chunk adds; mutagen reads no tags in plain AAC streams."""
     if isinstance(audio, AAC):
         return {}
+    if isinstance(audio, ASF):
+        return _asf_names(audio.tags)
     named = music_tag.load_file(audio)
-    return {name: str(named[name]) for name in _ASF_NAMES}
+    names = {name: str(named[name]) for name in _ASF_NAMES}
+    if isinstance(audio, WAVE) and not all(names.values()):
+        names |= {name: text for name, text in wave_info(file).items() if not names[name]}
+    return names
 
 
 def _asf_names(tags: Any) -> dict[str, str]:
@@ -72,15 +101,15 @@ def _asf_names(tags: Any) -> dict[str, str]:
     return {name: ", ".join(map(str, tags.get(asf_name, ()))) for name, asf_name in _ASF_NAMES.items()}
 
 
-def _first(tags: Any, id3_frame: str, *other_names: str) -> str:
+def _first(tags: Any, id3_frames: Sequence[str], names: Sequence[str]) -> str:
     """The first value of a tag, or an empty text."""
     if tags is None:
         return ""
     if isinstance(tags, ID3Tags):
-        values = [text for frame in tags.getall(id3_frame) for text in frame.text]
+        values = (text for frame_id in id3_frames for frame in tags.getall(frame_id) for text in frame.text)
     else:
-        values = [value for name in other_names for value in tags.get(name, ())]
-    first = values[0] if values else ""
+        values = (value for name in names for value in tags.get(name, ()))
+    first = next(values, "")
     return first.decode(errors="replace") if isinstance(first, bytes) else str(first)
 
 

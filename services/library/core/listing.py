@@ -1,47 +1,111 @@
-"""Listing the catalogue page by page; a page begins after a path, so tracks that come or go shift nothing."""
+"""Listing the catalogue page by page.
+
+By path, a page begins after a path, so tracks that come or go shift nothing. In the order of work, a page begins after
+a place.
+"""
 
 import base64
 import binascii
+from collections.abc import Sequence
 
-from services.library.core.ports import FolderReader, TrackCatalogue
+from services.library.core.ordering import OrderedFile, WorkOrder
+from services.library.core.ports import FolderReader, LibraryCatalogue, TrackCatalogue
 from stemhouse.errors import InvalidRequest
-from stemhouse.tracks import TrackPage
+from stemhouse.tracks import Crate, RankedPage, RankedTrack, TrackPage
 
 DEFAULT_PAGE_SIZE = 100
 LARGEST_PAGE_SIZE = 1000
 
 
 class TrackListing:
-    """Tracks in path order."""
+    """Tracks and crates of locations; an empty location means all."""
 
-    def __init__(self, catalogue: TrackCatalogue, folders: FolderReader) -> None:
+    def __init__(
+        self, catalogue: TrackCatalogue, libraries: LibraryCatalogue, folders: FolderReader, order: WorkOrder
+    ) -> None:
         """Keep the ports."""
         self._catalogue = catalogue
+        self._libraries = libraries
         self._folders = folders
+        self._order = _LastOrder(catalogue, libraries, order)
 
-    def page(self, page_size: int, page_token: str, folder: str) -> TrackPage:
-        """A page of 1 to 1000 tracks (100 if `page_size` is 0), all or those below `folder`.
+    def page(self, page_size: int, page_token: str, location: str) -> TrackPage:
+        """A page of 1 to 1000 tracks (100 if `page_size` is 0) in path order.
 
-        Raises InvalidRequest for another page size, a token that no listing gave, or a relative folder.
+        Raises InvalidRequest for another page size, a token that no listing gave, or a relative location.
         """
-        if not 0 <= page_size <= LARGEST_PAGE_SIZE:
-            message = f"page_size must be from 0 to {LARGEST_PAGE_SIZE}, not {page_size}"
-            raise InvalidRequest(message, {"page_size": message})
-        size = page_size or DEFAULT_PAGE_SIZE
-        prefix = self._folders.prefix(folder) if folder else ""
-        found = self._catalogue.page(prefix, _path_from_token(page_token), size + 1)
+        size = _checked(page_size)
+        prefix = self._prefix(location)
+        found = self._catalogue.page(prefix, _text_from_token(page_token), size + 1)
         tracks = tuple(found[:size])
-        next_token = _token_from_path(tracks[-1].path) if len(found) > size else ""
+        next_token = _token_from_text(tracks[-1].path) if len(found) > size else ""
         return TrackPage(tracks, next_token, self._catalogue.count(prefix))
 
+    def ranked_page(
+        self, page_size: int, page_token: str, location: str, crates: Sequence[str], *, is_crates_only: bool
+    ) -> RankedPage:
+        """A page in the order of work; see WorkOrder.files.
 
-def _token_from_path(path: str) -> str:
-    return base64.urlsafe_b64encode(path.encode()).decode()
+        Raises InvalidRequest as `page` does, and NotFound for a location or a crate that is not known.
+        """
+        size, start = _checked(page_size), _place_from_token(page_token)
+        files = self._order.files(location, crates, is_crates_only=is_crates_only)
+        shown = files[start : start + size]
+        tracks = self._catalogue.tracks([file.path for file in shown])
+        ranked = [RankedTrack(file.place, tracks[file.path], file.reasons) for file in shown if file.path in tracks]
+        next_token = _token_from_text(str(start + size)) if len(files) > start + size else ""
+        return RankedPage(tuple(ranked), next_token, len(files))
+
+    def crates(self, location: str) -> Sequence[Crate]:
+        """The crates of libraries at a location and below it; raises InvalidRequest for a relative one."""
+        return self._libraries.crates(self._prefix(location))
+
+    def _prefix(self, location: str) -> str:
+        return self._folders.prefix(location) if location else ""
 
 
-def _path_from_token(token: str) -> str:
+class _LastOrder:
+    """Keeps the order that was asked for last: whoever reads on wants the same one until the catalogue changes."""
+
+    def __init__(self, catalogue: TrackCatalogue, libraries: LibraryCatalogue, order: WorkOrder) -> None:
+        self._catalogue = catalogue
+        self._libraries = libraries
+        self._order = order
+        self._last: tuple[object, Sequence[OrderedFile]] | None = None
+
+    def files(self, location: str, crates: Sequence[str], *, is_crates_only: bool) -> Sequence[OrderedFile]:
+        wish = (self._catalogue.revision(), self._libraries.revision(), location, tuple(crates), is_crates_only)
+        last = self._last  # one look, since calls come from several threads
+        if last is None or last[0] != wish:
+            last = self._last = (wish, self._order.files(location, crates, is_crates_only=is_crates_only))
+        return last[1]
+
+
+def _checked(page_size: int) -> int:
+    if not 0 <= page_size <= LARGEST_PAGE_SIZE:
+        message = f"page_size must be from 0 to {LARGEST_PAGE_SIZE}, not {page_size}"
+        raise InvalidRequest(message, {"page_size": message})
+    return page_size or DEFAULT_PAGE_SIZE
+
+
+def _token_from_text(text: str) -> str:
+    return base64.urlsafe_b64encode(text.encode()).decode()
+
+
+def _text_from_token(token: str) -> str:
     try:
         return base64.b64decode(token, altchars=b"-_", validate=True).decode()
     except (binascii.Error, ValueError) as error:
-        message = f"page_token is not one that a listing gave: {token[:80]}"
-        raise InvalidRequest(message, {"page_token": message}) from error
+        raise _foreign(token) from error
+
+
+def _place_from_token(token: str) -> int:
+    text = _text_from_token(token) or "0"
+    if not (text.isascii() and text.isdigit()):
+        raise _foreign(token)
+    return int(text)
+
+
+def _foreign(token: str) -> InvalidRequest:
+    message = f"page_token is not one that a listing gave: {token[:80]}"
+    return InvalidRequest(message, {"page_token": message})

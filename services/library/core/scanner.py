@@ -1,99 +1,209 @@
-"""Scanning: bring the catalogue up to date with a folder, reading only what has changed."""
+"""Scanning: bring the catalogue up to date with a location, reading only what has changed."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
+from typing import TypeVar
 
-from services.library.core.ports import CatalogueEntry, FileStamp, FolderReader, FoundFile, TagReader, TrackCatalogue
-from stemhouse.tracks import ScanProblem, ScanProgress
+from services.library.core.dj_facts import with_values_of
+from services.library.core.library_scan import FileLocator, LibraryContents, contents_of, remembered_paths
+from services.library.core.locations import PathMap
+from services.library.core.ports import (
+    CatalogueEntry,
+    FileStamp,
+    FolderReader,
+    FoundFile,
+    KnownFile,
+    LibraryCatalogue,
+    LibraryReader,
+    LibraryRecord,
+    OwnFile,
+    TagReader,
+    TrackCatalogue,
+)
+from services.library.core.scan_tally import ScanTally
+from stemhouse.errors import LibraryRejected, NotFound
+from stemhouse.tracks import LibraryKind, ScanProblem, ScanProgress
 
 BATCH_FILES = 100
 """Files between two reports, and in one transaction of the catalogue."""
 
+_Item = TypeVar("_Item")
+_Met = FoundFile | OwnFile | ScanProblem
+_WALKED = (LibraryKind.FOLDER, LibraryKind.S3)
+
+
+@dataclass(frozen=True)
+class ScannerParts:
+    """What the scanner works with."""
+
+    tracks: TrackCatalogue
+    libraries: LibraryCatalogue
+    folders: FolderReader
+    tags: TagReader
+    readers: LibraryReader
+
 
 class DJLibraryScanner:
-    """Reads a folder's audio files and their tags into the catalogue."""
+    """Reads audio files, their tags, and the crates of DJ programs into the catalogue."""
 
-    def __init__(self, catalogue: TrackCatalogue, folders: FolderReader, tags: TagReader) -> None:
+    def __init__(self, parts: ScannerParts) -> None:
         """Keep the ports."""
-        self._catalogue = catalogue
-        self._folders = folders
-        self._tags = tags
+        self._parts = parts
 
-    def scan(self, folder: str) -> Iterator[ScanProgress]:
+    def scan(
+        self, location: str, kind: LibraryKind = LibraryKind.AUTO, path_maps: Sequence[PathMap] = ()
+    ) -> Iterator[ScanProgress]:
         """Bring the catalogue up to date; one report for each 100 files or fewer, then the outcome.
 
-        A file whose size and time of change are known is not read again. A track whose file is gone is removed,
-        unless a problem kept the scan from looking. A file that cannot be read is a problem; what the catalogue
-        knew of it stays. Raises InvalidRequest if `folder` is no absolute path and NotFound if there is none.
+        A folder is walked, and what DJ programs have left in it is read; a library's files are scanned wherever they
+        are. A file whose size and time of change are known is not read again. A track whose file is gone is removed,
+        unless a problem kept the scan from looking, or its volume is away. A file that cannot be read is a problem;
+        what the catalogue knew of it stays. Without path maps those of the last scan apply. Raises InvalidRequest if
+        `location` is no absolute path, NotFound if there is nothing, LibraryRejected for a file that is no library.
         """
-        prefix = self._folders.prefix(folder)
-        known = self._catalogue.stamps(prefix)
-        tally = _Tally()
-        for batch in _batches(self._folders.walk(prefix), BATCH_FILES):
-            self._take(batch, known, tally)
-            yield tally.report()
-        vanished = tally.vanished(known)
-        for start in range(0, len(vanished), BATCH_FILES):
-            self._catalogue.remove(vanished[start : start + BATCH_FILES])
-        tally.removed_count = len(vanished)
-        yield tally.report(is_complete=True)
+        prefix = self._parts.folders.prefix(location)
+        try:
+            found_kind = self._parts.readers.kind(location, kind)
+            known = self._parts.libraries.record(prefix)
+            maps = tuple(path_maps) or (known.path_maps if known else ())
+            yield from _Scan(self._parts, location, LibraryRecord(prefix, found_kind, "", maps)).run()
+        except NotFound as error:
+            known_count = self._parts.tracks.count(prefix)
+            kept = f"; {known_count} tracks that are known of it stay: is its volume mounted?" if known_count else ""
+            raise NotFound(f"{error.message}{kept}", error.details) from error
 
-    def _take(self, batch: Iterable[FoundFile | ScanProblem], known: Mapping[str, FileStamp], tally: "_Tally") -> None:
-        entries = []
+
+class _Scan:
+    """One scan of one location; `record` is what will be remembered of it, but for the fingerprint."""
+
+    def __init__(self, parts: ScannerParts, location: str, record: LibraryRecord) -> None:
+        self._parts = parts
+        self._location = location
+        self._record = record
+        self._tally = ScanTally()
+        self._aliases = dict(parts.libraries.aliases())
+        self._kept: set[str] = set()
+
+    def run(self) -> Iterator[ScanProgress]:
+        """See DJLibraryScanner.scan."""
+        prefix, folders = self._record.prefix, self._parts.folders
+        known = self._parts.tracks.stamps(prefix)
+        if self._record.kind in _WALKED:
+            yield from self._take_all(folders.walk(prefix))
+            if known and not self._tally.seen and folders.is_bare(prefix):
+                reason = f"the folder is empty; {len(known)} tracks that are known of it stay: is its volume mounted?"
+                self._tally.add_blind_spot(ScanProblem(prefix, reason))
+        yield from self._follow_library()
+        self._remove(self._tally.vanished(known, self._kept))
+        yield self._tally.report(is_complete=True)
+
+    def _follow_library(self) -> Iterator[ScanProgress]:
+        """Scan the files that crates name, and replace what is known of the crates."""
+        files = self._parts.libraries.files(self._record.prefix)
+        fingerprint = self._parts.readers.fingerprint(self._location, self._record.kind)
+        try:
+            contents = self._contents(files, fingerprint)
+        except LibraryRejected as error:
+            if self._record.kind is not LibraryKind.FOLDER:
+                raise
+            self._kept.update(file.path for file in files)
+            self._tally.problems.append(ScanProblem(self._location, f"{error.message}; its crates stay as they were"))
+            return
+        paths = self._paths(contents, files)
+        unseen = dict.fromkeys(path for path in paths if path and path not in self._tally.seen)
+        yield from self._take_all(map(self._parts.folders.look, (path for path in unseen if path not in self._kept)))
+        self._note(contents, paths)
+        self._save(contents, paths, files, fingerprint)
+
+    def _contents(self, files: Sequence[KnownFile], fingerprint: str) -> LibraryContents:
+        """What the libraries say, or said if they have not changed since."""
+        libraries, kind = self._parts.libraries, self._record.kind
+        if libraries.record(self._record.prefix) == self._record_with(fingerprint):
+            return LibraryContents([file.named for file in files], (), libraries.filed_crates(self._record.prefix))
+        return contents_of(self._parts.readers.read(self._location, kind) if fingerprint else ())
+
+    def _paths(self, contents: LibraryContents, files: Sequence[KnownFile]) -> list[str]:
+        """Where the files are that the libraries name; empty texts for those that are missing."""
+        find, is_away = self._parts.readers.finder(self._record.path_maps), self._parts.folders.is_away
+        locator = FileLocator(find, is_away, self._aliases, remembered_paths(files))
+        paths = [locator.path(named) for named in contents.named]
+        self._kept |= locator.kept
+        return paths
+
+    def _note(self, contents: LibraryContents, paths: Sequence[str]) -> None:
+        missing = list(contents.missing(paths))
+        self._tally.missing_count = len(missing)
+        self._tally.crate_count = len(contents.crates)
+        self._tally.problems += [ScanProblem(self._location, warning) for warning in contents.warnings]
+        self._tally.problems += missing
+        if self._kept:
+            reason = f"{len(self._kept)} files lie on a volume that is away; what is known of them stays"
+            self._tally.problems.append(ScanProblem(min(self._kept), reason))
+
+    def _save(
+        self, contents: LibraryContents, paths: Sequence[str], files: Sequence[KnownFile], fingerprint: str
+    ) -> None:
+        """Remember the location, and forget tracks that were there for its libraries only."""
+        is_unchanged = len(contents.facts) < len(paths)
+        if is_unchanged:
+            moved = {place: path for place, path in enumerate(paths) if path != files[place].path}
+            self._parts.libraries.repoint(self._record.prefix, moved)
+        else:
+            kept = contents.without(paths, self._tally.own)
+            self._parts.libraries.replace(self._record_with(fingerprint), *kept)
+        gone = sorted({file.path for file in files if file.path}.difference(paths, self._tally.seen))
+        for batch in _batches(iter(gone), BATCH_FILES):
+            lost = {path for path in batch if isinstance(self._parts.folders.look(path), ScanProblem)}
+            self._remove([*lost, *(path for path in self._parts.libraries.unclaimed(batch) if path not in lost)])
+
+    def _record_with(self, fingerprint: str) -> LibraryRecord:
+        record = self._record
+        return LibraryRecord(record.prefix, record.kind, fingerprint, record.path_maps)
+
+    def _take_all(self, found: Iterator[_Met]) -> Iterator[ScanProgress]:
+        for batch in _batches(found, BATCH_FILES):
+            self._take(batch)
+            yield self._tally.report()
+
+    def _take(self, batch: Sequence[_Met]) -> None:
+        tally, files = self._tally, []
         for met in batch:
             if isinstance(met, ScanProblem):
                 tally.add_blind_spot(met)
-                continue
-            tally.found_paths.add(met.path)
-            if known.get(met.path) == met.stamp:
-                tally.unchanged_count += 1
-            elif isinstance(track := self._tags.read(met), ScanProblem):
-                tally.problems.append(track)
+            elif isinstance(met, OwnFile):
+                tally.own.add(met.path)
             else:
-                entries.append(CatalogueEntry(track, met.stamp))
-        self._catalogue.upsert(entries)
+                tally.seen.add(met.path)
+                files.append(met)
+                if met.real_path:
+                    self._aliases[met.real_path] = met.path
+        self._read_changed(files, self._parts.tracks.stamps_of([file.path for file in files]))
+
+    def _read_changed(self, files: Sequence[FoundFile], known: Mapping[str, FileStamp]) -> None:
+        tally = self._tally
+        changed = [file for file in files if known.get(file.path) != file.stamp]
+        entries = list(self._entries(changed))
+        self._parts.tracks.upsert(entries)
         updated_count = sum(entry.track.path in known for entry in entries)
+        tally.unchanged_count += len(files) - len(changed)
         tally.updated_count += updated_count
         tally.added_count += len(entries) - updated_count
 
+    def _entries(self, files: Iterable[FoundFile]) -> Iterator[CatalogueEntry]:
+        for file in files:
+            track = self._parts.tags.read(file)
+            if isinstance(track, ScanProblem):
+                self._tally.problems.append(track)
+            else:
+                yield CatalogueEntry(with_values_of(track, track.dj_facts), file.stamp, file.real_path)
 
-@dataclass
-class _Tally:
-    """What a scan has met so far."""
-
-    found_paths: set[str] = field(default_factory=set)
-    added_count: int = 0
-    updated_count: int = 0
-    unchanged_count: int = 0
-    removed_count: int = 0
-    problems: list[ScanProblem] = field(default_factory=list)
-    blind_spots: list[str] = field(default_factory=list)
-
-    def add_blind_spot(self, problem: ScanProblem) -> None:
-        """Note a file or folder that could not be looked at: nothing is known to have vanished there."""
-        self.problems.append(problem)
-        self.blind_spots.append(problem.path)
-
-    def vanished(self, known: Mapping[str, FileStamp]) -> list[str]:
-        """Known paths that were not met, in order."""
-        missing = sorted(known.keys() - self.found_paths)
-        return [path for path in missing if not path.startswith(tuple(self.blind_spots))]
-
-    def report(self, *, is_complete: bool = False) -> ScanProgress:
-        """The counts so far; hands over the problems."""
-        problems, self.problems = tuple(self.problems), []
-        return ScanProgress(
-            found_count=len(self.found_paths),
-            added_count=self.added_count,
-            updated_count=self.updated_count,
-            unchanged_count=self.unchanged_count,
-            removed_count=self.removed_count,
-            problems=problems,
-            is_complete=is_complete,
-        )
+    def _remove(self, paths: Sequence[str]) -> None:
+        for start in range(0, len(paths), BATCH_FILES):
+            self._parts.tracks.remove(paths[start : start + BATCH_FILES])
+        self._tally.removed_count += len(paths)
 
 
-def _batches(items: Iterator[FoundFile | ScanProblem], size: int) -> Iterator[tuple[FoundFile | ScanProblem, ...]]:
+def _batches(items: Iterator[_Item], size: int) -> Iterator[tuple[_Item, ...]]:
     while batch := tuple(islice(items, size)):
         yield batch

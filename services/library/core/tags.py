@@ -2,6 +2,7 @@
 
 import math
 import re
+from functools import lru_cache
 
 _HIGHEST_BPM = 1000.0
 _BLANKS = re.compile(r"[\s\x00]+")
@@ -12,6 +13,7 @@ def text_from_tag(raw: str) -> str:
     return _BLANKS.sub(" ", raw.encode(errors="replace").decode()).strip()
 
 
+@lru_cache(maxsize=4096)  # a collection says the same few a million times
 def bpm_from_tag(raw: str) -> float:
     """Beats per minute, above 0 and below 1000, with a decimal point or comma; 0.0 if the text is no such number."""
     try:

@@ -1,24 +1,30 @@
 """JobLedger on SQLModel tables, with in-process waiting for changes.
 
-All writes of a job go through one active router process, so a condition variable is enough to wake its watchers.
+All writes of a job go through one active router process, so events in memory are enough to wake its watchers, and a
+lock to give its changes growing times.
 """
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, update
+from sqlalchemy import ColumnElement, Engine, func, update
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
 from services.router.adapters.cancellations import JobCancellation
-from services.router.adapters.documents import from_document, to_document
+from services.router.adapters.change_times import ChangeTimes, moment_of
+from services.router.adapters.documents import to_document
+from services.router.adapters.job_pages import page_from_rows, statement_of
+from services.router.adapters.job_rows import job_from_row, row_from_job, row_of, row_of_request
+from services.router.adapters.job_signals import JobSignals
 from services.router.adapters.sessions import transaction
 from services.router.adapters.tables import JobRow
-from services.router.core.ports import JobPage
-from stemhouse.errors import InvalidRequest, NotFound, RequestConflict
+from services.router.core.ports import JobPage, JobQuery
+from stemhouse.errors import RequestConflict
 from stemhouse.jobs import Job, JobError, SeparationRequest, SeparationResult
 from stemhouse.vocab import JobState, Stage
 
@@ -36,7 +42,9 @@ class SqlJobLedger:
         """Keep the engine and the way into the queue."""
         self._database = database
         self._enqueue = enqueue
-        self._changed = threading.Condition()
+        self._times = ChangeTimes(self._newest_us)
+        self._signals = JobSignals()
+        self._lock = threading.Lock()
         self._cancellations: dict[str, JobCancellation] = {}
         self._reported_s: dict[str, float] = {}
 
@@ -46,51 +54,47 @@ class SqlJobLedger:
             known = self._find_or_add(job, is_queued=is_queued)
         except IntegrityError:  # the same request came twice at once, and the other was faster
             known = self._find_or_add(job, is_queued=is_queued)
-        if known.request != job.request:
-            message = f"request_id {job.request_id} was used for another request"
-            raise RequestConflict(message, {"request_id": job.request_id})
-        return known
+        return _unless_in_conflict(known, job.request)
+
+    def find(self, request_id: str, request: SeparationRequest) -> Job | None:
+        """See JobLedger.find."""
+        with transaction(self._database) as session:
+            row = row_of_request(session, request_id)
+        return _unless_in_conflict(job_from_row(row), request) if row else None
 
     def _find_or_add(self, job: Job, *, is_queued: bool) -> Job:
-        with transaction(self._database) as session:
-            wanted = select(JobRow).where(col(JobRow.request_id) == job.request_id)
-            existing = session.exec(wanted).first()
+        with self._times.next() as updated_us, transaction(self._database) as session:
+            existing = row_of_request(session, job.request_id)
             if existing:
-                return _job_from_row(existing)
-            session.add(_row_from_job(job))
+                return job_from_row(existing)
+            session.add(row_from_job(job, updated_us))
             session.flush()
             if is_queued:
                 self._enqueue(session, job)
-            return job
+        return replace(job, updated_at=moment_of(updated_us))
 
     def get(self, job_id: str) -> Job:
         """See JobLedger.get."""
         with transaction(self._database) as session:
-            return _job_from_row(_row_of(session, job_id))
+            return job_from_row(row_of(session, job_id))
 
-    def page(self, page_size: int, page_token: str, states: Sequence[JobState]) -> JobPage:
-        """See JobLedger.page. The token is the position of the last job seen."""
-        wanted = select(JobRow).order_by(col(JobRow.position).desc()).limit(page_size + 1)
-        if states:
-            wanted = wanted.where(col(JobRow.state).in_([state.value for state in states]))
-        if page_token:
-            wanted = wanted.where(col(JobRow.position) < _position_from_token(page_token))
+    def page(self, page_size: int, page_token: str, query: JobQuery) -> JobPage:
+        """See JobLedger.page."""
+        wanted = statement_of(query, page_size, page_token)
         with transaction(self._database) as session:
-            rows = session.exec(wanted).all()
-        shown = rows[:page_size]
-        token = str(shown[-1].position) if len(rows) > page_size else ""
-        return JobPage(tuple(_job_from_row(row) for row in shown), token)
+            return page_from_rows(query, page_size, session.exec(wanted).all())
 
     def wait(self, job_id: str, after_sequence: int, timeout_s: float) -> Job:
         """See JobLedger.wait."""
         deadline_s = time.monotonic() + timeout_s
-        with self._changed:
+        with self._signals.watching(job_id) as changed:
             while True:
+                changed.clear()
                 job = self.get(job_id)
                 left_s = deadline_s - time.monotonic()
                 if job.sequence > after_sequence or left_s <= 0:
                     return job
-                self._changed.wait(left_s)
+                changed.wait(left_s)
 
     def begin_stage(self, job_id: str, stage: Stage) -> None:
         """See JobLedger.begin_stage."""
@@ -133,70 +137,27 @@ class SqlJobLedger:
         """See JobLedger.cancellation. One that was requested before a restart still holds."""
         cancellation = self._cancellation(job_id)
         with transaction(self._database) as session:
-            if _row_of(session, job_id).is_cancel_requested:
+            if row_of(session, job_id).is_cancel_requested:
                 cancellation.request()
         return cancellation
 
     def _cancellation(self, job_id: str) -> JobCancellation:
-        with self._changed:
+        with self._lock:
             return self._cancellations.setdefault(job_id, JobCancellation(job_id))
 
     def _change(self, job_id: str, *conditions: ColumnElement[bool], **values: Any) -> None:
-        change = (
-            update(JobRow)
-            .where(col(JobRow.job_id) == job_id, col(JobRow.state).not_in(_FINAL), *conditions)
-            .values(sequence=JobRow.sequence + 1, **values)
-        )
+        changed = update(JobRow).where(col(JobRow.job_id) == job_id, col(JobRow.state).not_in(_FINAL), *conditions)
+        with self._times.next() as updated_us, transaction(self._database) as session:
+            session.connection().execute(changed.values(sequence=JobRow.sequence + 1, updated_us=updated_us, **values))
+        self._signals.tell(job_id)
+
+    def _newest_us(self) -> int:
         with transaction(self._database) as session:
-            session.connection().execute(change)
-        with self._changed:
-            self._changed.notify_all()
+            return session.exec(select(func.max(col(JobRow.updated_us)))).one() or 0
 
 
-def _row_of(session: Session, job_id: str) -> JobRow:
-    row = session.exec(select(JobRow).where(col(JobRow.job_id) == job_id)).first()
-    if row is None:
-        message = f"no job {job_id}"
-        raise NotFound(message, {"job_id": job_id})
-    return row
-
-
-def _position_from_token(page_token: str) -> int:
-    if not page_token.isdecimal():
-        message = "page_token is not one that this service gave"
-        raise InvalidRequest(message, {"page_token": message})
-    return int(page_token)
-
-
-def _row_from_job(job: Job) -> JobRow:
-    return JobRow(
-        job_id=job.job_id,
-        request_id=job.request_id,
-        request=to_document(SeparationRequest, job.request),
-        state=job.state.value,
-        created_at=job.created_at,
-        ended_at=job.ended_at,
-        result=to_document(SeparationResult, job.result) if job.result else None,
-        error=to_document(JobError, job.error) if job.error else None,
-    )
-
-
-def _job_from_row(row: JobRow) -> Job:
-    return Job(
-        job_id=row.job_id,
-        request_id=row.request_id,
-        request=from_document(SeparationRequest, row.request),
-        state=JobState(row.state),
-        created_at=_in_utc(row.created_at),
-        stage=Stage(row.stage) if row.stage else None,
-        progress=row.progress,
-        sequence=row.sequence,
-        ended_at=_in_utc(row.ended_at) if row.ended_at else None,
-        result=from_document(SeparationResult, row.result) if row.result else None,
-        error=from_document(JobError, row.error) if row.error else None,
-    )
-
-
-def _in_utc(moment: datetime) -> datetime:
-    """SQLite gives the zone away; every time in the ledger is UTC."""
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+def _unless_in_conflict(job: Job, request: SeparationRequest) -> Job:
+    if job.request != request:
+        message = f"request_id {job.request_id} was used for another request"
+        raise RequestConflict(message, {"request_id": job.request_id})
+    return job

@@ -1,20 +1,21 @@
-"""Models of several separators: each call goes to all of them, one after the other.
+"""Models of several separators: each call goes to all of them.
 
 Separators may have a folder of models each, or share a volume: then the second finds installed what the first has
-fetched.
+fetched. So they are read all at once, and changed one after the other.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 import grpc
 
+from services.router.adapters.merged_models import is_there, merged
 from services.router.adapters.separator_stubs import Separator
 from services.router.core.ports import Addition, Cancellation
-from stemhouse.errors import Cancelled, InvalidRequest, Unavailable
-from stemhouse.models import Model, ModelState, PullProgress
+from stemhouse.errors import Cancelled, InvalidRequest, StemhouseError, Unavailable
+from stemhouse.models import Model, PullProgress
 from stemhouse.platform.status import rpc_errors
 from stemhouse.v1 import models_pb2, separator_pb2 as pb
 from stemhouse.wire.audio import source_ref_to_proto
@@ -23,10 +24,11 @@ from stemhouse.wire.models import model_from_proto, pull_progress_from_proto
 _ASK_TIMEOUT_S = 10.0
 _PULL_TIMEOUT_S = 24 * 3600.0
 """Some hundred megabytes on a slow line; a peer that is gone is told by the channel's keepalive."""
-_READ_TIMEOUT_S = 3600.0
-"""To read all models from end to end, or to load one behind a track that is being separated."""
+READ_TIMEOUT_S = 3600.0
+"""Of each separator: to read all models from end to end, or to load one behind a track that is being separated.
 
-_WORST_FIRST = (ModelState.DAMAGED, ModelState.AVAILABLE, ModelState.INSTALLED)
+The deadlines of clients leave room for many separators, one after the other.
+"""
 
 
 class ModelFleet:
@@ -38,68 +40,98 @@ class ModelFleet:
 
     def models(self) -> list[Model]:
         """See Models.models."""
-        request = pb.ListLocalModelsRequest()
-        found = {}
-        for one in self._separators:
-            with _answering(one):
-                found[one.address] = one.stub.ListLocalModels(request, timeout=_ASK_TIMEOUT_S).models
-        return self._merged(found)
+        return merged(self._listed())
 
     def pull(self, name: str, cancellation: Cancellation) -> Iterator[PullProgress | Model]:
         """See Models.pull. The progress is that of all separators together, so that it never goes back."""
-        installed = {}
+        installed: dict[str, list[Model]] = {}
         for separator in self._separators:
+            cancellation.raise_if_requested()
             for event in _pull(separator, name, cancellation):
                 if event.HasField("model"):
-                    installed[separator.address] = [event.model]
+                    installed[separator.address] = _models([event.model])
                 else:
                     yield self._overall(pull_progress_from_proto(event.progress), len(installed))
-        yield from self._merged(installed)
+        yield from merged(installed)
 
     def verify(self, names: Sequence[str], cancellation: Cancellation) -> list[Model]:
         """See Models.verify."""
-        request = pb.VerifyLocalModelsRequest(names=names)
-        answers = self._ask_all(lambda stub: stub.VerifyLocalModels, request, cancellation)
-        return self._merged({address: answer.models for address, answer in answers.items()})
+        shares = self._shares(names) if names else dict.fromkeys(self._separators, ())
+        calls = [
+            (one, one.stub.VerifyLocalModels.future(pb.VerifyLocalModelsRequest(names=share), timeout=READ_TIMEOUT_S))
+            for one, share in shares.items()
+        ]
+        found = {one.address: _models(answer.models) for one, answer in _answers(calls, cancellation)}
+        return merged({one.address: found.get(one.address, []) for one in self._separators})
 
     def add(self, addition: Addition, cancellation: Cancellation) -> Model:
-        """See Models.add."""
+        """See Models.add. An error tells which separators have installed the model all the same."""
         request = pb.AddLocalModelRequest(
             name=addition.name,
             files=map(source_ref_to_proto, addition.files),
             licence_note=addition.licence_note,
         )
-        answers = self._ask_all(lambda stub: stub.AddLocalModel, request, cancellation)
-        return self._merged({address: [answer.model] for address, answer in answers.items()})[0]
-
-    def _ask_all(self, method_of: Callable[[Any], Any], request: Any, cancellation: Cancellation) -> dict[str, Any]:
-        """The answers by address; `method_of` names the method of a stub."""
-        answers = {}
+        added: dict[str, list[Model]] = {}
         for one in self._separators:
-            with _answering(one):
-                call = method_of(one.stub).future(request, timeout=_READ_TIMEOUT_S)
-                cancellation.on_request(call.cancel)
-                answers[one.address] = call.result()
-        return answers
+            with _telling_what_is_done(one.address, added):
+                call = one.stub.AddLocalModel.future(request, timeout=READ_TIMEOUT_S)
+                for _, answer in _answers([(one, call)], cancellation):
+                    added[one.address] = _models([answer.model])
+        return merged(added)[0]
+
+    def _shares(self, names: Sequence[str]) -> dict[Separator, Sequence[str]]:
+        """Of the names, for each separator those that it has, or that nobody has: it will say what helps."""
+        there = {address: {one.name for one in models if is_there(one)} for address, models in self._listed().items()}
+        anywhere = set().union(*there.values())
+        shares = {
+            one: [name for name in names if name in there[one.address] or name not in anywhere]
+            for one in self._separators
+        }
+        return {one: share for one, share in shares.items() if share}
+
+    def _listed(self) -> dict[str, list[Model]]:
+        request = pb.ListLocalModelsRequest()
+        calls = [(one, one.stub.ListLocalModels.future(request, timeout=_ASK_TIMEOUT_S)) for one in self._separators]
+        return {one.address: _models(answer.models) for one, answer in _answers(calls)}
 
     def _overall(self, progress: PullProgress, finished_count: int) -> PullProgress:
         before_bytes = finished_count * progress.total_bytes
         return replace(progress, done_bytes=(before_bytes + progress.done_bytes) // len(self._separators))
 
-    def _merged(self, found: Mapping[str, Sequence[models_pb2.Model]]) -> list[Model]:
-        """Each model once, in the worst of its states; a problem names its separator where there are several."""
-        merged: dict[str, Model] = {}
-        for address, messages in found.items():
-            for message in messages:
-                model = model_from_proto(message)
-                if model.problem and len(self._separators) > 1:
-                    model = replace(model, problem=f"{address}: {model.problem}")
-                merged[model.name] = _worse(merged.get(model.name, model), model)
-        return list(merged.values())
+
+def _models(messages: Iterable[models_pb2.Model]) -> list[Model]:
+    return list(map(model_from_proto, messages))
 
 
-def _worse(one: Model, other: Model) -> Model:
-    return min(one, other, key=lambda model: _WORST_FIRST.index(model.state))
+def _answers(
+    calls: Sequence[tuple[Separator, Any]], cancellation: Cancellation | None = None
+) -> Iterator[tuple[Separator, Any]]:
+    """The answers to calls that are under way; when one fails, or the caller leaves, all are given up."""
+    try:
+        for _, call in calls:
+            if cancellation:
+                cancellation.on_request(call.cancel)
+        for one, call in calls:
+            with _answering(one):
+                answer = call.result()
+            if cancellation:
+                cancellation.raise_if_requested()  # an answer may have been on its way already
+            yield one, answer
+    finally:
+        for _, call in calls:
+            call.cancel()
+
+
+@contextmanager
+def _telling_what_is_done(address: str, added: Mapping[str, object]) -> Iterator[None]:
+    """An error inside the block says whose it is, and who has installed the model before, if anybody has."""
+    try:
+        yield
+    except StemhouseError as error:
+        if not added:
+            raise
+        message = f"{', '.join(added)} installed it, but {address} did not: {error.message}"
+        raise type(error)(message, error.details) from error
 
 
 def _pull(separator: Separator, name: str, cancellation: Cancellation) -> Iterator[pb.PullLocalModelResponse]:

@@ -1,5 +1,7 @@
 """ResultLedger on SQLModel tables."""
 
+from dataclasses import replace
+
 from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
@@ -31,7 +33,7 @@ class SqlResultLedger:
             error: JobError = from_document(JobError, row.rejection)
             raise error_from_reason(error.reason, error.message, error.details)
         ingested: Ingested = from_document(Ingested, row.ingested)
-        return ingested
+        return replace(ingested, ingest_version=row.ingest_version)
 
     def record_ingested(self, source: SourceRef, ingested: Ingested) -> None:
         """See ResultLedger.record_ingested."""

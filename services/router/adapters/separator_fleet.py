@@ -58,7 +58,7 @@ class SeparatorFleet:
         offers = _in_order([state.offers for state in states])
         offered = {offer.name for offer in offers}
         gaps = dict.fromkeys(gap for state in states for gap in state.gaps if gap.engine not in offered)
-        return EngineSurvey(offers, tuple(gaps))
+        return EngineSurvey(offers, tuple(gaps), is_partial=len(states) < len(self._separators))
 
     def ingest(self, source: SourceRef) -> Ingested:
         """See Separators.ingest."""
@@ -87,6 +87,12 @@ class SeparatorFleet:
         with rpc_errors():
             response = self._least_loaded().stub.AssessStems(request, timeout=_WORK_TIMEOUT_S)
         return quality_from_proto(response.quality)
+
+    def probe_vocals(self, audio: AudioRef, engine_id: str) -> float:
+        """See Separators.probe_vocals."""
+        request = pb.ProbeVocalsRequest(audio=audio_ref_to_proto(audio), engine_id=engine_id)
+        with rpc_errors():
+            return self._least_loaded(engine_id).stub.ProbeVocals(request, timeout=_WORK_TIMEOUT_S).sung_share
 
     def _least_loaded(self, engine_id: str | None = None) -> Separator:
         able = [state for state in self._states() if engine_id is None or state.has(engine_id)]

@@ -6,7 +6,7 @@ Values are stored as JSON documents of the dataclasses in `stemhouse`; columns b
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, Column, DateTime, Index, MetaData, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, Column, DateTime, Index, MetaData, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 
@@ -17,10 +17,13 @@ class LedgerTable(SQLModel):
 
 
 class JobRow(LedgerTable, table=True):
-    """A job; `position` orders jobs by creation and pages through them."""
+    """A job; `position` orders jobs by creation, `updated_us` by their last change: microseconds since 1970, or 0."""
 
     __tablename__ = "ledger_job"
-    __table_args__ = (Index("ix_ledger_job_state", "state", "position"),)
+    __table_args__ = (
+        Index("ix_ledger_job_state", "state", "position"),
+        Index("ix_ledger_job_batch", "batch_id", "updated_us"),
+    )
 
     position: int | None = Field(default=None, primary_key=True)
     job_id: str = Field(unique=True)
@@ -35,6 +38,8 @@ class JobRow(LedgerTable, table=True):
     ended_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
     result: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
     error: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
+    batch_id: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    updated_us: int = Field(default=0, sa_column=Column(BigInteger, nullable=False, server_default="0"))
 
 
 class SourceRow(LedgerTable, table=True):

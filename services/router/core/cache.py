@@ -6,13 +6,24 @@ stands as long as the request would still choose the engine id that made it: new
 or another policy, make it a miss.
 """
 
-from services.router.core.ports import Accepted, Ingested, ResultLedger, Separators
+from services.router.core.ports import Accepted, Ingested, ResultLedger, Separators, Uploads
 from services.router.core.routing import POLICY_VERSION, choose_engine
 from stemhouse.audio import SourceRef, StemSet
 from stemhouse.errors import Unavailable
 from stemhouse.jobs import SeparationRequest
 from stemhouse.ports import ObjectStore
 from stemhouse.vocab import AUTO_ENGINE
+
+_SAMPLES_SINCE = {
+    "mpeg_layer_i": 2,
+    "mpeg_layer_ii": 2,
+    "mpeg_layer_iii": 2,
+    "vorbis": 2,
+    "opus": 2,
+    "ima_adpcm": 3,
+    "ms_adpcm": 3,
+}
+"""By codec, the version of ingest since which the samples are as they are now; those of all others always were."""
 
 
 def wish_of(request: SeparationRequest) -> str:
@@ -25,18 +36,27 @@ def wish_of(request: SeparationRequest) -> str:
 class StemCache:
     """Looks up and accepts results; an entry counts only while its objects are in the store."""
 
-    def __init__(self, ledger: ResultLedger, store: ObjectStore, separators: Separators) -> None:
+    def __init__(self, ledger: ResultLedger, store: ObjectStore, separators: Separators, uploads: Uploads) -> None:
         """Keep what it asks."""
         self._ledger = ledger
+        self._uploads = uploads
         self._store = store
         self._separators = separators
 
     def find_ingested(self, source: SourceRef) -> Ingested | None:
-        """Canonical audio of these very bytes, if it is still stored. Raises what an earlier ingest ended with."""
+        """Canonical audio of these very bytes, if it is still stored. Raises what an earlier ingest ended with.
+
+        An older decoder's samples count only as long as there are no bytes to decode anew.
+        """
         ingested = self._ledger.find_ingested(source)
-        if ingested and self._store.size_bytes(ingested.audio.object_key) is None:
+        if ingested is None or self._store.size_bytes(ingested.audio.object_key) is None:
             return None
-        return ingested
+        return None if _is_outdated(ingested) and self._uploads.holds(source) else ingested
+
+    def is_current(self, source: SourceRef) -> bool:
+        """Whether the bytes would tell nothing new. Raises what an earlier ingest ended with."""
+        ingested = self.find_ingested(source)
+        return ingested is not None and not _is_outdated(ingested)
 
     def find_accepted(self, request: SeparationRequest, ingested: Ingested) -> Accepted | None:
         """The accepted result for the request about this audio, unless the request forces a new one."""
@@ -56,8 +76,18 @@ class StemCache:
         return all(self._store.size_bytes(key) is not None for key in keys)
 
     def _is_current(self, request: SeparationRequest, accepted: Accepted) -> bool:
-        """Whether the engine that would be chosen now made the result; with no such engine up, the result stands."""
+        """Whether the engine that would be chosen now made the result; with no such engine up, the result stands.
+
+        It stands, too, while the engine may be one of a separator that does not answer.
+        """
+        made_by = accepted.decision.engine_id
         try:
-            return choose_engine(request, self._separators.survey()).engine_id == accepted.decision.engine_id
+            survey = self._separators.survey()
+            is_chosen = choose_engine(request, survey).engine_id == made_by
         except Unavailable:
             return True
+        return is_chosen or (survey.is_partial and all(offer.engine_id != made_by for offer in survey.offers))
+
+
+def _is_outdated(ingested: Ingested) -> bool:
+    return ingested.ingest_version < _SAMPLES_SINCE.get(ingested.facts.codec, 1)

@@ -13,12 +13,16 @@ from services.router.core.ports import (
     Separators,
     Steps,
     Uploads,
+    VocalFinding,
 )
-from services.router.core.routing import choose_engine
+from services.router.core.routing import Failure, choose_engine, choose_listener
 from stemhouse.audio import AudioRef, SourceRef, StemSet
 from stemhouse.errors import EngineUnavailable, InputRejected, NotFound, Unavailable
 from stemhouse.jobs import CacheHit, Decision, Job, SeparationRequest, SeparationResult
 from stemhouse.vocab import AUTO_ENGINE, Stage
+
+_MOST_FAILURES = 5
+"""Engines that `auto` tries in vain before it gives up: whoever has more damaged models has another problem."""
 
 
 class StemPipeline:
@@ -61,6 +65,10 @@ class StemPipeline:
         """Whether its canonical audio is stored. Raises the InputRejected that an earlier ingest ended with."""
         return self._cache.find_ingested(source) is not None
 
+    def is_current(self, source: SourceRef) -> bool:
+        """Whether it is, and by a decoder as good as today's. Raises likewise."""
+        return self._cache.is_current(source)
+
     def require_engine(self, request: SeparationRequest) -> None:
         """Raises EngineUnavailable if nobody has what is asked for; separators that do not answer now may have it."""
         try:
@@ -77,16 +85,19 @@ class StemPipeline:
             return None
         return _result(request, ingested, accepted, CacheHit.FILE)
 
+    def detect_vocals(self, source: SourceRef) -> VocalFinding:
+        """How much of a source is sung. It is ingested for that, which the separation then need not do again.
+
+        Raises NotFound for a source that was not uploaded, InputRejected, EngineUnavailable if nobody can tell.
+        """
+        listener = choose_listener(self._separators.survey())
+        ingested = self._ingest(source)
+        share = self._separators.probe_vocals(ingested.audio, listener.engine_id)
+        return VocalFinding(share, listener.engine_id)
+
     def _separate(self, job: Job, ingested: Ingested, steps: Steps) -> Accepted:
         request = job.request
-        try:
-            decision, stem_set = self._stems(job, ingested, steps)
-        except EngineUnavailable as error:
-            if request.engine != AUTO_ENGINE or request.model:
-                raise
-            # A model that turned out to be damaged is not offered any more: another one may do.
-            decision, stem_set = self._stems(job, ingested, steps)
-            decision = replace(decision, reasons=(f"auto: {error.message}", *decision.reasons))
+        decision, stem_set = self._stems(job, ingested, steps)
         quality = steps.run(Stage.ASSESS, self._separators.assess, stem_set, {})
         # What counts for everybody is not measured against one caller's references.
         accepted = Accepted(stem_set, quality, decision)
@@ -94,11 +105,23 @@ class StemPipeline:
         return accepted
 
     def _stems(self, job: Job, ingested: Ingested, steps: Steps) -> tuple[Decision, StemSet]:
-        decision = steps.run(Stage.CHOOSE, self._choose, job.request)
-        return decision, steps.run(Stage.SEPARATE, self._separator_run(job), job.request, ingested, decision)
+        """The stems of the first engine that can be used: a model may turn out to be damaged when it is loaded.
 
-    def _choose(self, request: SeparationRequest) -> Decision:
-        return choose_engine(request, self._separators.survey())
+        That it is still offered then, say by a volume that cannot be written to, makes no difference.
+        """
+        request = job.request
+        failures: list[Failure] = []
+        while True:
+            decision = steps.run(Stage.CHOOSE, self._choose, request, tuple(failures))
+            try:
+                return decision, steps.run(Stage.SEPARATE, self._separator_run(job), request, ingested, decision)
+            except EngineUnavailable as error:
+                failures.append(Failure(decision, error.message))
+                if request.engine != AUTO_ENGINE or request.model or len(failures) == _MOST_FAILURES:
+                    raise
+
+    def _choose(self, request: SeparationRequest, failures: tuple[Failure, ...] = ()) -> Decision:
+        return choose_engine(request, self._separators.survey(), failures)
 
     def _separator_run(self, job: Job) -> Callable[[SeparationRequest, Ingested, Decision], StemSet]:
         def separate(request: SeparationRequest, ingested: Ingested, decision: Decision) -> StemSet:

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol, TypeVar
 
-from stemhouse.audio import AudioRef, QualityReport, SourceFacts, SourceRef, StemSet
+from stemhouse.audio import INGEST_VERSION, AudioRef, QualityReport, SourceFacts, SourceRef, StemSet
 from stemhouse.errors import StemhouseError
-from stemhouse.jobs import Decision, EngineSurvey, Job, JobError, SeparationResult
+from stemhouse.jobs import Decision, EngineSurvey, Job, JobError, SeparationRequest, SeparationResult
 from stemhouse.models import Model, PullProgress
 from stemhouse.vocab import JobState, Stage
 
@@ -15,10 +16,11 @@ Outcome = TypeVar("Outcome")
 
 @dataclass(frozen=True)
 class Ingested:
-    """What became of a source: canonical audio, and what decoding told."""
+    """What became of a source: canonical audio, what decoding told, and which version of ingest it was."""
 
     audio: AudioRef
     facts: SourceFacts
+    ingest_version: int = INGEST_VERSION
 
 
 @dataclass(frozen=True)
@@ -41,8 +43,29 @@ class SeparationTask:
 
 
 @dataclass(frozen=True)
+class VocalFinding:
+    """The share of a track's excerpts in which somebody sings, 0 to 1, and whose ears say so."""
+
+    sung_share: float
+    engine_id: str
+
+
+@dataclass(frozen=True)
+class JobQuery:
+    """Which jobs to list: in any of `states` (none: in all), of a batch (empty: of all), and how.
+
+    With `updated_after` those that changed later, in the order of their changes: to go on from the last job seen misses
+    nothing. Without it the newest come first.
+    """
+
+    states: tuple[JobState, ...] = ()
+    batch_id: str = ""
+    updated_after: datetime | None = None
+
+
+@dataclass(frozen=True)
 class JobPage:
-    """Some jobs, newest first; an empty token ends the listing."""
+    """Some jobs; an empty token ends the listing."""
 
     jobs: tuple[Job, ...]
     next_page_token: str
@@ -73,7 +96,8 @@ class Separators(Protocol):
     def survey(self) -> EngineSurvey:
         """Engines that can be asked for now, an engine's better models first, and what is missing.
 
-        The same engine id of several separators is listed once; an engine that any of them offers has no gap.
+        The same engine id of several separators is listed once; an engine that any of them offers has no gap. It is
+        partial while any of them does not answer.
         """
 
     def ingest(self, source: SourceRef) -> Ingested:
@@ -86,6 +110,9 @@ class Separators(Protocol):
 
     def assess(self, stem_set: StemSet, references: dict[str, AudioRef]) -> QualityReport:
         """Measure stems against references, where there are any."""
+
+    def probe_vocals(self, audio: AudioRef, engine_id: str) -> float:
+        """The share of the audio's excerpts in which somebody sings, by the ears of an engine."""
 
 
 class Models(Protocol):
@@ -104,10 +131,14 @@ class Models(Protocol):
         """
 
     def verify(self, names: Sequence[str], cancellation: Cancellation) -> list[Model]:
-        """Read installed models (none named: all) from end to end. Raises NotFound for one that is not installed."""
+        """Read installed models (none named: all) from end to end. Raises NotFound for one that none has."""
 
     def add(self, addition: Addition, cancellation: Cancellation) -> Model:
-        """Install a model from stored files. Raises ModelRejected."""
+        """Install a model from stored files.
+
+        Raises ModelRejected for files that are no model, and for a name that is taken; it says if some separators have
+        installed it.
+        """
 
 
 class ResultLedger(Protocol):
@@ -133,19 +164,25 @@ class ResultLedger(Protocol):
 
 
 class JobLedger(Protocol):
-    """Jobs. A final job never changes again: later changes are ignored."""
+    """Jobs. A final job never changes again: later changes are ignored.
+
+    Each change gives the job an `updated_at` that is later than that of any other change before.
+    """
 
     def create(self, job: Job, *, is_queued: bool) -> Job:
-        """Add a job and, with it or not at all, its place in the queue.
+        """Add a job and, with it or not at all, its place in the queue: by priority, then by order of creation.
 
         Gives the existing job if its request_id is known; raises RequestConflict if that one wished for something else.
         """
 
+    def find(self, request_id: str, request: SeparationRequest) -> Job | None:
+        """The job that the request made before; raises RequestConflict if the id came with another wish."""
+
     def get(self, job_id: str) -> Job:
         """The job as it stands; raises NotFound."""
 
-    def page(self, page_size: int, page_token: str, states: Sequence[JobState]) -> JobPage:
-        """Jobs in any of `states` (all if empty), newest first; raises InvalidRequest for a foreign token."""
+    def page(self, page_size: int, page_token: str, query: JobQuery) -> JobPage:
+        """A page of the jobs that the query means; raises InvalidRequest for a token that is not of such a query."""
 
     def wait(self, job_id: str, after_sequence: int, timeout_s: float) -> Job:
         """The job, as soon as its sequence is above `after_sequence` or the time is over; raises NotFound."""
@@ -169,7 +206,7 @@ class JobLedger(Protocol):
 
 
 class Uploads(Protocol):
-    """Source bytes on their way into the store."""
+    """Uploaded bytes of one purpose on their way into the store."""
 
     def receive(self, file_name: str, chunks: Iterable[bytes]) -> SourceRef:
         """Store the bytes under their SHA-256. Raises InvalidRequest if they are too many."""
@@ -179,6 +216,14 @@ class Uploads(Protocol):
 
     def discard(self, source: SourceRef) -> None:
         """Remove the bytes; they have done their duty."""
+
+
+@dataclass(frozen=True)
+class Intake:
+    """Where uploads go by their purpose: what one drops is never what the other still needs."""
+
+    tracks: Uploads
+    models: Uploads
 
 
 class Steps(Protocol):

@@ -3,13 +3,14 @@
 import hashlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from itertools import count
 from pathlib import Path
 
 from services.separator.adapters.pcm_files import NewFlac, RawSpool, StoredFlac
 from services.separator.adapters.scratch import ScratchRoot
 from services.separator.adapters.source_files import SourceFile, open_source_file
-from services.separator.core.control import until_cancelled
+from services.separator.core.control import check_wanted, until_cancelled
 from services.separator.core.ports import TaskControl
 from services.separator.core.sources import source_key
 from stemhouse.audio import AudioFormat, SourceRef
@@ -34,7 +35,7 @@ class ScratchAudioDesk:
         if sha256 != source.sha256:
             message = f"{key} holds other bytes than its name says"
             raise InternalFault(message, {"object_key": key})
-        return open_source_file(path, source.file_name)
+        return open_source_file(path, source.file_name, partial(check_wanted, self._control))
 
     def open_pcm(self, object_key: str, audio_format: AudioFormat) -> StoredFlac:
         """See AudioDesk.open_pcm."""

@@ -4,7 +4,6 @@ The demuxer is named, never guessed: among those FFmpeg would try are playlists,
 delays are left to `core`, since what FFmpeg cuts off by itself differs from version to version.
 """
 
-import io
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ import numpy as np
 from av.codec.context import Flags2
 from av.sidedata.sidedata import Type as SideData
 
+from services.separator.adapters.region import Region
 from services.separator.adapters.tags import read_name_tags
 from services.separator.core.layouts import SourceLayout
 from services.separator.core.pcm import block_frames
@@ -30,7 +30,6 @@ _FULL_SCALES = {"u8": 2.0**7, "s16": 2.0**15, "s32": 2.0**31}
 """Of integers; what has fewer bits comes shifted to the top."""
 _BITS_FROM_EXTRADATA = {"alac": (17, 18), "wmalossless": (0, 1)}
 """Where a decoder's settings hold the number of bits."""
-_FARTHEST = 1 << 42
 _CHANGES = "the rate or the number of channels changes on the way: only what comes before was decoded"
 
 
@@ -65,7 +64,7 @@ class AvSource:
         yield from trimmer.trimmed(self._raw_blocks(causes))
         if trimmer.is_short:
             causes.append("the file is damaged")
-        self._damage = damage_text(self._layout, causes[0] if causes else "", trimmer.given_count)
+        self._damage = damage_text(self._layout, causes[0] if causes else "", trimmer)
 
     def facts(self) -> SourceFacts:
         """See SourceAudio.facts."""
@@ -133,7 +132,7 @@ class AvSource:
         """The container; its tags are none of our business, whatever their encoding."""
         demuxer = self._layout.demuxer
         options = _OPTIONS.get(demuxer, {})
-        region = _Region(file, self._layout)
+        region = Region(file, self._layout)
         return av.open(region, "r", format=demuxer, options=options, metadata_errors="replace")
 
     def _audio_stream(self, container: Any) -> Any:
@@ -146,38 +145,6 @@ class AvSource:
             message = f"{self._name} holds audio of a kind that nothing here decodes"
             raise UnsupportedAudio(message, {"file": self._name})
         return stream
-
-
-class _Region(io.RawIOBase):
-    """The part of a file that a layout bounds, as a file of its own."""
-
-    def __init__(self, file: BinaryIO, layout: SourceLayout) -> None:
-        self._file = file
-        self._begin = layout.begin
-        self._size = layout.end - layout.begin
-        file.seek(layout.begin)
-
-    def readable(self) -> bool:
-        """Always."""
-        return True
-
-    def seekable(self) -> bool:
-        """Always."""
-        return True
-
-    def tell(self) -> int:
-        """Within the region."""
-        return self._file.tell() - self._begin
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Within the region; -1, which FFmpeg understands, for a place that no file has: damaged ones ask for it."""
-        place = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self.tell(), io.SEEK_END: self._size}[whence]
-        return self._file.seek(self._begin + place) - self._begin if 0 <= place < _FARTHEST else -1
-
-    def read(self, size: int = -1) -> bytes:
-        """Never beyond the end."""
-        left = max(0, self._size - self.tell())
-        return self._file.read(left if size < 0 else min(size, left))
 
 
 def _suggested_lead(frame: av.AudioFrame) -> int:

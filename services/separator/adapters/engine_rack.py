@@ -8,7 +8,7 @@ import structlog
 
 from services.separator.adapters.installed_models import InstalledModels
 from services.separator.core.model_additions import ADDED_ORIGIN
-from services.separator.core.models import InspectModelTask, ModelEntry, ModelShape, demucs_spec
+from services.separator.core.models import FAILED_LOAD, InspectModelTask, ModelEntry, ModelShape, demucs_spec
 from services.separator.core.ports import DeviceGreeting, Engine
 from stemhouse.errors import EngineUnavailable, ModelRejected
 
@@ -47,7 +47,10 @@ class EngineRack:
         return DeviceGreeting(tuple(engine.spec for engine in self._ready.values()), tuple(self._loaders))
 
     def engine(self, engine_id: str) -> Engine:
-        """The engine of that id; raises EngineUnavailable if it is not here, or its model cannot be used."""
+        """The engine of that id; raises EngineUnavailable if it is not here, or its model cannot be used.
+
+        Details hold FAILED_LOAD where a load has shown that: whoever has the lock of the model's folder is to mark it.
+        """
         if engine_id in self._ready:
             return self._ready[engine_id]
         if self._loaded is None or self._loaded.spec.engine_id != engine_id:
@@ -79,8 +82,7 @@ class EngineRack:
         try:
             engine = loader.load(self._models.folder(entry.name), entry)
         except ModelRejected as error:
-            self._models.mark_damaged(entry.name, error.message)
-            raise _unusable(entry, error.message, error.details) from error
+            raise _unusable(entry, error.message, {**error.details, FAILED_LOAD: error.message}) from error
         log.info("model loaded", model=entry.name, engine_id=engine.spec.engine_id)
         return engine
 

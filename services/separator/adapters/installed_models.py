@@ -2,18 +2,21 @@
 
 {root}/{model}/model.json      the record, written last: without it there is no model
 {root}/{model}/{file}          its checkpoints
-{root}/{model}/damage          what was found wrong with them, until the model is found whole or installed again
+{root}/{model}/damage          what was found wrong with them, until they are found whole or installed again
+{root}/{model}/unloadable      why an engine could not load them, whole as they are, until they are installed again
 
-`model_builds` changes the folder.
+`model_builds` changes the folder. Where a mark cannot be written, on a read-only volume, it is kept in memory.
 """
 
 import contextlib
 import hashlib
+from itertools import chain
 from pathlib import Path
 
 import structlog
 
 from services.separator.core.control import check_wanted
+from services.separator.core.model_fields import is_name
 from services.separator.core.models import ModelEntry, ModelFile, entry_from_record
 from services.separator.core.ports import TaskControl
 from stemhouse.errors import ModelRejected
@@ -22,6 +25,8 @@ log = structlog.get_logger(__name__)
 
 RECORD = "model.json"
 DAMAGE = "damage"
+UNLOADABLE = "unloadable"
+MARKS = (DAMAGE, UNLOADABLE)
 
 _CHUNK_BYTES = 1024 * 1024
 
@@ -33,16 +38,15 @@ class InstalledModels:
         """Nothing is read yet; the root need not exist."""
         self._root = root
         self._told: set[str] = set()
+        self._unwritten: dict[tuple[str, str], tuple[int, str]] = {}
 
     def entries(self) -> list[ModelEntry]:
-        """The records of all models, by name; one that cannot be read counts as not installed, and is logged once."""
-        entries = []
-        for record in sorted(self._root.glob(f"*/{RECORD}")):
-            try:
-                entries.append(entry_from_record_file(record))
-            except (OSError, ModelRejected) as error:
-                self._tell_once(str(error), record)
-        return entries
+        """The models whose records can be read, by name."""
+        return [found for found in self._records().values() if isinstance(found, ModelEntry)]
+
+    def broken(self) -> dict[str, str]:
+        """By name, the models whose records cannot be read, and why; each cause is logged once."""
+        return {name: found for name, found in self._records().items() if isinstance(found, str)}
 
     def folder(self, name: str) -> Path:
         """Where the files of a model lie."""
@@ -51,10 +55,9 @@ class InstalledModels:
     def problem(self, entry: ModelEntry) -> str:
         """What can be seen at a glance to be wrong: a missing file, another size, damage found before. Else empty."""
         folder = self.folder(entry.name)
-        with contextlib.suppress(OSError):
-            return (folder / DAMAGE).read_text(encoding="utf-8")
+        marks = (self._mark(entry.name, mark) for mark in MARKS)
         faults = (_fault_at_a_glance(folder / file.name, file) for file in entry.files)
-        return next(filter(None, faults), "")
+        return next(filter(None, chain(marks, faults)), "")
 
     def read_through(self, entry: ModelEntry, control: TaskControl) -> str:
         """What reading all files from end to end finds wrong; else empty. Raises Cancelled."""
@@ -62,20 +65,57 @@ class InstalledModels:
         return "; ".join(filter(None, faults))
 
     def mark_damaged(self, name: str, problem: str) -> None:
-        """Let nobody offer the model until it is found whole or installed again."""
-        try:
-            (self.folder(name) / DAMAGE).write_text(problem, encoding="utf-8")
-        except OSError as error:  # a read-only volume
-            log.warning("damage cannot be recorded", model=name, problem=problem, error=str(error))
+        """Let nobody offer the model until its files are found whole or installed again."""
+        self._write_mark(name, DAMAGE, problem)
 
-    def unmark(self, name: str) -> None:
-        """Take that mark away."""
+    def mark_unloadable(self, name: str, problem: str) -> None:
+        """Let nobody offer the model until it is installed again."""
+        self._write_mark(name, UNLOADABLE, problem)
+
+    def unmark_damaged(self, name: str) -> None:
+        """Take the mark of damaged files away."""
+        self._unwritten.pop((name, DAMAGE), None)
         mark = self.folder(name) / DAMAGE
         try:
             if mark.exists():  # a read-only volume would refuse to remove even what is not there
                 mark.unlink()
         except OSError as error:
             log.warning("a mark of damage cannot be removed", model=name, error=str(error))
+
+    def _records(self) -> dict[str, ModelEntry | str]:
+        """By name: the model, or why its record cannot be read. Folders that could be no model's are passed over."""
+        records = (record for record in sorted(self._root.glob(f"*/{RECORD}")) if is_name(record.parent.name))
+        return {record.parent.name: self._read(record) for record in records}
+
+    def _read(self, record: Path) -> ModelEntry | str:
+        try:
+            return entry_from_record_file(record)
+        except ModelRejected as error:
+            cause = error.message
+        except OSError as error:
+            cause = f"{record} cannot be read: {error.strerror}"
+        self._tell_once(cause, record)
+        return cause
+
+    def _write_mark(self, name: str, mark: str, problem: str) -> None:
+        try:
+            (self.folder(name) / mark).write_text(problem, encoding="utf-8")
+        except OSError as error:  # a read-only volume
+            log.warning("damage cannot be recorded", model=name, problem=problem, error=str(error))
+            self._unwritten[name, mark] = (self._installed_ns(name), problem)
+
+    def _mark(self, name: str, mark: str) -> str:
+        with contextlib.suppress(OSError):
+            return (self.folder(name) / mark).read_text(encoding="utf-8")
+        marked_ns, problem = self._unwritten.get((name, mark), (0, ""))
+        return problem if marked_ns == self._installed_ns(name) else ""
+
+    def _installed_ns(self, name: str) -> int:
+        """When the record was written; a mark is about what was installed then."""
+        try:
+            return (self.folder(name) / RECORD).stat().st_mtime_ns
+        except OSError:
+            return 0
 
     def _tell_once(self, cause: str, record: Path) -> None:
         """Engines are listed before each track: one line for each cause must do."""

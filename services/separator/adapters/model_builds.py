@@ -20,13 +20,13 @@ import structlog
 from filelock import FileLock, Timeout
 
 from services.separator.adapters.installed_models import (
-    DAMAGE,
+    MARKS,
     RECORD,
     InstalledModels,
     entry_from_record_file,
     fault_of,
 )
-from services.separator.adapters.model_downloads import PATIENT_PAUSES_S, Download
+from services.separator.adapters.model_downloads import PATIENT, Download, Patience
 from services.separator.core.control import check_wanted
 from services.separator.core.model_ports import ModelOrigin
 from services.separator.core.models import ModelEntry, ModelFile, record_of
@@ -43,10 +43,10 @@ _READ_ONLY = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 class ModelFolders(InstalledModels):
     """ModelShelf over a folder."""
 
-    def __init__(self, root: Path, pauses_s: tuple[float, ...] = PATIENT_PAUSES_S) -> None:
-        """`pauses_s` are those before a download is tried again."""
+    def __init__(self, root: Path, patience: Patience = PATIENT) -> None:
+        """`patience` is for downloads."""
         super().__init__(root)
-        self._pauses_s = pauses_s
+        self._patience = patience
 
     @contextmanager
     def claim(self, name: str, control: TaskControl) -> Iterator["FolderBuild"]:
@@ -60,7 +60,7 @@ class ModelFolders(InstalledModels):
                 raise _unusable(error) from error
             log.warning("the folder of models is read-only", error=str(error))
         try:
-            yield FolderBuild(self.folder(name), control, self._pauses_s)
+            yield FolderBuild(self.folder(name), control, self._patience)
         finally:
             lock.release()
 
@@ -68,11 +68,11 @@ class ModelFolders(InstalledModels):
 class FolderBuild:
     """ModelBuild in the folder of a model."""
 
-    def __init__(self, folder: Path, control: TaskControl, pauses_s: tuple[float, ...]) -> None:
+    def __init__(self, folder: Path, control: TaskControl, patience: Patience) -> None:
         self._folder = folder
         self._incoming = folder / _INCOMING
         self._control = control
-        self._pauses_s = pauses_s
+        self._patience = patience
 
     @property
     def folder(self) -> str:
@@ -90,7 +90,7 @@ class FolderBuild:
             if fault_of(target, file, self._control):
                 self._incoming.mkdir(parents=True, exist_ok=True)
                 partial = self._incoming / f"{file.sha256}.partial"
-                Download(self._folder.name, file, partial, self._control).complete(origin, arrived, self._pauses_s)
+                Download(self._folder.name, file, partial, self._control).complete(origin, arrived, self._patience)
                 partial.replace(target)
 
     def publish(self, entry: ModelEntry, installed_at: datetime) -> None:
@@ -103,8 +103,7 @@ class FolderBuild:
                 with contextlib.suppress(FileNotFoundError):  # it was installed already
                     (self._incoming / file.name).replace(self._folder / file.name)
             self._write_record(record_of(entry, installed_at))
-            (self._folder / DAMAGE).unlink(missing_ok=True)
-            for name in replaced:
+            for name in (*MARKS, *replaced):
                 (self._folder / name).unlink(missing_ok=True)
             shutil.rmtree(self._incoming, ignore_errors=True)
 

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +18,20 @@ from stemhouse.errors import EngineUnavailable, ModelRejected, StorageUnavailabl
 
 log = structlog.get_logger(__name__)
 
-PATIENT_PAUSES_S = (0.5, 1.0, 2.0, 4.0)
-"""Before the next attempt, when one has brought nothing."""
+
+@dataclass(frozen=True)
+class Patience:
+    """When a download is given up that brings nothing.
+
+    After as many attempts in a row as there are pauses between them, or once `longest_s` have passed since the last
+    byte: where no host answers, each attempt takes far longer than a pause.
+    """
+
+    pauses_s: tuple[float, ...] = (0.5, 1.0, 2.0, 4.0)
+    longest_s: float = 10.0
+
+
+PATIENT = Patience()
 
 
 @dataclass(frozen=True)
@@ -31,13 +43,13 @@ class Download:
     partial: Path
     control: TaskControl
 
-    def complete(self, origin: ModelOrigin, arrived: Callable[[int], None], pauses_s: Sequence[float]) -> None:
+    def complete(self, origin: ModelOrigin, arrived: Callable[[int], None], patience: Patience) -> None:
         """Fetch what is missing and check the whole; `arrived` hears how many bytes are there.
 
         Raises ModelRejected, and removes what has come, if it is not what was promised; Unavailable, Cancelled and
         OSError leave it for the next time.
         """
-        fruitless = 0
+        fruitless, last_s = 0, time.monotonic()
         while self._size_bytes() != self.file.size_bytes:
             before_bytes = self._size_bytes()
             try:
@@ -46,11 +58,14 @@ class Download:
             except (EngineUnavailable, StorageUnavailable):
                 raise
             except Unavailable as error:
-                fruitless = 0 if self._size_bytes() > before_bytes else fruitless + 1
-                if fruitless >= len(pauses_s):
+                if self._size_bytes() > before_bytes:
+                    fruitless, last_s = 0, time.monotonic()
+                else:
+                    fruitless += 1
+                if fruitless >= len(patience.pauses_s) or time.monotonic() - last_s > patience.longest_s:
                     raise
                 log.info("download is tried again", file=self.file.name, error=error.message)
-                time.sleep(pauses_s[fruitless])
+                time.sleep(patience.pauses_s[fruitless])
         self._check(origin.address(self.model, self.file))
 
     def _receive(self, origin: ModelOrigin, arrived: Callable[[int], None]) -> None:

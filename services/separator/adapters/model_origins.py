@@ -13,7 +13,7 @@ import urllib3
 
 from services.separator.core.model_ports import Delivery, ModelOrigin
 from services.separator.core.models import ModelFile
-from services.separator.core.sources import source_key
+from services.separator.core.sources import model_upload_key
 from stemhouse.errors import EngineUnavailable, Unavailable
 from stemhouse.ports import ObjectStore
 
@@ -24,7 +24,12 @@ _OfFile = Callable[[str, ModelFile], str]
 _CHUNK_BYTES = 1024 * 1024
 _WEB = ("http://", "https://")
 _STORE = "s3:"
-_TIMEOUT = urllib3.Timeout(connect=10.0, read=30.0)
+_TIMEOUT = urllib3.Timeout(connect=3.0, read=30.0)
+_HOW_TO_MIRROR = (
+    "put the files as {model}/{file} into a folder, or below a prefix of the object store, and name that in "
+    "STEMHOUSE_MODELS__MIRROR (the folder's whole path, or s3:PREFIX)"
+)
+"""As many words as somebody needs who has never done it."""
 _NO_RETRY_BUT_REDIRECTS = urllib3.Retry(connect=0, read=0, status=0, other=0, redirect=5)
 _PASSING = frozenset(
     {
@@ -43,7 +48,7 @@ def catalogue_origin(mirror: str, *, is_offline: bool, open_store: OpenStore) ->
     if mirror.startswith(_STORE):
         return mirror_in(open_store, mirror.removeprefix(_STORE).strip("/"))
     if mirror and not mirror.startswith(_WEB):
-        return FolderOrigin(Path(mirror).expanduser())
+        return FolderOrigin(Path(mirror))
     web = WebOrigin(mirror)
     return NoOrigin(web) if is_offline else web
 
@@ -79,7 +84,7 @@ class WebOrigin:
         headers = {"User-Agent": "stemhouse", "Accept-Encoding": "identity"}
         if offset_bytes:
             headers["Range"] = f"bytes={offset_bytes}-"
-        with _web_errors(address):
+        with _web_errors(address, f"; without a connection, {_HOW_TO_MIRROR}"):
             return self._http.request("GET", address, headers=headers, preload_content=False)
 
 
@@ -156,17 +161,16 @@ def uploads_in(open_store: OpenStore) -> ModelOrigin:
     """The origin of models of one's own: what the router has put into the store."""
     return StoreOrigin(
         open_store,
-        lambda _model, file: source_key(file.sha256),
+        lambda _model, file: model_upload_key(file.sha256),
         lambda _model, file: f"{file.name} has to be uploaded first",
     )
 
 
 def _wanted(model: str, file: ModelFile) -> str:
-    """What helps: as many words as somebody needs who has never done it."""
+    """What helps."""
     return (
-        f"wanted is a file of {file.size_bytes} bytes with the SHA-256 {file.sha256}: put it as {model}/{file.name} "
-        "into a folder, or below a prefix of the object store, and name that in STEMHOUSE_MODELS__MIRROR "
-        "(the folder's path, or s3:PREFIX)"
+        f"wanted is a file of {file.size_bytes} bytes with the SHA-256 {file.sha256}, as {model}/{file.name}: "
+        f"{_HOW_TO_MIRROR}"
     )
 
 
@@ -192,9 +196,11 @@ def _chunks_of_file(path: Path, offset_bytes: int) -> Iterator[bytes]:
 
 
 @contextmanager
-def _web_errors(address: str) -> Iterator[None]:
+def _web_errors(address: str, remedy: str = "") -> Iterator[None]:
     try:
         yield
     except urllib3.exceptions.HTTPError as error:
         cause = error.reason if isinstance(error, urllib3.exceptions.MaxRetryError) and error.reason else error
-        raise Unavailable(f"{address} cannot be fetched: {cause}", {"address": address}) from error
+        if isinstance(cause, urllib3.exceptions.ConnectTimeoutError):
+            cause = cause.args[-1]  # the text; the connection object before it tells nobody anything
+        raise Unavailable(f"{address} cannot be fetched: {cause}{remedy}", {"address": address}) from error

@@ -1,16 +1,17 @@
 """Sources that libsndfile decodes: PCM in WAV and AIFF, FLAC, MP3 (by libmpg123), Vorbis and Opus."""
 
-import contextlib
 import os
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import soundfile
 
-from services.separator.adapters.tags import read_name_tags
+from services.separator.adapters.region import Region
+from services.separator.adapters.tags import plain_text, read_name_tags
 from services.separator.core.layouts import SourceLayout
 from services.separator.core.pcm import block_frames
 from services.separator.core.ports import SourceBlock
@@ -40,7 +41,7 @@ class SndfileSource:
         with self._open() as sound:
             self.format = AudioFormat(sound.samplerate, sound.channels)
             self._subtype: str = sound.subtype
-            self._own_tags: dict[str, str] = {"artist": sound.artist, "title": sound.title}
+            self._own_tags = {"artist": plain_text(sound.artist), "title": plain_text(sound.title)}
         self._trimmer = Trimmer()
         self._damage = ""
 
@@ -57,7 +58,7 @@ class SndfileSource:
             yield from trimmer.trimmed(_blocks(sound, block_frames(self.format), errors))
         # libsndfile reports junk behind FLAC as an error, too.
         is_damaged = trimmer.is_short or (errors and trimmer.end is None)
-        self._damage = damage_text(self._layout, "the file is damaged" if is_damaged else "", trimmer.given_count)
+        self._damage = damage_text(self._layout, "the file is damaged" if is_damaged else "", trimmer)
 
     def facts(self) -> SourceFacts:
         """See SourceAudio.facts."""
@@ -92,14 +93,24 @@ class SndfileSource:
             trimmer.end = told_frames
         return trimmer
 
-    def _open(self) -> "_ForwardFile":
+    @contextmanager
+    def _open(self) -> Iterator["_ForwardFile"]:
+        with ExitStack() as closing:
+            try:
+                sound = closing.enter_context(_ForwardFile(self._input(closing)))
+            except soundfile.LibsndfileError as error:
+                message = f"{self._name} is not audio that can be read: {error.error_string}"
+                raise UnreadableAudio(message, {"file": self._name}) from error
+            yield sound
+
+    def _input(self, closing: ExitStack) -> Path | Region | int:
+        """What the decoder is to read: of WAV and AIFF all, since it finds the audio by itself."""
         layout = self._layout
-        is_stream = layout.container in _STREAMS
-        try:
-            return _ForwardFile(_piped(self._path, layout.begin, layout.end) if is_stream else self._path)
-        except soundfile.LibsndfileError as error:
-            message = f"{self._name} is not audio that can be read: {error.error_string}"
-            raise UnreadableAudio(message, {"file": self._name}) from error
+        if layout.container in _STREAMS:
+            return _piped(self._path, layout)
+        if layout.container == "flac":
+            return Region(closing.enter_context(self._path.open("rb")), layout)
+        return self._path
 
 
 class _ForwardFile(soundfile.SoundFile):  # type: ignore[misc]  # soundfile is untyped
@@ -115,23 +126,24 @@ class _ForwardFile(soundfile.SoundFile):  # type: ignore[misc]  # soundfile is u
         return False
 
 
-def _piped(path: Path, begin: int, end: int) -> int:
-    """The reading end of a pipe that gives the bytes between two places.
+def _piped(path: Path, layout: SourceLayout) -> int:
+    """The reading end of a pipe that gives the bytes of the audio.
 
-    So tags and junk around the audio never reach the decoder. In a file libsndfile 1.2.2 also guesses the length of an
-    MP3 from its first frames and ends there: less than half of a track with a variable bit rate was seen. A pipe has no
-    size to guess from, so it reads to the end.
+    So tags and junk around and within it never reach the decoder: libmpg123 gives up after a kilobyte. In a file
+    libsndfile 1.2.2 also guesses the length of an MP3 from its first frames and ends there: less than half of a track
+    with a variable bit rate was seen. A pipe has no size to guess from, so it reads to the end.
     """
     read_end, write_end = os.pipe()
-    threading.Thread(target=_feed, args=(path, write_end, begin, end), daemon=True).start()
+    threading.Thread(target=_feed, args=(path, write_end, layout), daemon=True).start()
     return read_end
 
 
-def _feed(path: Path, write_end: int, begin: int, end: int) -> None:
-    with path.open("rb") as file, contextlib.suppress(BrokenPipeError), os.fdopen(write_end, "wb") as pipe:
-        file.seek(begin)
-        while chunk := file.read(min(_CHUNK_BYTES, end - file.tell())):
-            pipe.write(chunk)
+def _feed(path: Path, write_end: int, layout: SourceLayout) -> None:
+    with path.open("rb") as file, suppress(BrokenPipeError), os.fdopen(write_end, "wb") as pipe:
+        for begin, end in layout.spans():
+            file.seek(begin)
+            while chunk := file.read(min(_CHUNK_BYTES, end - file.tell())):
+                pipe.write(chunk)
 
 
 def _blocks(sound: Any, frame_count: int, errors: list[soundfile.LibsndfileError]) -> Iterator[SourceBlock]:

@@ -32,7 +32,8 @@ from stemhouse.platform.telemetry import current_request_id
 log = structlog.get_logger(__name__)
 
 _POLL_S = 0.05
-_CANCEL_GRACE_S = 5.0
+_CANCEL_GRACE_S = 4.0
+"""A cancel takes no more than five seconds in all, and to be seen, and to kill, takes some of them."""
 _RESTART_INTERVAL_S = 5.0
 """Between two attempts to start a worker that dies before it is loaded."""
 _LEAVE_S = 5.0

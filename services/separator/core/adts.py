@@ -2,7 +2,7 @@
 
 from services.separator.core.frames import FrameHead, walk_frames
 from services.separator.core.id3 import end_of_tags
-from services.separator.core.layouts import Bytes, SourceLayout
+from services.separator.core.layouts import Bytes, SourceLayout, Watch, unwatched
 
 _HEADER_BYTES = 7
 _SYNC = 0xFFF0
@@ -15,9 +15,9 @@ NOTE = (
 )
 
 
-def adts_layout(data: Bytes) -> SourceLayout | None:
+def adts_layout(data: Bytes, watch: Watch = unwatched) -> SourceLayout | None:
     """Of a file that is an ADTS stream, behind tags and a little junk at most; None if it is not."""
-    walk = walk_frames(data, end_of_tags(data), parse_head)
+    walk = walk_frames(data, end_of_tags(data), parse_head, watch)
     if walk is None:
         return None
     damage = ""

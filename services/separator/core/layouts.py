@@ -4,6 +4,7 @@ A decoder gives *raw* frames: what the encoder put in front (the lead), the musi
 exact fractions of a second, since a container counts in units of its own.
 """
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from mmap import mmap
@@ -11,16 +12,23 @@ from mmap import mmap
 Bytes = bytes | mmap
 """A whole file; a mapped one costs no memory."""
 
+Watch = Callable[[], None]
+"""Called now and then by what walks a file from end to end; raises Cancelled if nobody wants the file any more."""
+
+
+def unwatched() -> None:
+    """For files so short that nobody leaves meanwhile."""
+
 
 @dataclass(frozen=True)
 class SourceLayout:
     """How to decode a source, and what to cut off.
 
-    `begin` and `end` bound the audio: no tags and no junk are between them as far as can be told. `demuxer` is FFmpeg's
-    name for the container; empty where libsndfile decodes. `lead_s` is what the file says stands before the music; None
-    where only the decoder knows, of whose word `lead_share` counts. `end_s` is where the music ends in the raw frames;
-    None where the file does not say it exactly. With `is_trimmed_by_decoder` the decoder cuts on its own, and `lead_s`
-    and `tail_s` are there to be recorded. `damage` and `timing_note` are for SourceFacts.
+    `begin` and `end` bound the audio: no tags and no junk are between them as far as can be told, but in the `gaps`.
+    `demuxer` is FFmpeg's name for the container; empty where libsndfile decodes. `lead_s` is what the file says stands
+    before the music; None where only the decoder knows, of whose word `lead_share` counts. `end_s` is where the music
+    ends in the raw frames; None where the file does not say it exactly. With `is_trimmed_by_decoder` the decoder cuts
+    on its own, and `lead_s` and `tail_s` are there to be recorded. `damage` and `timing_note` are for SourceFacts.
     """
 
     container: str
@@ -34,6 +42,15 @@ class SourceLayout:
     is_trimmed_by_decoder: bool = False
     damage: str = ""
     timing_note: str = ""
+    gaps: tuple[tuple[int, int], ...] = ()
+
+    def spans(self) -> Iterator[tuple[int, int]]:
+        """From where to where there is audio."""
+        begin = self.begin
+        for gap_begin, gap_end in self.gaps:
+            yield begin, gap_begin
+            begin = gap_end
+        yield begin, self.end
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ import yaml
 
 from services.separator.core.model_fields import check_checkpoint_name, check_segment, check_weights
 from services.separator.core.models import DEMUCS, ModelEntry, ModelFile
+from services.separator.core.plain_yaml import plain_yaml
 from stemhouse.audio import AudioFormat, SourceRef
 from stemhouse.errors import ModelRejected
 
@@ -24,6 +25,8 @@ ADDED_ORIGIN = "added by its user"
 NO_LICENCE_NOTE = "none given"
 
 _YAML_SUFFIXES = (".yaml", ".yml")
+_LONGEST_CAUSE = 500
+"""YAML's own messages quote the document, and all has to fit into the head of an answer."""
 _MOST_MODELS = 64
 _SIGNATURE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _WITH_DIGEST = re.compile(r"(?P<signature>.+)-(?P<digest>[0-9a-f]{8,64})")
@@ -80,7 +83,7 @@ def bag_from_yaml(document: bytes, file_name: str, checkpoints: Sequence[ModelFi
     Raises ModelRejected for anything else, and for checkpoints that are missing, twofold, or not named.
     """
     with _rejecting(f"{file_name} does not make a model"):
-        fields = yaml.safe_load(document)
+        fields = plain_yaml(document)
         if not isinstance(fields, dict):
             raise ValueError("it holds no fields")  # noqa: TRY004 - input of a wrong form, as all else below
         files = _in_bag_order(fields.get("models"), checkpoints)
@@ -139,4 +142,4 @@ def _rejecting(what: str) -> Iterator[None]:
     try:
         yield
     except (ValueError, yaml.YAMLError, RecursionError) as error:
-        raise ModelRejected(f"{what}: {error}") from error
+        raise ModelRejected(f"{what}: {str(error)[:_LONGEST_CAUSE]}") from error

@@ -4,6 +4,7 @@ All functions raise ValueError that says what is wrong.
 """
 
 import re
+import reprlib
 from collections.abc import Collection
 from typing import Any
 
@@ -18,7 +19,8 @@ _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _ADDRESS = re.compile(r"https?://[^\s/]+/\S+")
 _LONGEST_TEXT = 2000
-_LONGEST_ECHO = 100
+_ECHO = reprlib.Repr()
+_ECHO.maxlevel, _ECHO.maxstring, _ECHO.maxother, _ECHO.maxlong = 2, 100, 100, 100
 _HIGHEST_RATE_HZ = 768_000
 _MOST_CHANNELS = 2
 _LARGEST_NUMBER = 1e6
@@ -41,9 +43,12 @@ def check_model_fields(fields: Any) -> None:
 
 def check_name(what: str, name: Any) -> None:
     """A plain name."""
-    _require(
-        isinstance(name, str) and _NAME.fullmatch(name), f"{what} is {_short(name)}, it must match {_NAME.pattern}"
-    )
+    _require(is_name(name), f"{what} is {_short(name)}, it must match {_NAME.pattern}")
+
+
+def is_name(name: Any) -> bool:
+    """Whether it is a plain name; raises nothing."""
+    return isinstance(name, str) and _NAME.fullmatch(name) is not None
 
 
 def check_checkpoint_name(name: Any) -> None:
@@ -108,8 +113,8 @@ def _are_unlike(names: Collection[str]) -> bool:
 
 
 def _short(value: Any) -> str:
-    """For a message, which must fit into the head of an answer."""
-    return repr(value)[:_LONGEST_ECHO]
+    """For a message, which must fit into the head of an answer; takes no longer for a value that is large."""
+    return _ECHO.repr(value)
 
 
 def _is_number(value: Any) -> bool:

@@ -1,6 +1,6 @@
 """What the model store asks of the world; beside `core.ports`, which descriptions of models build on."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -72,7 +72,7 @@ class ModelBuild(Protocol):
         """
 
     def publish(self, entry: ModelEntry, installed_at: datetime) -> None:
-        """Install the fetched files in place of older ones, the record last; takes a mark of damage away."""
+        """Install the fetched files in place of older ones, the record last; takes all marks away."""
 
     def discard(self) -> None:
         """Remove what was fetched."""
@@ -82,7 +82,10 @@ class ModelShelf(Protocol):
     """Installed models in a folder that several processes may share."""
 
     def entries(self) -> Sequence[ModelEntry]:
-        """The records of all models, by name; one that cannot be read counts as not installed."""
+        """The models whose records can be read, by name."""
+
+    def broken(self) -> Mapping[str, str]:
+        """By name, the models whose records cannot be read, and why."""
 
     def problem(self, entry: ModelEntry) -> str:
         """What can be seen at a glance to be wrong with a model's files, or was found before; else empty."""
@@ -91,10 +94,13 @@ class ModelShelf(Protocol):
         """What reading all files from end to end finds wrong; else empty. Raises Cancelled."""
 
     def mark_damaged(self, name: str, problem: str) -> None:
-        """Let nobody offer the model until it is found whole again."""
+        """Let nobody offer the model until its files are found whole or installed again."""
 
-    def unmark(self, name: str) -> None:
+    def unmark_damaged(self, name: str) -> None:
         """Take that mark away."""
+
+    def mark_unloadable(self, name: str, problem: str) -> None:
+        """Let nobody offer the model, whose files are whole, until it is installed again."""
 
     def claim(self, name: str, control: TaskControl) -> AbstractContextManager[ModelBuild]:
         """Wait until no other caller, in any process, has the folder of that model; raises Cancelled."""

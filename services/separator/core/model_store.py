@@ -3,7 +3,8 @@
 A name of the catalogue always means the catalogue's files. Whatever else is installed was added by its user.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import sha256
@@ -11,7 +12,17 @@ from hashlib import sha256
 from services.separator.core.control import control_of
 from services.separator.core.model_additions import Addition, Bag, bag_from_yaml, entry_of_addition, sort_upload
 from services.separator.core.model_ports import Clock, ModelBuild, ModelOrigins, ModelShelf
-from services.separator.core.models import InspectModelTask, ModelEntry, ModelFile, ModelShape
+from services.separator.core.models import (
+    DEMUCS,
+    FAILED_LOAD,
+    STARTER_MODEL,
+    InspectModelTask,
+    ModelEntry,
+    ModelFile,
+    ModelShape,
+    checked,
+    demucs_spec,
+)
 from services.separator.core.ports import SharedRuns, TaskControl
 from stemhouse.errors import ModelRejected, NotFound, StemhouseError
 from stemhouse.jobs import EngineGap
@@ -46,25 +57,22 @@ class ModelStore:
 
     def models(self) -> tuple[Model, ...]:
         """The catalogue's models in its order, then others that are installed."""
-        installed = self._installed()
-        listed = {**self._catalogue, **installed}
-        return tuple(
-            _in_its_state(entry, self._problem(entry)) if name in installed else entry.in_state(ModelState.AVAILABLE)
-            for name, entry in listed.items()
-        )
+        return self._listed(self._installed())
 
     def survey(self, engines: Sequence[str]) -> ModelSurvey:
         """What these engines have; quick, so that it can be asked for before each track."""
-        installed = [entry for entry in self._installed().values() if entry.engine in engines]
-        problems = {entry.name: self._problem(entry) for entry in installed}
-        missing = [engine for engine in engines if engine not in {entry.engine for entry in installed}]
-        damaged = [entry for entry in installed if problems[entry.name]]
+        installed = self._installed()
+        models = [model for model in self._listed(installed) if model.engine in engines]
+        there = [model for model in models if model.state is not ModelState.AVAILABLE]
+        missing = [engine for engine in engines if engine not in {model.engine for model in there}]
         absences = (EngineGap(engine, "no model is installed", self._first_remedy(engine)) for engine in missing)
         damages = (
-            EngineGap(entry.engine, f"{entry.name}: {problems[entry.name]}", self._remedy(entry.name))
-            for entry in damaged
+            EngineGap(model.engine, f"{model.name}: {model.problem}", self._remedy(model.name))
+            for model in there
+            if model.state is ModelState.DAMAGED
         )
-        return ModelSurvey(tuple(entry for entry in installed if entry not in damaged), (*absences, *damages))
+        usable = (installed[model.name] for model in there if model.state is ModelState.INSTALLED)
+        return ModelSurvey(tuple(usable), (*absences, *damages))
 
     def entry(self, name: str) -> ModelEntry:
         """What the catalogue says of a model; raises NotFound that tells what there is."""
@@ -86,21 +94,24 @@ class ModelStore:
     def verify(self, names: Sequence[str], is_wanted: Callable[[], bool]) -> tuple[Model, ...]:
         """Read installed models (none named: all) from end to end; mark the damaged ones, unmark the others.
 
+        A model whose files are whole, but could not be loaded, stays marked: reading them tells nothing new.
         Raises NotFound for a model that is not installed.
         """
-        installed = self._installed()
+        there = [model.name for model in self.models() if model.state is not ModelState.AVAILABLE]
         for name in names:
-            if name not in installed:
-                message = f"the model {name} is not installed: {self._remedy(name)}"
-                raise NotFound(message, {"model": name})
-        return tuple(self._verified(installed[name], control_of(is_wanted)) for name in names or installed)
+            if name not in there:
+                raise self._not_installed(name)
+        return tuple(self._verified(name, control_of(is_wanted)) for name in names or there)
 
     def add(self, addition: Addition, inspect: Inspector, is_wanted: Callable[[], bool]) -> Model:
         """Install a model of one's own; `inspect` loads it to learn its stems and audio.
 
-        Raises ModelRejected, and leaves nothing behind, for files that are no model, and for a name of the catalogue
-        unless the files are the catalogue's.
+        Raises ModelRejected, and leaves nothing behind, for files that are no model, and for a name that another model
+        has: an engine's own, one of the catalogue, one that is installed.
         """
+        if addition.name == STARTER_MODEL:
+            message = f"{addition.name} is the model of the built-in engine: choose another name"
+            raise ModelRejected(message, {"model": addition.name})
         bag = self._bag(addition)
         entry = self._catalogue.get(addition.name) or entry_of_addition(addition, bag)
         if _digests(entry.files) != _digests(bag.files):
@@ -108,12 +119,23 @@ class ModelStore:
             raise ModelRejected(message, {"model": entry.name})
         with self._shelf.claim(entry.name, control_of(is_wanted)) as build:
             try:
-                entry = self._inspected(entry, build, inspect)
+                self._require_own_name(entry)
+                entry = checked(self._inspected(entry, build, inspect))
                 build.publish(entry, self._clock())
             except StemhouseError:
                 build.discard()
                 raise
         return entry.in_state(ModelState.INSTALLED)
+
+    def note_failed_load(self, engine_id: str, details: Mapping[str, str], control: TaskControl) -> None:
+        """Mark the model that could not be loaded as an engine tells it, unless it has become another one by now."""
+        name = details["model"]
+        with self._shelf.claim(name, control):
+            entry = self._installed().get(name)
+            if entry is None or demucs_spec(entry).engine_id != engine_id:
+                return
+            if not self._reread(entry, control):
+                self._shelf.mark_unloadable(name, details[FAILED_LOAD])
 
     def _install(self, entry: ModelEntry, control: TaskControl) -> Model:
         with self._shelf.claim(entry.name, control) as build:
@@ -138,11 +160,20 @@ class ModelStore:
         upload = sort_upload(addition.files)
         if not upload.bag:
             return Bag(upload.checkpoints)
-        document = b"".join(self._origins.uploads.read(addition.name, upload.bag, 0).chunks)
-        if sha256(document).hexdigest() != upload.bag.sha256:
-            message = f"{upload.bag.name} is not the file that was uploaded: its digest differs"
-            raise ModelRejected(message, {"file": upload.bag.name})
-        return bag_from_yaml(document, upload.bag.name, upload.checkpoints)
+        return bag_from_yaml(self._document(addition.name, upload.bag), upload.bag.name, upload.checkpoints)
+
+    def _document(self, name: str, file: ModelFile) -> bytes:
+        """A small file that was uploaded; no more of it is held than it says that it has."""
+        document = b""
+        with closing(self._origins.uploads.read(name, file, 0)) as delivery:
+            for chunk in delivery.chunks:
+                document += chunk
+                if len(document) > file.size_bytes:
+                    break
+        if (len(document), sha256(document).hexdigest()) != (file.size_bytes, file.sha256):
+            message = f"{file.name} is not the file that was uploaded: its size or its digest differs"
+            raise ModelRejected(message, {"file": file.name})
+        return document
 
     def _inspected(self, entry: ModelEntry, build: ModelBuild, inspect: Inspector) -> ModelEntry:
         for file in entry.files:
@@ -154,14 +185,49 @@ class ModelStore:
         is_listed = entry.name in self._catalogue
         return entry if is_listed else replace(entry, stems=shape.stems, audio_format=shape.audio_format)
 
-    def _verified(self, entry: ModelEntry, control: TaskControl) -> Model:
-        with self._shelf.claim(entry.name, control):  # a pull that puts other files there must not look like damage
-            found = self._shelf.read_through(entry, control)
-            if found:
-                self._shelf.mark_damaged(entry.name, found)
-            else:
-                self._shelf.unmark(entry.name)
-        return _in_its_state(entry, self._strangeness(entry) or found)
+    def _require_own_name(self, entry: ModelEntry) -> None:
+        installed = self._installed().get(entry.name)
+        if installed and entry.name not in self._catalogue and _content(installed) != _content(entry):
+            files = ", ".join(file.name for file in installed.files)
+            message = f"{entry.name} is installed already, with other files ({files}): choose another name"
+            raise ModelRejected(message, {"model": entry.name})
+
+    def _verified(self, name: str, control: TaskControl) -> Model:
+        with self._shelf.claim(name, control):  # a pull that puts other files there must not look like damage
+            entry, broken = self._installed().get(name), self._shelf.broken().get(name)
+            if entry is None and broken is None:
+                raise self._not_installed(name)
+            if entry:
+                self._reread(entry, control)
+            return self._model(name, entry, broken)
+
+    def _reread(self, entry: ModelEntry, control: TaskControl) -> str:
+        """What is wrong with the files of a model that is claimed; the mark says the same afterwards."""
+        found = self._shelf.read_through(entry, control)
+        if found:
+            self._shelf.mark_damaged(entry.name, found)
+        else:
+            self._shelf.unmark_damaged(entry.name)
+        return found
+
+    def _listed(self, installed: Mapping[str, ModelEntry]) -> tuple[Model, ...]:
+        broken = self._shelf.broken()
+        others = sorted({*installed, *broken} - set(self._catalogue))
+        return tuple(self._model(name, installed.get(name), broken.get(name)) for name in [*self._catalogue, *others])
+
+    def _model(self, name: str, entry: ModelEntry | None, broken: str | None) -> Model:
+        """By the record that is there, or by what is wrong with it; without either it is one of the catalogue."""
+        if entry:
+            return _in_its_state(entry, self._problem(entry))
+        listed = self._catalogue.get(name)
+        if broken is None and listed:
+            return listed.in_state(ModelState.AVAILABLE)
+        if listed:
+            return listed.in_state(ModelState.DAMAGED, broken or "")
+        return Model(name, DEMUCS, (), 0, "", "", ModelState.DAMAGED, broken or "")
+
+    def _not_installed(self, name: str) -> NotFound:
+        return NotFound(f"the model {name} is not installed: {self._remedy(name)}", {"model": name})
 
     def _installed(self) -> dict[str, ModelEntry]:
         """In the order of the catalogue, then by name."""
@@ -217,6 +283,11 @@ def _in_its_state(entry: ModelEntry, problem: str) -> Model:
 
 def _digests(files: Sequence[ModelFile]) -> list[str]:
     return sorted(file.sha256 for file in files)
+
+
+def _content(entry: ModelEntry) -> tuple[object, ...]:
+    """What was given to make it."""
+    return [file.sha256 for file in entry.files], entry.weights, entry.segment_s
 
 
 def _essence(entry: ModelEntry) -> tuple[object, ...]:

@@ -19,6 +19,10 @@ from stemhouse.models import Model, ModelState
 from stemhouse.vocab import in_listing_order
 
 DEMUCS = "demucs"
+STARTER_MODEL = "spleeter-2stems"
+"""Of the engine that is always there; no other model may have its name."""
+FAILED_LOAD = "failed_load"
+"""Detail of an EngineUnavailable: why the checkpoints of the model named beside it could not be loaded."""
 OVERLAP = 0.25
 """Of neighbouring segments, as a share of one: what demucs' own command uses."""
 
@@ -118,6 +122,15 @@ def entry_from_record(document: bytes, origin: str) -> ModelEntry:
     except (ValueError, KeyError, RecursionError) as error:
         message = f"{origin} is not a model's record: {_cause(error)}"
         raise ModelRejected(message, {"file": origin}) from error
+
+
+def checked(entry: ModelEntry) -> ModelEntry:
+    """The entry as its record will give it back; raises ModelRejected for one that would not be believed then."""
+    try:
+        return _entry(json.loads(record_of(entry)))
+    except ValueError as error:
+        message = f"{entry.name} cannot be installed: {error}"
+        raise ModelRejected(message, {"model": entry.name}) from error
 
 
 def record_of(entry: ModelEntry, installed_at: datetime | None = None) -> bytes:

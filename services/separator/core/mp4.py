@@ -9,7 +9,7 @@ numbers, of which the second is the delay, the third the padding and the fourth 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import pairwise
+from itertools import islice, pairwise
 
 from services.separator.core.layouts import PROTECTED, Bytes, Refusal, SourceLayout
 
@@ -22,6 +22,13 @@ _AAC = b"mp4a"
 _SMPB_NUMBERS = 4
 _BOX_HEADER_BYTES, _LARGE_BOX_HEADER_BYTES = 8, 16
 _SAMPLE_TABLE = (b"mdia", b"minf", b"stbl")
+_MOST_PIECES = 1 << 18
+"""Boxes of a file: fragmented ones have two for each piece, and pieces of a second."""
+_MOST_BOXES = 1000
+"""Within another box."""
+_MOST_EDITS = 1000
+_MOST_DURATIONS = 1 << 20
+"""One for each frame of twelve hours, where no two that follow each other last equally long."""
 
 NO_DELAY_NOTE = (
     "the file does not tell the encoder's delay: players differ in what they cut off (0, 1024 or 2112 samples)"
@@ -62,7 +69,7 @@ def mp4_layout(data: Bytes) -> SourceLayout | Refusal | None:
     """Of a file that is MP4; None if it is not, a Refusal if it has no audio that may be decoded."""
     if data[4:8] not in _TOP_BOXES:
         return None
-    tops = list(_top_boxes(data))
+    tops = list(islice(_top_boxes(data), _MOST_PIECES))
     movie = next((box for box in tops if box.name == b"moov"), None)
     if movie is None or movie.end > len(data):
         return Refusal("is cut: the table that says what is where in it is missing")
@@ -76,7 +83,7 @@ def mp4_layout(data: Bytes) -> SourceLayout | Refusal | None:
     return SourceLayout(
         "mp4",
         0,
-        min(tops[-1].end, len(data)),
+        min(tops[-1].end, len(data)) if len(tops) < _MOST_PIECES else len(data),
         "mov",
         lead_s=_lead_s(track),
         end_s=_end_s(track),
@@ -156,7 +163,8 @@ def _top_boxes(data: Bytes) -> Iterator[Box]:
 
 
 def _children(data: Bytes, box: Box, header_bytes: int = 0) -> Iterator[Box]:
-    return (child for child in _boxes(data, box.begin + header_bytes, box.end) if child.end <= box.end)
+    boxes = islice(_boxes(data, box.begin + header_bytes, box.end), _MOST_BOXES)
+    return (child for child in boxes if child.end <= box.end)
 
 
 def _descendant(data: Bytes, box: Box, *names: bytes) -> Box | None:
@@ -185,24 +193,30 @@ def _units_per_s(data: Bytes, header: Box | None) -> int:
 
 
 def _table_units(data: Bytes, table: Box | None) -> int:
-    """How long all samples of a track last together."""
-    if table is None:
+    """How long all samples of a track last together; 0 if there are too many to tell."""
+    entries = _entries(data, table, 8) if table else range(0)
+    if len(entries) > _MOST_DURATIONS:
         return 0
-    return sum(_number(data, entry) * _number(data, entry + 4) for entry in _entries(data, table, 8))
+    return sum(_number(data, entry) * _number(data, entry + 4) for entry in entries)
 
 
 def _edits(data: Bytes, table: Box | None, units_per_s: int, movie_units_per_s: int) -> tuple[_Edit, ...]:
-    """All but the empty edits, which only delay the track against a picture. A length of 0 lasts to the end."""
+    """All but the empty edits, which only delay the track against a picture. A length of 0 lasts to the end.
+
+    Of more than anybody edits, the first ones, and no end.
+    """
     if table is None:
         return ()
     size = 8 if _number(data, table.begin, 1) else 4
+    entries = _entries(data, table, 2 * size + 4)
+    is_fine = movie_units_per_s >= units_per_s and len(entries) <= _MOST_EDITS
     edits = []
-    for entry in _entries(data, table, 2 * size + 4):
+    for entry in entries[:_MOST_EDITS]:
         length, begin = _number(data, entry, size), _number(data, entry + size, size)
         if begin >> (8 * size - 1):
             continue
         length_s = Fraction(round(Fraction(length, movie_units_per_s) * units_per_s), units_per_s)
-        edits.append(_Edit(Fraction(begin, units_per_s), length_s, bool(length) and movie_units_per_s >= units_per_s))
+        edits.append(_Edit(Fraction(begin, units_per_s), length_s, bool(length) and is_fine))
     return tuple(edits)
 
 

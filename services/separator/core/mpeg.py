@@ -9,12 +9,13 @@ header, with nothing in it that players agree on.
 The header's frame is never decoded here: what a decoder makes of it differs, as `docs/formats.md` shows.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
 from services.separator.core.frames import HEAD_BYTES, FrameHead, FrameWalk, walk_frames
 from services.separator.core.id3 import end_of_tags
-from services.separator.core.layouts import Bytes, SourceLayout
+from services.separator.core.layouts import Bytes, SourceLayout, Watch, unwatched
 
 _SYNC = 0xFFE0
 _MPEG_1 = 3
@@ -41,15 +42,24 @@ _SIDE_INFO_BYTES = {(True, False): 32, (True, True): 17, (False, False): 17, (Fa
 """By (is MPEG 1, is mono)."""
 _FRAME_HEADER_BYTES = 4
 _VBRI_OFFSET_BYTES = 36
+_INFO_OFFSETS_BYTES = (36, 38, 21, 23, 13, 15)
+"""Where a name can be in its frame."""
 _PADDING_OFFSET_BYTES = 21
 _DECODER_DELAY_FRAMES = 529
 _INFO_BYTES = 256
 """More than any of these headers reaches into its frame."""
+_INFO_NAMES = (b"Xing", b"Info", b"VBRI")
+_MOST_CHANCES = 1000
+"""How often such a name may stand in music by chance."""
 
 NO_DELAY_NOTE = (
     "its Xing header does not tell the encoder's delay: players built on libmpg123 start 529 samples later than others"
 )
 VBRI_NOTE = "it has a VBRI header, which some players decode as music: they start one frame of the coder earlier"
+JOINED_NOTE = (
+    "it is several MP3s joined into one: at each seam stands what the coder put around its music, and players differ in"
+    " how much of that they play, and whether they play more than the first one"
+)
 HIDDEN_NOTE = (
     "other bytes stand before the header that tells the encoder's delay: players that miss it start earlier by that"
     " delay, or by a frame of the coder more"
@@ -66,9 +76,9 @@ class InfoHeader:
     padding: int = 0
 
 
-def mp3_layout(data: Bytes) -> SourceLayout | None:
+def mp3_layout(data: Bytes, watch: Watch = unwatched) -> SourceLayout | None:
     """Of a file that is MPEG audio, behind tags and a little junk at most; None if it is not."""
-    found = _found_music(data, end_of_tags(data))
+    found = _found_music(data, end_of_tags(data), watch)
     if found is None:
         return None
     walk, info, is_hidden = found
@@ -81,22 +91,23 @@ def mp3_layout(data: Bytes) -> SourceLayout | None:
         lead_s=Fraction(begin, rate_hz),
         end_s=Fraction(end, rate_hz),
         damage=_damage(walk, info),
-        timing_note=_timing_note(info, is_hidden=is_hidden),
+        timing_note="; ".join(_timing_notes(info, is_hidden=is_hidden, is_joined=_is_joined(data, walk))),
+        gaps=walk.gaps,
     )
 
 
-def _found_music(data: Bytes, begin: int) -> tuple[FrameWalk, InfoHeader | None, bool] | None:
+def _found_music(data: Bytes, begin: int, watch: Watch) -> tuple[FrameWalk, InfoHeader | None, bool] | None:
     """The frames without the header's, what that says, and whether other bytes hide it."""
     # Right behind the tags one frame is enough to be sure: some files have junk behind the header's.
     info = info_header(data[begin : begin + _INFO_BYTES])
     head = parse_head(data[begin : begin + HEAD_BYTES])
-    walk = walk_frames(data, begin + head.size_bytes if info and head else begin, parse_head)
+    walk = walk_frames(data, begin + head.size_bytes if info and head else begin, parse_head, watch)
     if walk is None or info:
         return (walk, info, False) if walk else None
     info = info_header(data[walk.begin : walk.begin + _INFO_BYTES])
     if info is None:
         return walk, None, False
-    walk = walk_frames(data, walk.begin + walk.first.size_bytes, parse_head)
+    walk = walk_frames(data, walk.begin + walk.first.size_bytes, parse_head, watch)
     return (walk, info, True) if walk else None
 
 
@@ -143,13 +154,17 @@ def info_header(frame: bytes) -> InfoHeader | None:
 
 
 def _music(walk: FrameWalk, info: InfoHeader | None) -> tuple[int, int]:
-    """Where the music begins and ends in the decoded frames."""
+    """Where the music begins and ends in the decoded frames; the end is missing if the header counts more of them."""
     decoded_frames = walk.count * walk.first.frame_count
     if info is None or info.delay is None:
         return 0, decoded_frames
     lead = min(info.delay + _DECODER_DELAY_FRAMES, decoded_frames)
-    is_whole = info.frame_count in {walk.count, walk.count + 1}  # some coders count the header
-    end = decoded_frames - max(0, info.padding - _DECODER_DELAY_FRAMES) if is_whole else decoded_frames
+    if info.frame_count < walk.count:
+        return lead, decoded_frames
+    # Some coders count the header.
+    is_whole = info.frame_count - walk.count <= (0 if walk.skipped_bytes else 1)
+    told_frames = decoded_frames if is_whole else info.frame_count * walk.first.frame_count
+    end = told_frames - max(0, info.padding - _DECODER_DELAY_FRAMES)
     return lead, end if end > lead else decoded_frames
 
 
@@ -157,17 +172,41 @@ def _damage(walk: FrameWalk, info: InfoHeader | None) -> str:
     if walk.is_changed:
         return "the rate or the number of channels changes on the way: only what comes before was decoded"
     if walk.skipped_bytes:
-        return f"the file is damaged: {walk.skipped_bytes} bytes on the way are no audio"
+        return f"the file is damaged: {walk.skipped_bytes} bytes on the way are no audio, and the rest comes too early"
     if walk.is_cut or (info and info.frame_count > walk.count + 1):
         return "the file is damaged: its end is missing"
     return ""
 
 
-def _timing_note(info: InfoHeader | None, *, is_hidden: bool) -> str:
-    if info is None:
-        return ""
-    if info.name == "VBRI":
-        return VBRI_NOTE
-    if info.delay is None:
-        return NO_DELAY_NOTE
-    return HIDDEN_NOTE if is_hidden else ""
+def _is_joined(data: Bytes, walk: FrameWalk) -> bool:
+    """Whether tags or a further header are between the frames."""
+    return walk.is_joined or any(_has_header(data, walk, name) for name in _INFO_NAMES)
+
+
+def _has_header(data: Bytes, walk: FrameWalk, name: bytes) -> bool:
+    """Whether a frame from the second on is a header of that name."""
+    place = data.find(name, walk.begin + walk.first.size_bytes, walk.end)
+    for _ in range(_MOST_CHANCES):
+        if place < 0:
+            return False
+        begins = (place - offset for offset in _INFO_OFFSETS_BYTES)
+        if any(_is_header(data[begin : begin + _INFO_BYTES], walk.first.kind) for begin in begins):
+            return True
+        place = data.find(name, place + 1, walk.end)
+    return False
+
+
+def _is_header(frame: bytes, kind: tuple[int, ...]) -> bool:
+    head = parse_head(frame[:HEAD_BYTES])
+    return head is not None and head.kind == kind and info_header(frame) is not None
+
+
+def _timing_notes(info: InfoHeader | None, *, is_hidden: bool, is_joined: bool) -> Iterator[str]:
+    if info and info.name == "VBRI":
+        yield VBRI_NOTE
+    elif info and info.delay is None:
+        yield NO_DELAY_NOTE
+    elif info and is_hidden:
+        yield HIDDEN_NOTE
+    if is_joined:
+        yield JOINED_NOTE

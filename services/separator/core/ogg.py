@@ -7,12 +7,15 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from services.separator.core.id3 import end_of_tags
-from services.separator.core.layouts import Bytes, SourceLayout
+from services.separator.core.layouts import Bytes, SourceLayout, Watch, unwatched
 
 _PAGE_HEADER_BYTES = 27
 _CONTINUES_PACKET, _BEGINS_STREAM, _ENDS_STREAM = 1, 2, 4
 _NO_GRANULE = 2**64 - 1
 _FULL_SEGMENT = 255
+_WATCHED_PAGES = 1 << 12
+_MOST_FALSE_PAGES = 100_000
+"""Names of pages without a page behind them; those in damage are few."""
 
 _OPUS_RATE_HZ = 48_000
 _OPUS_HYBRID, _OPUS_CELT = 12, 16
@@ -47,13 +50,13 @@ class _Stream:
     is_chained: bool = False
 
 
-def ogg_layout(data: Bytes) -> SourceLayout | None:
+def ogg_layout(data: Bytes, watch: Watch = unwatched) -> SourceLayout | None:
     """Of a file that is Ogg, behind tags at most; None if it is not. Of streams one behind another the first counts."""
     begin = end_of_tags(data)
     first = page_at(data, begin)
     if first is None:
         return None
-    stream = _walked(data, first)
+    stream = _walked(data, first, watch)
     layout = SourceLayout("ogg", begin, stream.last.end, damage=_damage(stream))
     head = data[first.body : first.end]
     if head.startswith(b"OpusHead"):
@@ -80,13 +83,17 @@ def page_at(data: Bytes, begin: int) -> Page | None:
     return Page(body, end, head[5], granule, serial, sequence, segments)
 
 
-def _walked(data: Bytes, first: Page) -> _Stream:
+def _walked(data: Bytes, first: Page, watch: Watch) -> _Stream:
     stream = _Stream(first, first)
-    position = first.end
-    while (begin := data.find(b"OggS", position)) >= 0:
+    position, looked_count, false_count = first.end, 0, 0
+    while (begin := data.find(b"OggS", position)) >= 0 and false_count < _MOST_FALSE_PAGES:
+        looked_count += 1
+        if looked_count % _WATCHED_PAGES == 0:
+            watch()
         page = page_at(data, begin)
         if page is None:
             position = begin + 4
+            false_count += 1
             continue
         position = page.end
         if page.flags & _BEGINS_STREAM and stream.last_audio:

@@ -9,9 +9,10 @@ from services.separator.core.control import control_of
 from services.separator.core.ingest import IngestedTrack, IngestTask
 from services.separator.core.model_additions import Addition
 from services.separator.core.model_store import ModelStore
-from services.separator.core.models import demucs_spec
+from services.separator.core.models import FAILED_LOAD, demucs_spec
 from services.separator.core.ports import DeviceGreeting, EngineSpec, SharedRuns, TaskControl, Worker
 from services.separator.core.results import SeparateTask, find_result
+from services.separator.core.vocal_probe import ProbeVocalsTask
 from stemhouse.audio import AudioRef, QualityReport, SourceRef, StemSet
 from stemhouse.errors import EngineUnavailable, UnreadableAudio, WorkerDied
 from stemhouse.jobs import EngineGap, EngineOffer
@@ -71,13 +72,27 @@ class Station:
             yield stored
             return
         self._require_engine(task.engine_id)
-        yield from self._runs.watch(task.folder, partial(self._device.run, task), is_wanted)
+        yield from self._runs.watch(task.folder, partial(self._separated, task), is_wanted)
+
+    def _separated(self, task: SeparateTask, control: TaskControl) -> StemSet:
+        """What the device worker finds out when it loads a model must not be found out again by the next track."""
+        try:
+            return self._device.run(task, control)
+        except EngineUnavailable as error:
+            if FAILED_LOAD in error.details:
+                self._models.note_failed_load(task.engine_id, error.details, control)
+            raise
 
     def assess(
         self, stem_set: StemSet, references: Mapping[str, AudioRef], is_wanted: Callable[[], bool]
     ) -> QualityReport:
         """Measure stems; see `assess_stems`."""
         return self._files.run(AssessTask(stem_set, dict(references)), control_of(is_wanted))
+
+    def probe_vocals(self, task: ProbeVocalsTask, is_wanted: Callable[[], bool]) -> float:
+        """How much of a track is sung; see `vocal_probe`. Raises EngineUnavailable for an engine that is not here."""
+        self._require_engine(task.engine_id)
+        return self._device.run(task, control_of(is_wanted))
 
     def local_engines(self) -> LocalEngines:
         """The engines that the device worker has loaded or can load, and the room for more work.

@@ -27,6 +27,11 @@ class Trimmer:
                 yield kept
 
     @property
+    def told_count(self) -> int | None:
+        """Frames of music that there should be; None if the file does not say."""
+        return None if self.end is None else max(0, self.end - self.lead)
+
+    @property
     def is_short(self) -> bool:
         """Whether fewer frames came than there should be."""
         return self.end is not None and self.raw_count < self.end
@@ -49,7 +54,11 @@ def trimmer_for(layout: SourceLayout, sample_rate_hz: int, decoders_lead: int = 
     return Trimmer(round(lead), None if layout.end_s is None else round(layout.end_s * sample_rate_hz))
 
 
-def damage_text(layout: SourceLayout, cause: str, frame_count: int) -> str:
-    """For SourceFacts.damage: what the layout or the decoding found; empty if nothing."""
+def damage_text(layout: SourceLayout, cause: str, trimmer: Trimmer) -> str:
+    """For SourceFacts.damage: what the layout or the decoding found, and how much there is; empty if nothing.
+
+    How much there should be stands there only if the file tells it.
+    """
     damage = layout.damage or cause
-    return f"{damage}; {frame_count} frames could be decoded" if damage else ""
+    told = f" of {trimmer.told_count}" if (trimmer.told_count or 0) > trimmer.given_count else ""
+    return f"{damage}; {trimmer.given_count}{told} frames could be decoded" if damage else ""

@@ -27,6 +27,7 @@ Units = npt.NDArray[np.int64]
 
 RATE_HZ = 44100
 FULL_SCALE = 2**23
+PCM_SHA256 = "c" * 64
 SOURCE = SourceRef("a" * 64, "0123456789abcdef" * 2, 5_000_000_000, "Somebody - Something.wav")
 FACTS = SourceFacts("wav", "pcm_s16le", 16, "libsndfile 1.2.2", 0, "Björk", "Jóga")
 
@@ -47,10 +48,11 @@ class Separated:
     def result(self, **changes: Any) -> SeparationResult:
         """The result that describes it; `changes` are fields of the stem set."""
         frame_count, channel_count = self.mix.shape
-        key = "results/cafe/tiny"
+        engine_id = "starter-tiny-00000000"
+        key = f"results/{PCM_SHA256}/{engine_id}"
         audio = AudioRef(
-            "audio/cafe.flac",
-            "c" * 64,
+            f"audio/{PCM_SHA256}.flac",
+            PCM_SHA256,
             AudioFormat(RATE_HZ, channel_count),
             frame_count,
             self.mix_gain,
@@ -60,7 +62,7 @@ class Separated:
             "audio": audio,
             "engine": "starter",
             "model": "tiny",
-            "engine_id": "starter-tiny-00000000",
+            "engine_id": engine_id,
             "stems": tuple(StemRef(name, f"{key}/{name}.flac", peak(units)) for name, units in self.stems.items()),
             "gain": self.stem_gain,
             "null_depth_db": -144.5,
@@ -75,7 +77,7 @@ class Separated:
             FACTS,
             StemSet(**(fields | changes)),
             QualityReport("si_sdr", (StemQuality(VOCALS, "measured", 7.5, 8.0),)),
-            Decision("starter", "starter-tiny-00000000", ("no model is present", "so the starter it is")),
+            Decision("starter", engine_id, ("no model is present", "so the starter it is")),
             CacheHit.PCM,
         )
 

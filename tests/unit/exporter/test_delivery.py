@@ -22,7 +22,7 @@ from stemhouse.delivery import DeliveryOptions, DeliveryPlan, FileFormat, Sample
 from stemhouse.errors import Cancelled, InvalidRequest
 from stemhouse.jobs import SeparationResult
 from stemhouse.vocab import BASE_STEMS
-from tests.unit.exporter.results import FULL_SCALE, Separated, Units, separated
+from tests.unit.exporter.results import FULL_SCALE, PCM_SHA256, Separated, Units, separated
 
 
 @dataclass
@@ -178,7 +178,7 @@ def test_metadata_tells_all() -> None:
     ]
     assert told["fidelity"]["frame_count"] == 1000
     assert told["fidelity"]["null_depth_db"] == -144.5
-    assert told["objects"]["stems"]["bass"] == "results/cafe/tiny/bass.flac"
+    assert told["objects"]["stems"]["bass"] == f"results/{PCM_SHA256}/starter-tiny-00000000/bass.flac"
     assert told["tool_versions"] == {"separator": {"torch": "2.13.0"}, "exporter": {"stemhouse": "0.1.0"}}
     assert told["delivery"]["sample_format"] == "24"
     assert told["files"] == [
@@ -214,6 +214,28 @@ def test_figure_that_is_not_finite_is_refused_before_the_plan(place: str) -> Non
         next(parts_of(track, result))
 
 
+@pytest.mark.parametrize(
+    ("place", "changes"),
+    [
+        ("vocals", {"object_key": f"sources/{'a' * 64}"}),
+        ("vocals", {"object_key": f"results/{'d' * 64}/starter-tiny-00000000/vocals.flac"}),
+        ("vocals", {"object_key": f"results/{PCM_SHA256}/other-engine/vocals.flac"}),
+        ("vocals", {"object_key": f"results/{PCM_SHA256}/starter-tiny-00000000/bass.flac"}),
+        ("bass", {"name": "vocals"}),
+        ("audio", {"object_key": f"audio/{'d' * 64}.flac"}),
+        ("audio", {"pcm_sha256": "d" * 64}),
+    ],
+)
+def test_objects_of_others_are_refused_before_the_plan(place: str, changes: dict[str, Any]) -> None:
+    """A result comes from a client: it names where separators write its own objects, or nothing is read."""
+    track = separated()
+    stem_set = track.result().stem_set
+    stems = tuple(replace(stem, **changes) if stem.name == place else stem for stem in stem_set.stems)
+    audio = replace(stem_set.audio, **changes) if place == "audio" else stem_set.audio
+    with pytest.raises(InvalidRequest, match=r"stem_set\.\w+ is"):
+        next(parts_of(track, track.result(stems=stems, audio=audio)))
+
+
 def test_delivery_stops_within_a_block_when_nobody_listens() -> None:
     """The stored stream is closed as well."""
     track = separated(4 * BLOCK_FRAMES, 1)
@@ -235,6 +257,7 @@ def test_abandoned_delivery_closes_what_it_reads() -> None:
     parts = delivery.deliver(track.result(), DeliveryOptions(stems=("instrumental",)), lambda: True)
     for _ in range(4):
         next(parts)
-    assert stored.open_keys == ["audio/cafe.flac", "results/cafe/tiny/vocals.flac"]
+    stem_set = track.result().stem_set
+    assert stored.open_keys == [stem_set.audio.object_key, stem_set.stems[0].object_key]
     del parts
     assert stored.open_keys == []

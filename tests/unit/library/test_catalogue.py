@@ -9,14 +9,14 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Engine, inspect
 
+from services.library.adapters.batch_tables import BatchRow
 from services.library.adapters.catalogue import SqliteTrackCatalogue
-from services.library.adapters.tables import LibraryTable
 from services.library.core.ports import CatalogueEntry, FileStamp, TrackCatalogue
 from services.library.migrations import VERSION_TABLE, migrate
 from stemhouse.errors import Unavailable
 from stemhouse.platform.databases import open_database
 from stemhouse.tracks import Track
-from tests.unit.library.fakes import MemoryTrackCatalogue
+from tests.unit.library.fakes import MemoryCatalogue
 
 
 @pytest.fixture
@@ -28,10 +28,17 @@ def database(tmp_path: Path) -> Iterator[Engine]:
     engine.dispose()
 
 
+def at_revision(tmp_path: Path, revision: str) -> Engine:
+    """An SQLite file as an earlier version left it."""
+    engine = open_database(f"sqlite:///{tmp_path}/old.db")
+    migrate(engine, revision)
+    return engine
+
+
 @pytest.fixture(params=["sqlite", "memory"])
 def catalogue(request: pytest.FixtureRequest, database: Engine) -> TrackCatalogue:
     """Each catalogue in turn."""
-    return SqliteTrackCatalogue(database) if request.param == "sqlite" else MemoryTrackCatalogue()
+    return SqliteTrackCatalogue(database) if request.param == "sqlite" else MemoryCatalogue()
 
 
 def entry(path: str, modified_ns: int = 1, title: str = "") -> CatalogueEntry:
@@ -91,7 +98,22 @@ def test_migrated_schema_is_that_of_the_tables(database: Engine) -> None:
     """A changed table needs a migration."""
     with database.connect() as connection:
         context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
-        assert compare_metadata(context, LibraryTable.metadata) == []
+        assert compare_metadata(context, BatchRow.metadata) == []
+
+
+def test_tracks_of_the_first_version_stay(tmp_path: Path) -> None:
+    """With nothing known of vocals and programs, and no scanned location."""
+    engine = at_revision(tmp_path, "0001")
+    with engine.begin() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO tracks VALUES ('/a.wav', 9, 7, 'x', 'y', 'z', 'House', '8A', 120.0, 3.5)"
+        )
+    migrate(engine)
+    catalogue = SqliteTrackCatalogue(engine)
+    assert list(catalogue.page("", "", 9)) == [Track("/a.wav", 9, "x", "y", "z", "House", "8A", 120.0, 3.5)]
+    assert [each.vocal_share for each in catalogue.candidates("")] == [None]
+    assert catalogue.stamps("") == {"/a.wav": FileStamp(9, 7)}
+    engine.dispose()
 
 
 def test_migrations_go_back_and_forth(database: Engine) -> None:

@@ -1,12 +1,13 @@
 """DiskFolders on real folders: what a walk meets, and what it survives."""
 
+import json
 import os
 from pathlib import Path
 
 import pytest
 
 from services.library.adapters.folders import DiskFolders
-from services.library.core.ports import FoundFile
+from services.library.core.ports import FoundFile, OwnFile
 from stemhouse.errors import InvalidRequest, NotFound
 from stemhouse.tracks import ScanProblem
 
@@ -18,7 +19,7 @@ def make(folder: Path, *names: str) -> None:
         (folder / name).write_bytes(b"data")
 
 
-def walk(folder: Path) -> list[FoundFile | ScanProblem]:
+def walk(folder: Path) -> list[FoundFile | OwnFile | ScanProblem]:
     """All that a walk gives."""
     folders = DiskFolders()
     return list(folders.walk(folders.prefix(str(folder))))
@@ -125,7 +126,7 @@ def test_relative_folder_is_refused(folder: str) -> None:
     """The error names the field."""
     with pytest.raises(InvalidRequest) as caught:
         DiskFolders().prefix(folder)
-    assert "folder" in caught.value.details
+    assert "location" in caught.value.details
 
 
 @pytest.mark.parametrize(
@@ -141,6 +142,88 @@ def test_relative_folder_is_refused(folder: str) -> None:
 def test_prefix_is_normalised(folder: str, prefix: str) -> None:
     """One folder, one prefix."""
     assert DiskFolders().prefix(folder) == prefix
+
+
+def deliver(folder: Path, *names: str) -> None:
+    """A folder as a delivery leaves it."""
+    make(folder, *names)
+    document = {"delivery": {"delivery_key": "k"}, "files": [{"name": Path(name).name} for name in names]}
+    (folder / "metadata.json").write_text(json.dumps(document))
+
+
+def test_what_was_delivered_is_told_from_the_rest(tmp_path: Path) -> None:
+    """A file that somebody has put beside is his own; and in a folder below, names mean nothing."""
+    deliver(tmp_path / "out", "vocals.wav", "bass.wav")
+    make(tmp_path, "a.wav", "out/mine.wav", "out/sub/bass.wav")
+    met = walk(tmp_path)
+    assert [Path(item.path).name for item in met if isinstance(item, OwnFile)] == ["bass.wav", "vocals.wav"]
+    assert [Path(item.path).name for item in met if isinstance(item, FoundFile)] == ["a.wav", "mine.wav", "bass.wav"]
+    assert isinstance(DiskFolders().look(str(tmp_path / "out/vocals.wav")), OwnFile)
+    assert isinstance(DiskFolders().look(str(tmp_path / "out/mine.wav")), FoundFile)
+
+
+def test_metadata_that_would_hang_or_fill_the_memory_is_not_read(tmp_path: Path) -> None:
+    """A pipe, and a file of more than a mebibyte."""
+    make(tmp_path, "pipe/a.wav", "large/a.wav")
+    os.mkfifo(tmp_path / "pipe/metadata.json")
+    deliver(tmp_path / "large", "a.wav")
+    with (tmp_path / "large/metadata.json").open("a") as file:
+        file.write(" " * 1_100_000)
+    assert names(tmp_path) == ["large/a.wav", "pipe/a.wav"]
+
+
+def test_single_file_is_looked_at(tmp_path: Path) -> None:
+    """With the stamp that a walk gives; what is no file is a problem."""
+    make(tmp_path, "a.wav")
+    (found,) = walk(tmp_path)
+    folders = DiskFolders()
+    assert folders.look(found.path) == found
+    assert folders.look(f"{tmp_path}/gone.wav") == ScanProblem(f"{tmp_path}/gone.wav", "No such file or directory")
+    assert folders.look(str(tmp_path)) == ScanProblem(str(tmp_path), "no file")
+
+
+def test_real_paths_are_told_where_links_lead(tmp_path: Path) -> None:
+    """Of linked files, of files in linked folders, and of none else."""
+    make(tmp_path / "drive", "x.wav", "albums/y.wav")
+    make(tmp_path / "music", "z.wav")
+    (tmp_path / "music/x.wav").symlink_to(tmp_path / "drive/x.wav")
+    (tmp_path / "music/albums").symlink_to(tmp_path / "drive/albums")
+    met = [item for item in walk(tmp_path / "music") if isinstance(item, FoundFile)]
+    real = {Path(item.path).name: item.real_path for item in met}
+    assert real == {"x.wav": f"{tmp_path}/drive/x.wav", "y.wav": f"{tmp_path}/drive/albums/y.wav", "z.wav": ""}
+
+
+def test_link_to_a_file_of_the_same_folder_is_passed_over(tmp_path: Path) -> None:
+    """One file, one track; unless the file itself is hidden."""
+    make(tmp_path, "albums/a.wav", ".hidden/b.wav")
+    (tmp_path / "1 best.wav").symlink_to(tmp_path / "albums/a.wav")
+    (tmp_path / "2 best.wav").symlink_to(tmp_path / ".hidden/b.wav")
+    assert names(tmp_path) == ["2 best.wav", "albums/a.wav"]
+
+
+@pytest.mark.parametrize(
+    ("path", "is_away"),
+    [
+        ("/nowhere/x.wav", True),
+        ("/mnt/no such volume/music/x.wav", True),
+        ("{}/emptied/music/x.wav", True),
+        ("{}/emptied/x.wav", False),
+        ("{}/full/x.wav", False),
+        ("{}/full/gone/music/x.wav", False),
+    ],
+)
+def test_volume_that_is_away_is_told_from_a_lost_file(tmp_path: Path, path: str, is_away: bool) -> None:  # noqa: FBT001  # a case
+    """By what is left: nothing where volumes are mounted, or an empty folder instead of several."""
+    (tmp_path / "emptied").mkdir()
+    make(tmp_path, "full/a.wav")
+    assert DiskFolders().is_away(path.format(tmp_path)) is is_away
+
+
+def test_bare_folder_holds_nothing_at_all(tmp_path: Path) -> None:
+    """Hidden files are something."""
+    assert DiskFolders().is_bare(f"{tmp_path}/")
+    make(tmp_path, ".DS_Store")
+    assert not DiskFolders().is_bare(f"{tmp_path}/")
 
 
 def test_missing_folder_is_named(tmp_path: Path) -> None:

@@ -3,26 +3,31 @@
 import pytest
 
 from services.library.core.listing import TrackListing
-from services.library.core.ports import CatalogueEntry, FileStamp
+from services.library.core.ports import CatalogueEntry, FiledCrate, FileStamp, LibraryFile, LibraryRecord, NamedFile
+from services.library.core.work_order import CatalogueWorkOrder
 from stemhouse.errors import InvalidRequest
-from stemhouse.tracks import Track
-from tests.unit.library.fakes import MemoryFolders, MemoryTrackCatalogue
+from stemhouse.tracks import Crate, LibraryKind, RankedTrack, Track
+from tests.unit.library.fakes import MemoryCatalogue, MemoryFolders
 
 PATHS = [f"/music/{name}.wav" for name in ("a", "b", "Ö日本", "z")] + ["/other/x.wav"]
 
 
 @pytest.fixture
-def catalogue() -> MemoryTrackCatalogue:
+def catalogue() -> MemoryCatalogue:
     """Five tracks."""
-    catalogue = MemoryTrackCatalogue()
+    catalogue = MemoryCatalogue()
     catalogue.upsert([CatalogueEntry(Track(path, 1), FileStamp(1, 1)) for path in PATHS])
+    named = LibraryFile(NamedFile("x.wav", LibraryKind.REKORDBOX, ""), "/other/x.wav", None)
+    record = LibraryRecord("/dj/c.xml/", LibraryKind.REKORDBOX, "1")
+    catalogue.replace(record, [named], [FiledCrate("Friday", (0,))])
     return catalogue
 
 
 @pytest.fixture
-def listing(catalogue: MemoryTrackCatalogue) -> TrackListing:
+def listing(catalogue: MemoryCatalogue) -> TrackListing:
     """The core over the catalogue."""
-    return TrackListing(catalogue, MemoryFolders())
+    folders = MemoryFolders()
+    return TrackListing(catalogue, catalogue, folders, CatalogueWorkOrder(catalogue, catalogue, folders))
 
 
 def _all_pages(listing: TrackListing, page_size: int, folder: str = "") -> list[list[str]]:
@@ -43,13 +48,51 @@ def test_pages_hold_every_track_once_in_path_order(listing: TrackListing, page_s
     assert len(pages) == page_count
 
 
+@pytest.mark.parametrize(("page_size", "page_count"), [(1, 5), (2, 3), (5, 1), (0, 1)])
+def test_ranked_pages_hold_every_track_once(listing: TrackListing, page_size: int, page_count: int) -> None:
+    """In the order of work, with places from 1 on."""
+    pages: list[tuple[RankedTrack, ...]] = []
+    token = ""
+    while not pages or token:
+        page = listing.ranked_page(page_size, token, "", ["Friday"], is_crates_only=False)
+        assert page.total_count == 5
+        pages.append(page.tracks)
+        token = page.next_page_token
+    ranked = [(each.place, each.track.path) for tracks in pages for each in tracks]
+    assert ranked == list(enumerate(["/other/x.wav", *sorted(PATHS)[:-1]], start=1))
+    assert pages[0][0].reasons == ('crate "Friday"',)
+    assert len(pages) == page_count
+
+
+def test_ranked_pages_follow_the_catalogue(listing: TrackListing, catalogue: MemoryCatalogue) -> None:
+    """The order that was made for the first page is good until something changes."""
+    first = listing.ranked_page(1, "", "", [], is_crates_only=False)
+    assert first.tracks[0].track.path == "/other/x.wav"
+    catalogue.record_vocals(PATHS[1], 0.9)
+    second = listing.ranked_page(1, "", "", [], is_crates_only=False)
+    assert (second.tracks[0].track.path, second.tracks[0].reasons) == (PATHS[1], ("vocals: 90% of it",))
+
+
+def test_only_tracks_of_the_crates(listing: TrackListing) -> None:
+    """In any case of the name."""
+    page = listing.ranked_page(10, "", "", ["FRIDAY"], is_crates_only=True)
+    assert ([each.track.path for each in page.tracks], page.total_count) == (["/other/x.wav"], 1)
+
+
+def test_crates_of_a_location(listing: TrackListing) -> None:
+    """Of libraries there and below."""
+    friday = Crate("Friday", "/dj/c.xml", 1, 0)
+    assert listing.crates("") == listing.crates("/dj") == listing.crates("/dj/c.xml") == [friday]
+    assert listing.crates("/music") == []
+
+
 def test_folder_limits_tracks_and_count(listing: TrackListing) -> None:
     """The total is that of the folder."""
     assert _all_pages(listing, 10, "/other") == [["/other/x.wav"]]
     assert listing.page(1, "", "/music").total_count == 4
 
 
-def test_track_removed_between_pages_hides_no_other(listing: TrackListing, catalogue: MemoryTrackCatalogue) -> None:
+def test_track_removed_between_pages_hides_no_other(listing: TrackListing, catalogue: MemoryCatalogue) -> None:
     """A page begins after a path, not at a number."""
     first = listing.page(2, "", "")
     catalogue.remove([track.path for track in first.tracks])
@@ -62,6 +105,13 @@ def test_page_size_out_of_range_is_refused(listing: TrackListing, page_size: int
     with pytest.raises(InvalidRequest) as caught:
         listing.page(page_size, "", "")
     assert "page_size" in caught.value.details
+
+
+@pytest.mark.parametrize("token", ["LTE=", "YQ==", "wrI="])
+def test_place_of_nobody_is_refused(listing: TrackListing, token: str) -> None:
+    """-1, a letter, and a small 2."""
+    with pytest.raises(InvalidRequest, match="page_token"):
+        listing.ranked_page(1, token, "", [], is_crates_only=False)
 
 
 @pytest.mark.parametrize("token", ["%%%", "abc", "gICA", "ü"])

@@ -3,10 +3,10 @@
 import pytest
 
 from services.library.core.ports import FileStamp, FoundFile
-from services.library.core.scanner import BATCH_FILES, DJLibraryScanner
+from services.library.core.scanner import BATCH_FILES, DJLibraryScanner, ScannerParts
 from stemhouse.errors import InvalidRequest, NotFound
 from stemhouse.tracks import ScanProblem, ScanProgress
-from tests.unit.library.fakes import MemoryFolders, MemoryTrackCatalogue
+from tests.unit.library.fakes import MemoryCatalogue, MemoryFolders, MemoryLibraries
 
 
 def found(path: str, modified_ns: int = 1, size_bytes: int = 1000) -> FoundFile:
@@ -14,25 +14,33 @@ def found(path: str, modified_ns: int = 1, size_bytes: int = 1000) -> FoundFile:
     return FoundFile(path, FileStamp(size_bytes, modified_ns))
 
 
-def scan(folders: MemoryFolders, catalogue: MemoryTrackCatalogue, folder: str = "/music") -> list[ScanProgress]:
+def scan(folders: MemoryFolders, catalogue: MemoryCatalogue, folder: str = "/music") -> list[ScanProgress]:
     """All reports of a scan."""
-    return list(DJLibraryScanner(catalogue, folders, folders).scan(folder))
+    return list(scanner(folders, catalogue).scan(folder))
+
+
+def scanner(
+    folders: MemoryFolders, catalogue: MemoryCatalogue, libraries: MemoryLibraries | None = None
+) -> DJLibraryScanner:
+    """The core over fakes."""
+    readers = libraries or MemoryLibraries(folders)
+    return DJLibraryScanner(ScannerParts(catalogue, catalogue, folders, folders, readers))
 
 
 @pytest.fixture
-def catalogue() -> MemoryTrackCatalogue:
+def catalogue() -> MemoryCatalogue:
     """An empty catalogue."""
-    return MemoryTrackCatalogue()
+    return MemoryCatalogue()
 
 
-def test_first_scan_adds_every_file(catalogue: MemoryTrackCatalogue) -> None:
+def test_first_scan_adds_every_file(catalogue: MemoryCatalogue) -> None:
     """The outcome counts them, and the catalogue holds their tags."""
     outcome = scan(MemoryFolders(found("/music/a.wav"), found("/music/b/c.mp3")), catalogue)[-1]
     assert outcome == ScanProgress(found_count=2, added_count=2, is_complete=True)
     assert [track.title for track in catalogue.page("", "", 10)] == ["a.wav@1", "c.mp3@1"]
 
 
-def test_unchanged_file_is_not_read_again(catalogue: MemoryTrackCatalogue) -> None:
+def test_unchanged_file_is_not_read_again(catalogue: MemoryCatalogue) -> None:
     """Size and time of change decide."""
     folders = MemoryFolders(found("/music/a.wav"), found("/music/b.wav"), found("/music/c.wav"))
     scan(folders, catalogue)
@@ -44,7 +52,7 @@ def test_unchanged_file_is_not_read_again(catalogue: MemoryTrackCatalogue) -> No
     assert catalogue.entries["/music/b.wav"].track.title == "b.wav@2"
 
 
-def test_vanished_file_is_removed_below_the_folder_only(catalogue: MemoryTrackCatalogue) -> None:
+def test_vanished_file_is_removed_below_the_folder_only(catalogue: MemoryCatalogue) -> None:
     """A scan says nothing about other folders, even those whose name begins alike."""
     folders = MemoryFolders(*map(found, ["/music/a.wav", "/music/b.wav", "/music2/c.wav"]))
     scan(folders, catalogue)
@@ -54,7 +62,7 @@ def test_vanished_file_is_removed_below_the_folder_only(catalogue: MemoryTrackCa
     assert sorted(catalogue.entries) == ["/music/a.wav", "/music2/c.wav"]
 
 
-def test_folder_that_cannot_be_looked_at_keeps_its_tracks(catalogue: MemoryTrackCatalogue) -> None:
+def test_folder_that_cannot_be_looked_at_keeps_its_tracks(catalogue: MemoryCatalogue) -> None:
     """A drive that went away or a refused folder must not empty the catalogue."""
     folders = MemoryFolders(*map(found, ["/music/a.wav", "/music/locked/b.wav", "/music/locked2/c.wav"]))
     scan(folders, catalogue)
@@ -66,7 +74,7 @@ def test_folder_that_cannot_be_looked_at_keeps_its_tracks(catalogue: MemoryTrack
     assert sorted(catalogue.entries) == ["/music/a.wav", "/music/locked/b.wav"]
 
 
-def test_unreadable_file_is_reported_and_the_scan_goes_on(catalogue: MemoryTrackCatalogue) -> None:
+def test_unreadable_file_is_reported_and_the_scan_goes_on(catalogue: MemoryCatalogue) -> None:
     """The problem names the file; it counts as found, and is tried again by the next scan."""
     folders = MemoryFolders(found("/music/a.wav"), found("/music/b.wav"))
     folders.unreadable.add("/music/a.wav")
@@ -77,7 +85,7 @@ def test_unreadable_file_is_reported_and_the_scan_goes_on(catalogue: MemoryTrack
     assert scan(folders, catalogue)[-1].added_count == 1
 
 
-def test_track_whose_file_became_unreadable_stays(catalogue: MemoryTrackCatalogue) -> None:
+def test_track_whose_file_became_unreadable_stays(catalogue: MemoryCatalogue) -> None:
     """What was known of it is better than nothing."""
     folders = MemoryFolders(found("/music/a.wav"))
     scan(folders, catalogue)
@@ -87,17 +95,17 @@ def test_track_whose_file_became_unreadable_stays(catalogue: MemoryTrackCatalogu
     assert catalogue.entries["/music/a.wav"].track.title == "a.wav@1"
 
 
-def test_reports_come_every_hundred_files(catalogue: MemoryTrackCatalogue) -> None:
+def test_reports_come_every_hundred_files(catalogue: MemoryCatalogue) -> None:
     """A client sees progress, and what it has seen is already stored."""
     folders = MemoryFolders(*(found(f"/music/{number:03}.wav") for number in range(250)))
     seen = []
-    for report in DJLibraryScanner(catalogue, folders, folders).scan("/music"):
+    for report in scanner(folders, catalogue).scan("/music"):
         seen.append((report.found_count, report.is_complete))
         assert len(catalogue.entries) == report.added_count
     assert seen == [(BATCH_FILES, False), (200, False), (250, False), (250, True)]
 
 
-def test_missing_folder_removes_nothing(catalogue: MemoryTrackCatalogue) -> None:
+def test_missing_folder_removes_nothing(catalogue: MemoryCatalogue) -> None:
     """An unplugged drive is an error, not an empty library."""
     folders = MemoryFolders(found("/music/a.wav"))
     scan(folders, catalogue)
@@ -107,7 +115,7 @@ def test_missing_folder_removes_nothing(catalogue: MemoryTrackCatalogue) -> None
     assert list(catalogue.entries) == ["/music/a.wav"]
 
 
-def test_relative_folder_is_refused(catalogue: MemoryTrackCatalogue) -> None:
+def test_relative_folder_is_refused(catalogue: MemoryCatalogue) -> None:
     """A path that depends on where the service runs means nothing to a client."""
     with pytest.raises(InvalidRequest):
         scan(MemoryFolders(), catalogue, "music")

@@ -1,6 +1,7 @@
 """The way of one track, on fakes."""
 
 import io
+from dataclasses import replace
 
 import pytest
 
@@ -41,7 +42,8 @@ class House:
         self.separators = FakeSeparators()
         self.models = FakeModels()
         self.uploads = MemoryUploads(source())
-        cache = StemCache(self.results, self.store, self.separators)
+        self.model_uploads = MemoryUploads()
+        cache = StemCache(self.results, self.store, self.separators, self.uploads)
         self.pipeline = StemPipeline(cache, self.results, self.jobs, self.separators, self.uploads)
         self.stages: list[Stage] = []
         self._run_count = 0
@@ -97,6 +99,37 @@ def test_auto_goes_on_with_the_next_engine_when_a_model_turns_out_damaged(house:
     assert result.decision.reasons[0] == "auto: the model htdemucs cannot be used: cut"
 
 
+def test_auto_goes_through_all_models_even_if_the_damaged_ones_stay_on_offer(house: House) -> None:
+    """A volume that cannot be written to keeps no mark of damage; each is tried once, each cause is recorded."""
+    other = replace(DEMUCS, model="mine", engine_id="demucs-mine-22222222")
+    house.separators.offered = [DEMUCS, other, STARTER]
+
+    def find_damage() -> None:
+        engine_id = house.separators.separated[-1].engine_id
+        if engine_id != STARTER.engine_id:
+            raise EngineUnavailable(f"{engine_id} is cut")
+
+    house.separators.before_result = find_damage
+    decision = house.run(SeparationRequest(source())).decision
+    tried = [task.engine_id for task in house.separators.separated]
+    assert tried == [DEMUCS.engine_id, other.engine_id, STARTER.engine_id]
+    assert decision.reasons[:2] == tuple(f"auto: {engine_id} is cut" for engine_id in tried[:2])
+
+
+def test_auto_gives_up_when_no_engine_can_be_used(house: House) -> None:
+    """And tries none twice, however many there are."""
+    house.separators.offered = [replace(DEMUCS, engine_id=f"demucs-{number}") for number in range(9)]
+
+    def refuse() -> None:
+        raise EngineUnavailable("cut")
+
+    house.separators.before_result = refuse
+    with pytest.raises(EngineUnavailable, match="cut"):
+        house.run(SeparationRequest(source()))
+    tried = [task.engine_id for task in house.separators.separated]
+    assert len(tried) == len(set(tried)) == 5
+
+
 def test_engine_that_was_asked_for_is_not_replaced(house: House) -> None:
     """Nobody gets another engine than the one he named."""
     damage_demucs(house)
@@ -139,6 +172,17 @@ def test_force_separates_again(house: House) -> None:
     result = house.run(SeparationRequest(source(), force=True))
     assert result.cache_hit is CacheHit.NONE
     assert [task.force for task in house.separators.separated] == [False, True]
+
+
+def test_result_of_an_engine_that_a_silent_separator_may_have_stands(house: House) -> None:
+    """Nobody computes anew, and worse, because a separator starts again."""
+    house.separators.offered = [DEMUCS, STARTER]
+    house.run(SeparationRequest(source()))
+    house.separators.offered = [STARTER]
+    house.separators.is_partial = True
+    assert house.run(SeparationRequest(source())).cache_hit is CacheHit.FILE
+    house.separators.is_partial = False
+    assert house.run(SeparationRequest(source())).cache_hit is CacheHit.NONE
 
 
 def test_missing_stem_makes_the_cache_miss(house: House) -> None:
@@ -266,3 +310,30 @@ def test_decision_carries_the_reasons_of_the_engine_chosen(house: House) -> None
     decision = house.run(SeparationRequest(source())).decision
     assert decision.engine_id == STARTER.engine_id
     assert decision.reasons
+
+
+@pytest.mark.parametrize(
+    ("codec", "ingest_version", "is_held", "cache_hit"),
+    [
+        ("mpeg_layer_iii", 1, True, CacheHit.PCM),
+        ("mpeg_layer_iii", 1, False, CacheHit.FILE),
+        ("mpeg_layer_iii", 2, True, CacheHit.FILE),
+        ("opus", 1, True, CacheHit.PCM),
+        ("ima_adpcm", 2, True, CacheHit.PCM),
+        ("ima_adpcm", 3, True, CacheHit.FILE),
+        ("pcm_16", 1, True, CacheHit.FILE),
+    ],
+)
+def test_samples_of_an_older_decoder_are_replaced_while_the_bytes_are_there(
+    house: House, codec: str, ingest_version: int, *, is_held: bool, cache_hit: CacheHit
+) -> None:
+    """Of codecs that are decoded otherwise now; then the ledger has today's version, and the bytes are gone."""
+    house.run(SeparationRequest(source()))
+    old = Ingested(audio(), replace(FACTS, codec=codec), ingest_version=ingest_version)
+    house.results.record_ingested(source(), old)
+    if is_held:
+        house.uploads.held.add(source())
+    assert house.run(SeparationRequest(source())).cache_hit is cache_hit
+    found = house.results.find_ingested(source())
+    assert found is not None
+    assert (found == old) == (cache_hit is CacheHit.FILE)

@@ -4,12 +4,15 @@ from dataclasses import replace
 
 import pytest
 
-from services.router.core.routing import choose_engine
-from stemhouse.errors import EngineUnavailable
-from stemhouse.jobs import EngineOffer, EngineSurvey, SeparationRequest
+from services.router.core.routing import Failure, choose_engine
+from stemhouse.errors import EngineUnavailable, Unavailable
+from stemhouse.jobs import Decision, EngineOffer, EngineSurvey, SeparationRequest
 from tests.fakes_router import DEMUCS, NO_DEMUCS, STARTER, source
 
 SIX = replace(DEMUCS, model="htdemucs_6s", engine_id="demucs-htdemucs_6s-22222222")
+
+
+CUT = Failure(Decision("demucs", DEMUCS.engine_id, ()), "the model htdemucs cannot be used: cut")
 
 
 def offered(*offers: EngineOffer) -> EngineSurvey:
@@ -95,3 +98,41 @@ def test_engine_that_nobody_offers_is_unavailable_and_lists_the_offers(engine: s
     offers = [] if engine == "auto" else [STARTER]
     with pytest.raises(EngineUnavailable, match=f"engine {engine} .* offered: {'none' if not offers else 'starter'}"):
         choose_engine(SeparationRequest(source(), engine=engine), offered(*offers))
+
+
+@pytest.mark.parametrize(("engine", "model"), [("demucs", ""), ("auto", SIX.model), ("demucs", SIX.model)])
+def test_what_a_silent_separator_may_have_is_worth_another_try(engine: str, model: str) -> None:
+    """Plain Unavailable: the job waits, and the gap of those that answer is told."""
+    partial = EngineSurvey((STARTER,), (NO_DEMUCS,), is_partial=True)
+    with pytest.raises(Unavailable, match="a separator that does not answer may have it") as caught:
+        choose_engine(SeparationRequest(source(), engine=engine, model=model), partial)
+    assert type(caught.value) is Unavailable
+
+
+def test_model_of_another_engine_is_refused_even_while_a_separator_is_silent() -> None:
+    """No answer could change it."""
+    request = SeparationRequest(source(), engine="starter", model=DEMUCS.model)
+    with pytest.raises(EngineUnavailable, match="htdemucs is of demucs"):
+        choose_engine(request, EngineSurvey((DEMUCS, STARTER), is_partial=True))
+
+
+def test_auto_goes_on_without_a_silent_separator_and_says_so() -> None:
+    """Nobody waits for an engine that he did not ask for."""
+    decision = choose_engine(SeparationRequest(source()), EngineSurvey((STARTER,), is_partial=True))
+    assert decision.engine == "starter"
+    assert "auto: a separator did not answer, so what it offers was not considered" in decision.reasons
+
+
+def test_what_failed_is_not_chosen_again_and_is_told_first() -> None:
+    """Though it is still offered: next its engine's other models, then the next engine."""
+    request = SeparationRequest(source())
+    assert choose_engine(request, offered(DEMUCS, SIX, STARTER), [CUT]).engine_id == SIX.engine_id
+    decision = choose_engine(request, offered(DEMUCS, STARTER), [CUT])
+    assert (decision.engine, decision.reasons[0]) == ("starter", f"auto: {CUT.cause}")
+    assert "demucs is not offered" not in " ".join(decision.reasons)
+
+
+def test_when_everything_failed_the_causes_are_told() -> None:
+    """Rather than that there is nothing."""
+    with pytest.raises(EngineUnavailable, match=CUT.cause):
+        choose_engine(SeparationRequest(source()), offered(DEMUCS), [CUT])

@@ -1,5 +1,6 @@
 """Taking wishes in, on fakes."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -9,7 +10,7 @@ from services.router.core.submissions import Submissions
 from stemhouse.errors import EngineUnavailable, NotFound, RequestConflict, UnreadableAudio
 from stemhouse.jobs import CacheHit, SeparationRequest
 from stemhouse.vocab import JobState
-from tests.fakes_router import FACTS, NO_DEMUCS, audio, source
+from tests.fakes_router import DEMUCS, FACTS, NO_DEMUCS, STARTER, audio, source
 from tests.unit.router.test_pipeline import House
 
 NOW = datetime(2026, 5, 6, tzinfo=UTC)
@@ -34,8 +35,8 @@ def desk() -> Desk:
 
 def test_new_track_is_queued(desk: Desk) -> None:
     """The job waits, and is in the queue once."""
-    job = desk.submissions.submit("wish-1", SeparationRequest(source()))
-    assert job.state is JobState.QUEUED
+    job = desk.submissions.submit("wish-1", SeparationRequest(source()), "batch-1")
+    assert (job.state, job.batch_id) == (JobState.QUEUED, "batch-1")
     assert desk.house.jobs.queued == [job.job_id]
 
 
@@ -43,6 +44,17 @@ def test_same_request_id_gives_the_same_job(desk: Desk) -> None:
     """A client that lost the answer may ask again."""
     first = desk.submissions.submit("wish-1", SeparationRequest(source()))
     assert desk.submissions.submit("wish-1", SeparationRequest(source())) == first
+    assert desk.house.jobs.queued == [first.job_id]
+
+
+@pytest.mark.parametrize("engine", ["auto", "starter"])
+def test_repeated_request_is_answered_with_its_job_whatever_has_changed(engine: str, desk: Desk) -> None:
+    """The first answer was lost; meanwhile the bytes have been used up, and the engine is gone."""
+    request = SeparationRequest(source(), engine=engine)
+    first = desk.submissions.submit("wish-1", request)
+    desk.house.uploads.held.clear()
+    desk.house.separators.offered.clear()
+    assert desk.submissions.submit("wish-1", request) == first
     assert desk.house.jobs.queued == [first.job_id]
 
 
@@ -100,6 +112,12 @@ def test_engine_that_cannot_be_asked_about_now_is_queued_for(desk: Desk) -> None
     assert desk.submissions.submit("wish-1", SeparationRequest(source(), engine="demucs")).state is JobState.QUEUED
 
 
+def test_engine_that_a_silent_separator_may_have_is_queued_for(desk: Desk) -> None:
+    """Those that answer have only the starter."""
+    desk.house.separators.is_partial = True
+    assert desk.submissions.submit("wish-1", SeparationRequest(source(), engine="demucs")).state is JobState.QUEUED
+
+
 def test_bytes_are_needed_only_while_no_audio_is_stored(desk: Desk) -> None:
     """Known: uploaded, or ingested with its audio still in the store."""
     stranger = source("c")
@@ -109,3 +127,36 @@ def test_bytes_are_needed_only_while_no_audio_is_stored(desk: Desk) -> None:
     assert not desk.submissions.is_known(stranger)
     desk.house.store.objects[audio("c").object_key] = b"flac"
     assert desk.submissions.is_known(stranger)
+
+
+def test_bytes_of_an_outdated_ingest_are_asked_for_but_not_required(desk: Desk) -> None:
+    """The client that has them sends them; one that has not is answered as before."""
+    desk.house.run(SeparationRequest(source()))
+    mp3 = replace(FACTS, codec="mpeg_layer_iii")
+    desk.house.results.record_ingested(source(), Ingested(audio(), mp3, ingest_version=1))
+    assert not desk.submissions.is_known(source())
+    desk.submissions.submit("wish-1", SeparationRequest(source(), references={"vocals": source()}))
+    desk.house.uploads.held.add(source())
+    assert desk.submissions.is_known(source())
+    desk.house.jobs.queued.clear()
+    job = desk.submissions.submit("wish-2", SeparationRequest(source()))
+    assert desk.house.jobs.queued == [job.job_id]
+
+
+def test_vocals_are_looked_for_by_the_cheapest_engine(desk: Desk) -> None:
+    """The audio is ingested for that, so that a separation need not do it again; the bytes are dropped."""
+    desk.house.separators.offered = [DEMUCS, STARTER]
+    found = desk.submissions.detect_vocals(source())
+    assert (found.sung_share, found.engine_id) == (0.25, STARTER.engine_id)
+    assert desk.house.separators.probed == [(audio(), STARTER.engine_id)]
+    assert not desk.house.uploads.held
+
+
+def test_vocals_of_what_was_not_uploaded_are_not_looked_for(desk: Desk) -> None:
+    """The source is named; where no engine gives vocals, that is told before anything is decoded."""
+    with pytest.raises(NotFound, match=r"other\.wav"):
+        desk.submissions.detect_vocals(source("b", "other.wav"))
+    desk.house.separators.offered = [replace(STARTER, stems=("drums",))]
+    with pytest.raises(EngineUnavailable, match="vocals"):
+        desk.submissions.detect_vocals(source())
+    assert not desk.house.separators.ingested

@@ -35,10 +35,12 @@ def ds64(size: int) -> bytes:
         (wav(0xFFFFFFFF, more=ds64(1000), name=b"RF64"), False),
         (wav(0xFFFFFFFF, more=ds64(1001), name=b"RF64"), True),
         (wav(1000, more=b"odd " + struct.pack("<I", 3) + bytes(4)), False),
+        (wav(1000, more=b"none" + bytes(4)), False),
+        (wav(1001, more=(b"none" + bytes(4)) * 10_000), False),
     ],
 )
 def test_wav_is_cut_if_its_audio_is(data: bytes, *, is_cut: bool) -> None:
-    """Sizes that mean "not known" are not held against a file."""
+    """Sizes that mean "not known" are not held against a file, nor is what comes behind ten thousand chunks."""
     found = wav_layout(data)
     assert found is not None
     assert bool(found.damage) == is_cut
@@ -50,6 +52,45 @@ def test_aiff_is_cut_if_its_audio_is(size: int, *, is_cut: bool) -> None:
     found = aiff_layout(b"FORM" + bytes(4) + b"AIFC" + b"SSND" + struct.pack(">I", size) + bytes(1000))
     assert found is not None
     assert bool(found.damage) == is_cut
+
+
+def adpcm(fact: int, *, codec: int = 0x11, size: int = 1000) -> bytes:
+    """Blocks of 256 bytes with 505 frames, four of them in 1000 bytes, and the number of frames as a program has it."""
+    form = struct.pack("<HHIIHHHH", codec, 1, 44100, 22050, 256, 4, 2, 505)
+    return wav(size, more=b"fmt " + struct.pack("<I", 20) + form + b"fact" + struct.pack("<II", 4, fact))
+
+
+@pytest.mark.parametrize(
+    ("data", "end"),
+    [
+        (adpcm(1516), 1516),
+        (adpcm(2020), 2020),
+        (adpcm(1515), None),
+        (adpcm(2021), None),
+        (adpcm(0), None),
+        (adpcm(2000, codec=0x02), 2000),
+        (adpcm(2000, codec=0x31), None),
+        (adpcm(2000, size=0x7FFFFFFF), None),
+        (adpcm(9, codec=0x01), 3),
+        (adpcm(9, codec=0x01, size=512), 2),
+    ],
+)
+def test_wav_tells_its_end(data: bytes, end: int | None) -> None:
+    """Of ADPCM by the number of frames, which some programs tell wrongly; it must be within the last block."""
+    found = wav_layout(data)
+    assert found is not None
+    assert found.end_s == (None if end is None else Fraction(end, 44100))
+
+
+@pytest.mark.parametrize(
+    ("riff_bytes", "is_unfinished"), [(0, True), (4, True), (12, True), (1012, False), (0xFFFFFFFF, False)]
+)
+def test_unfinished_wav_is_known_by_both_sizes(riff_bytes: int, *, is_unfinished: bool) -> None:
+    """One that is finished and has no audio is empty, whatever chunks follow."""
+    data = wav(0)
+    found = wav_layout(data[:4] + struct.pack("<I", riff_bytes) + data[8:])
+    assert found is not None
+    assert (found.demuxer, "never finished" in found.damage) == (("wav", True) if is_unfinished else ("", False))
 
 
 def test_caf_tells_what_its_coder_added() -> None:
@@ -91,6 +132,14 @@ def test_missing_page_is_damage(opus_pages: list[bytes]) -> None:
     whole = ogg_layout(b"".join(opus_pages))
     assert whole is not None
     assert not whole.damage
+
+
+def test_names_of_pages_without_pages_are_counted(opus_pages: list[bytes]) -> None:
+    """A hundred thousand are no stream: nobody waits for millions."""
+    for count, is_all in ((99_000, True), (100_000, False)):
+        found = ogg_layout(opus_pages[0] + b"OggS" * count + b"".join(opus_pages[1:]))
+        assert found is not None
+        assert (found.end_s is not None) == is_all
 
 
 def test_only_the_first_of_chained_streams_counts(opus_pages: list[bytes]) -> None:

@@ -19,7 +19,7 @@ from services.separator.core.ports import Block, Engine
 from stemhouse.audio import AudioFormat
 from stemhouse.errors import Cancelled
 from stemhouse.vocab import BASE_STEMS, EXTRA_STEMS, VOCALS
-from tests.demucs_command import separate_by_demucs, si_sdr_db
+from tests.demucs_command import sdr_db, separate_by_demucs
 from tests.fakes_separator import FakeMixture, SeparatorHouse
 from tests.signals import noise, song
 from tests.tiny_demucs import install, install_tiny, install_tiny_bag, tiny_demucs, tiny_hdemucs, tiny_htdemucs
@@ -91,7 +91,7 @@ def test_samples_are_those_of_demucs(name: str, tmp_path: Path, mixture: Block) 
     entry = _BAGS[name](tmp_path)
     given = _separate(DemucsModels().load(tmp_path / entry.name, entry), mixture)
     expected = separate_by_demucs(tmp_path / entry.name, entry, mixture)
-    depths_db = {stem: si_sdr_db(expected[stem], given[stem]) for stem in entry.stems}
+    depths_db = {stem: sdr_db(expected[stem], given[stem]) for stem in entry.stems}
     print(name, {stem: round(depth_db, 1) for stem, depth_db in depths_db.items()})
     assert set(expected) == set(given)
     assert min(depths_db.values()) >= 100
@@ -100,7 +100,7 @@ def test_samples_are_those_of_demucs(name: str, tmp_path: Path, mixture: Block) 
 def test_stems_differ_from_each_other_and_from_the_mixture(stems: dict[str, Block], mixture: Block) -> None:
     """Or the comparisons of this file would show nothing."""
     signals = [mixture, *stems.values()]
-    assert all(si_sdr_db(one, other) < 20 for number, one in enumerate(signals) for other in signals[number + 1 :])
+    assert all(sdr_db(one, other) < 20 for number, one in enumerate(signals) for other in signals[number + 1 :])
 
 
 def test_samples_do_not_depend_on_the_blocks(engine: Engine, stems: dict[str, Block], mixture: Block) -> None:
@@ -116,11 +116,11 @@ def test_neighbours_in_a_batch_change_nothing(
     """To 120 dB, whatever goes through the network beside a segment."""
     engine = DemucsEngine(load_bag(folder / entry.name, entry), demucs_spec(entry), batch_segments)
     given = _separate(engine, mixture)
-    assert min(si_sdr_db(stems[name], given[name]) for name in BASE_STEMS) >= 120
+    assert min(sdr_db(stems[name], given[name]) for name in BASE_STEMS) >= 120
 
 
-def test_number_of_threads_changes_nothing(engine: Engine, mixture: Block) -> None:
-    """To 120 dB between one thread and two."""
+def test_number_of_threads_changes_no_more_than_rounding(engine: Engine, mixture: Block) -> None:
+    """To 120 dB between one thread and two; were all bits the same, the second thread would have had nothing to do."""
     before, given = torch.get_num_threads(), []
     try:
         for thread_count in (1, 2):
@@ -128,7 +128,8 @@ def test_number_of_threads_changes_nothing(engine: Engine, mixture: Block) -> No
             given.append(_separate(engine, mixture[:, :30_000]))
     finally:
         torch.set_num_threads(before)
-    assert min(si_sdr_db(given[0][name], given[1][name]) for name in BASE_STEMS) >= 120
+    assert not all(np.array_equal(given[0][name], given[1][name]) for name in BASE_STEMS)
+    assert min(sdr_db(given[0][name], given[1][name]) for name in BASE_STEMS) >= 120
 
 
 def test_both_kinds_of_files_give_the_same_samples(tmp_path: Path, stems: dict[str, Block], mixture: Block) -> None:

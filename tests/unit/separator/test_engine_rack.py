@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from services.separator.adapters.engine_rack import EngineRack
-from services.separator.adapters.installed_models import InstalledModels
+from services.separator.adapters.installed_models import MARKS, InstalledModels
 from services.separator.adapters.scratch import ScratchRoot
-from services.separator.core.models import DEMUCS, InspectModelTask, ModelEntry, ModelShape, demucs_spec
+from services.separator.core.models import DEMUCS, FAILED_LOAD, InspectModelTask, ModelEntry, ModelShape, demucs_spec
 from services.separator.core.ports import DeviceGreeting, Engine, EngineSpec, Mixture, StemBlocks
 from services.separator.core.results import SeparateTask
 from services.separator.worker import device_workshop
@@ -92,16 +92,24 @@ def test_engine_that_nobody_has_is_named(rack: EngineRack, tmp_path: Path) -> No
         rack.engine("demucs-tiny-00000000-ov25-sh0-fp32")
 
 
-def test_refused_model_is_marked_and_the_remedy_told(rack: EngineRack, loader: FakeLoader, tmp_path: Path) -> None:
-    """It is tried once: the damage is on record until the model is installed again."""
+def test_model_that_cannot_be_loaded_is_told_with_the_remedy(rack: EngineRack, tmp_path: Path) -> None:
+    """The details tell the server to mark it; here nothing is written, since nobody has the lock of the folder."""
     entry = install_tiny(tmp_path, "bad")
     with pytest.raises(EngineUnavailable, match=r"model bad .* a\.th .*: stemhouse models pull bad") as caught:
         rack.engine(_engine_id(entry))
-    assert caught.value.details == {"file": "a.th", "engine": DEMUCS, "model": "bad"}
-    assert InstalledModels(tmp_path).problem(entry) == "a.th is not the file that was promised"
-    with pytest.raises(EngineUnavailable, match="stemhouse models pull bad"):
+    told = {FAILED_LOAD: "a.th is not the file that was promised", "file": "a.th", "engine": DEMUCS, "model": "bad"}
+    assert caught.value.details == told
+    assert InstalledModels(tmp_path).problem(entry) == ""
+
+
+@pytest.mark.parametrize("mark", MARKS)
+def test_marked_model_is_not_loaded(mark: str, rack: EngineRack, loader: FakeLoader, tmp_path: Path) -> None:
+    """Whoever has found it out."""
+    entry = install_tiny(tmp_path)
+    (tmp_path / entry.name / mark).write_text("found before")
+    with pytest.raises(EngineUnavailable, match="found before; install it again with: stemhouse models pull tiny"):
         rack.engine(_engine_id(entry))
-    assert loader.loaded == ["bad"]
+    assert loader.loaded == []
 
 
 def test_model_whose_file_is_gone_is_not_loaded(rack: EngineRack, loader: FakeLoader, tmp_path: Path) -> None:

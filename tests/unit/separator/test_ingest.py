@@ -263,3 +263,12 @@ def test_cancelled_ingest_stores_nothing(house: SeparatorHouse) -> None:
         house.ingest(encoded(noise(20 * 44100)), control=TaskControl(lambda: next(asked, True)))
     assert list(house.store.list_keys("audio/")) == []
     assert list(house.folder.iterdir()) == []
+
+
+def test_cancelled_ingest_looks_no_further_through_a_file(house: SeparatorHouse) -> None:
+    """Of pages without number; asked once a chunk, and then while they are walked."""
+    source = stored_source(house.store, (b"OggS\0\0" + bytes(20) + b"\0") * 5000)
+    chunk_count = len(list(house.store.read(f"sources/{source.sha256}")))
+    asked = iter([False] * chunk_count)
+    with pytest.raises(Cancelled):
+        house.ingest_source(source, TaskControl(lambda: next(asked, True)))

@@ -1,5 +1,6 @@
 """Models of one's own: which files make one, what is refused, and what a refusal leaves."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ from stemhouse.audio import AudioFormat, SourceRef
 from stemhouse.errors import EngineUnavailable, ModelRejected
 from stemhouse.models import Model, ModelState
 from stemhouse.vocab import BASE_STEMS
-from tests.fakes_separator import stored_source
+from tests.fakes import MemoryObjectStore
+from tests.fakes_separator import stored_model_file
 from tests.model_house import ModelHouse, file_of, model_entry, noise, wanted
 from tests.tiny_demucs import save_pickle, save_safetensors, tiny_htdemucs
 
@@ -18,6 +20,8 @@ GOOD = noise(1)
 CUT = GOOD[:60_000]
 TAMPERED = GOOD[:-1] + bytes([GOOD[-1] ^ 1])
 OTHER = noise(2)
+LAUGHS = b"x0: &x0 [a]\n" + b"".join(b"x%d: &x%d [*x%d, *x%d]\n" % (n, n, n - 1, n - 1) for n in range(1, 30))
+"""Half a kilobyte of YAML that stands for a thousand million values."""
 SHAPE = ModelShape(("vocals", "other"), AudioFormat(32000, 2))
 
 
@@ -50,7 +54,7 @@ def add(house: ModelHouse, *files: SourceRef, name: str = "mine", inspect: Inspe
 
 def upload(house: ModelHouse, content: bytes, file_name: str = "aa.th") -> SourceRef:
     """Put a file where the router would."""
-    return stored_source(house.objects, content, file_name)
+    return stored_model_file(house.objects, content, file_name)
 
 
 def test_checkpoints_of_demucs_are_added_as_they_are(house: ModelHouse, tmp_path: Path) -> None:
@@ -125,6 +129,12 @@ def test_added_bag_keeps_order_weights_and_segment(house: ModelHouse) -> None:
         (b"- aa", "holds no fields"),
         (b"", "holds no fields"),
         (b"models: [aa", "does not make a model"),
+        (LAUGHS + b"segment: *x29", "aliases are not taken"),
+        (LAUGHS + b"models: *x29", "aliases are not taken"),
+        (b"models: [aa]\n<<: {segment: 4}", "merge keys are not taken"),
+        (b"models: " + b"[" * 9 + b"]" * 9, "more than 8 levels are not taken"),
+        (b"models: !<" + b"a" * 60_000 + b"> aa", "does not make a model"),
+        (b"models: [aa]\nsegment: [" + b"[a, b, c], " * 5000 + b"]", "segment is [['a', 'b', 'c'],"),
         (b"models: !!python/object/apply:os.getcwd []", "does not make a model"),
         (b"[" * 400, "does not make a model"),
     ],
@@ -170,8 +180,8 @@ def test_file_that_is_no_model_leaves_nothing_behind(house: ModelHouse) -> None:
         add(house, upload(house, OTHER), inspect=refusal)
     assert not (house.root / "mine").exists()
     older = add(house, upload(house, GOOD))
-    with pytest.raises(ModelRejected):
-        add(house, upload(house, OTHER), inspect=refusal)
+    with pytest.raises(ModelRejected, match="no checkpoint"):
+        add(house, upload(house, GOOD), inspect=refusal)
     assert house.store.verify(["mine"], wanted) == (older,)
     assert house.installed_files("mine") == {"aa.th", "model.json"}
 
@@ -180,9 +190,9 @@ def test_file_that_is_no_model_leaves_nothing_behind(house: ModelHouse) -> None:
 def test_add_refuses_what_was_not_uploaded(content: bytes, house: ModelHouse) -> None:
     """The object is held against the digest under which it was uploaded."""
     source = upload(house, GOOD)
-    house.objects.objects[f"sources/{source.sha256}"] = content
+    house.objects.objects[f"model-uploads/{source.sha256}"] = content
     inspect = Inspector()
-    with pytest.raises(ModelRejected, match=r"aa\.th from s3:sources/.* is not what was promised"):
+    with pytest.raises(ModelRejected, match=r"aa\.th from s3:model-uploads/.* is not what was promised"):
         add(house, source, inspect=inspect)
     assert inspect.seen == {}
     assert not (house.root / "mine").exists()
@@ -191,7 +201,7 @@ def test_add_refuses_what_was_not_uploaded(content: bytes, house: ModelHouse) ->
 def test_bag_file_that_was_altered_is_refused(house: ModelHouse) -> None:
     """It decides how the networks are weighed."""
     bag = upload(house, b"models: [aa]\nsegment: 4", "mine.yaml")
-    house.objects.objects[f"sources/{bag.sha256}"] = b"models: [aa]\nsegment: 9"
+    house.objects.objects[f"model-uploads/{bag.sha256}"] = b"models: [aa]\nsegment: 9"
     with pytest.raises(ModelRejected, match=r"mine\.yaml is not the file that was uploaded"):
         add(house, upload(house, OTHER), bag)
 
@@ -212,6 +222,50 @@ def test_name_of_the_catalogue_means_the_files_of_the_catalogue(house: ModelHous
     add(house, upload(house, GOOD, "copy.safetensors"), name="htdemucs")
     assert house.store.models() == (model_entry().in_state(ModelState.INSTALLED),)
     assert house.installed_files() == {"aa.safetensors", "model.json"}
+
+
+def test_name_of_an_installed_model_means_that_model(house: ModelHouse) -> None:
+    """Nobody's model is replaced by another one; the same files mend it, but not with other weights."""
+    add(house, upload(house, OTHER))
+    inspect = Inspector()
+    with pytest.raises(ModelRejected, match=r"mine is installed already, with other files \(aa\.th\): choose another"):
+        add(house, upload(house, GOOD), inspect=inspect)
+    with pytest.raises(ModelRejected, match="mine is installed already"):
+        add(house, upload(house, OTHER), upload(house, b"models: [aa]\nsegment: 4", "mine.yaml"), inspect=inspect)
+    assert inspect.seen == {}
+    (house.root / "mine" / "aa.th").write_bytes(CUT)
+    add(house, upload(house, OTHER))
+    assert house.store.verify(["mine"], wanted)[0].state is ModelState.INSTALLED
+
+
+def test_name_of_the_built_in_model_cannot_be_taken(house: ModelHouse) -> None:
+    """Two engines of one model could not be told apart."""
+    with pytest.raises(ModelRejected, match="spleeter-2stems is the model of the built-in engine: choose another name"):
+        add(house, upload(house, OTHER), name="spleeter-2stems")
+
+
+def test_added_model_can_be_read_again(house: ModelHouse) -> None:
+    """What its record would not hold is refused now, not silently with the next track."""
+    caps = Inspector(shape=ModelShape(("Vocals", "other"), AudioFormat(44100, 2)))
+    with pytest.raises(ModelRejected, match="mine cannot be installed: a stem is 'Vocals', it must match"):
+        add(house, upload(house, GOOD), inspect=caps)
+    assert not (house.root / "mine").exists()
+
+
+class GenerousStore(MemoryObjectStore):
+    """Has more of everything than anybody would want to hold."""
+
+    def read(self, key: str, offset_bytes: int = 0) -> Iterator[bytes]:
+        """See ObjectStore.read."""
+        yield from [b"models: [aa] #"] * 2
+        pytest.fail(f"{key} was read on, from {offset_bytes}")
+
+
+def test_bag_file_is_not_held_beyond_its_size(house: ModelHouse) -> None:
+    """Whoever calls it small may not have gigabytes of it read."""
+    house.objects = GenerousStore()
+    with pytest.raises(ModelRejected, match=r"mine\.yaml is not the file that was uploaded"):
+        add(house, upload(house, OTHER), upload(house, b"models: [aa] #", "mine.yaml"))
 
 
 def test_model_that_hears_one_channel_is_refused(house: ModelHouse) -> None:

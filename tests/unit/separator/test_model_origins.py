@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import urllib3
 
+from services.separator.adapters.model_downloads import Patience
 from services.separator.adapters.model_origins import WebOrigin, catalogue_origin
 from services.separator.core.model_ports import ModelOrigin
 from services.separator.core.models import ModelEntry
@@ -184,11 +185,26 @@ def test_silent_server_is_given_up_and_what_has_come_is_kept(house: ModelHouse, 
 
 
 def test_server_that_is_not_there_is_told(house: ModelHouse) -> None:
-    """With the address."""
+    """With the address, and with what helps where there is no connection at all."""
     file = file_of("aa.th", GOOD, "http://127.0.0.1:1/aa.th")
     house.catalogue = [model_entry(files=[file])]
-    with pytest.raises(Unavailable, match=r"http://127\.0\.0\.1:1/aa\.th cannot be fetched: .*refused"):
+    told = (
+        r"http://127\.0\.0\.1:1/aa\.th cannot be fetched: .*refused.*; without a connection, .*STEMHOUSE_MODELS__MIRROR"
+    )
+    with pytest.raises(Unavailable, match=told):
         house.pull()
+
+
+@pytest.mark.parametrize(("longest_s", "attempts"), [(0.0, 1), (3600.0, 4)])
+def test_fruitless_attempts_end_with_their_number_or_the_time(
+    longest_s: float, attempts: int, house: ModelHouse, web: FileServer
+) -> None:
+    """Where no host answers each takes long; only what brings something may go on for ever."""
+    house.patience = Patience((0.0,) * 4, longest_s)
+    web.statuses = [503] * 10
+    with pytest.raises(Unavailable, match="answers 503"):
+        house.pull()
+    assert len(web.ranges) == attempts
 
 
 def test_redirect_is_followed(house: ModelHouse, web: FileServer) -> None:

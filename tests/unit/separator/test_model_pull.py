@@ -12,6 +12,9 @@ from pathlib import Path
 import pytest
 
 from services.separator.adapters.model_builds import ModelFolders
+from services.separator.pull import exit_code_of
+from stemhouse.cli.exit_codes import EXIT_CODES
+from stemhouse.errors import StemhouseError, error_types
 from tests.fakes_separator import UNWATCHED
 from tests.file_server import FileServer, file_server
 from tests.model_house import file_of, noise
@@ -130,6 +133,15 @@ def test_people_see_licence_and_progress(house: House) -> None:
         (["noise"], {"CATALOGUE": __file__}, 3, "is not a catalogue of models"),
         (["noise"], {"OFFLINE": "true"}, 4, "since this is offline"),
         (["noise"], {"MIRROR": "s3:models"}, 4, "whose settings are incomplete: STEMHOUSE_STORE"),
+        (["noise"], {"MIRROR": "mirror"}, 2, "error: STEMHOUSE_MODELS__MIRROR: "),
+        (
+            ["noise"],
+            {"MIRROR": "ftp://127.0.0.1/models"},
+            2,
+            "must be an http(s) address, s3:PREFIX, or the whole path",
+        ),
+        (["noise"], {"CATALOGUE": "own.json"}, 2, "error: STEMHOUSE_MODELS__CATALOGUE: "),
+        (["noise"], {"OFFLINE": "perhaps", "MIRROR": "x"}, 2, "STEMHOUSE_MODELS__OFFLINE: "),
     ],
 )
 def test_failure_is_told_by_code_and_word(
@@ -138,9 +150,15 @@ def test_failure_is_told_by_code_and_word(
     """The codes of the command; nothing is fetched."""
     found, told = house.pull(*names, **settings)
     assert found == code, told
-    assert reason in told
+    assert reason in told.splitlines()[-1]
     assert "Traceback" not in told
     assert house.web.ranges == []
+
+
+@pytest.mark.parametrize("kind", error_types())
+def test_exit_codes_are_those_of_the_command(kind: type[StemhouseError]) -> None:
+    """Services cannot import the command's table, so there are two."""
+    assert exit_code_of(kind("something is wrong")) == EXIT_CODES[kind]
 
 
 def test_tampered_model_is_rejected(house: House) -> None:

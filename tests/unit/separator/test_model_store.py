@@ -6,21 +6,20 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from shutil import copytree
 
 import pytest
 
-from services.separator.adapters.model_builds import ModelFolders
+from services.separator.adapters.installed_models import MARKS
 from services.separator.adapters.model_origins import FolderOrigin
-from services.separator.adapters.runs import ThreadedRuns
 from services.separator.core.control import control_of
-from services.separator.core.model_ports import Delivery, ModelOrigins
-from services.separator.core.model_store import ModelStore
-from services.separator.core.models import ModelFile
+from services.separator.core.model_ports import Delivery
+from services.separator.core.models import FAILED_LOAD, ModelFile, demucs_spec
 from stemhouse.errors import Cancelled, ModelRejected, NotFound, StorageUnavailable
 from stemhouse.jobs import EngineGap
 from stemhouse.models import ModelState, PullProgress
 from tests.fakes_separator import UNWATCHED
-from tests.model_house import NOW, SIZE_BYTES, ModelHouse, file_of, model_entry, noise, pulled, wanted
+from tests.model_house import SIZE_BYTES, ModelHouse, file_of, model_entry, noise, pulled, wanted
 
 GOOD = noise(1)
 CUT = GOOD[:60_000]
@@ -223,18 +222,85 @@ def test_verify_finds_and_marks_damage(content: bytes | None, problem: str, hous
     assert house.store.survey(["demucs"]).usable == (model_entry(),)
 
 
-def test_damage_is_told_even_if_it_cannot_be_marked(house: ModelHouse) -> None:
-    """As on a volume that is read-only."""
+def failed_load(problem: str) -> tuple[str, dict[str, str]]:
+    """The engine of the catalogue's model, and what its worker would tell."""
+    return demucs_spec(model_entry()).engine_id, {"model": "htdemucs", FAILED_LOAD: problem}
 
-    class ReadOnlyFolders(ModelFolders):
-        def mark_damaged(self, name: str, problem: str) -> None:
-            """Nothing can be written."""
 
+def keep_marks_from(house: ModelHouse) -> None:
+    """As a read-only volume would: folders lie where the marks should be written."""
+    for mark in MARKS:
+        (house.root / "htdemucs" / mark).mkdir()
+
+
+@pytest.mark.parametrize("is_read_only", [False, True])
+def test_damage_that_a_load_has_found_is_marked(is_read_only: bool, house: ModelHouse) -> None:  # noqa: FBT001 - a case
+    """Also where no mark can be written; until the file is whole again, or the model is installed again."""
     house.pull()
-    (house.root / "htdemucs" / "aa.safetensors").write_bytes(TAMPERED)
-    origins = ModelOrigins(FolderOrigin(house.mirror), FolderOrigin(house.mirror))
-    store = ModelStore(house.catalogue, ReadOnlyFolders(house.root), origins, ThreadedRuns(), lambda: NOW)
-    assert store.verify([], wanted)[0].state is ModelState.DAMAGED
+    if is_read_only:
+        keep_marks_from(house)
+    store, path = house.store, house.root / "htdemucs" / "aa.safetensors"
+    path.write_bytes(TAMPERED)
+    store.note_failed_load(*failed_load("not promised"), UNWATCHED)
+    assert store.survey(["demucs"]).usable == ()
+    (gap,) = store.survey(["demucs"]).gaps
+    assert gap.cause.startswith("htdemucs: aa.safetensors has the SHA-256")
+    path.write_bytes(GOOD)
+    assert store.models()[0].state is ModelState.DAMAGED
+    assert store.verify([], wanted) == (model_entry().in_state(ModelState.INSTALLED),)
+    assert store.survey(["demucs"]).usable == (model_entry(),)
+
+
+@pytest.mark.parametrize("is_read_only", [False, True])
+def test_whole_model_that_does_not_load_stays_marked(is_read_only: bool, house: ModelHouse) -> None:  # noqa: FBT001 - a case
+    """Reading its files tells nothing new; only to install it again is worth another attempt."""
+    house.pull()
+    if is_read_only:
+        keep_marks_from(house)
+    store = house.store
+    store.note_failed_load(*failed_load("aa.safetensors has no state"), UNWATCHED)
+    damaged = model_entry().in_state(ModelState.DAMAGED, "aa.safetensors has no state")
+    assert store.verify(["htdemucs"], wanted) == (damaged,)
+    assert store.models() == (damaged,)
+    cause = "htdemucs: aa.safetensors has no state"
+    assert store.survey(["demucs"]).gaps == (EngineGap("demucs", cause, "stemhouse models pull htdemucs"),)
+    for mark in MARKS if is_read_only else ():
+        (house.root / "htdemucs" / mark).rmdir()
+    assert pulled(store)[-1] == model_entry().in_state(ModelState.INSTALLED)
+    assert store.verify([], wanted) == (model_entry().in_state(ModelState.INSTALLED),)
+
+
+def test_failed_load_of_a_model_that_is_another_by_now_marks_nothing(house: ModelHouse) -> None:
+    """A pull may have replaced it, or somebody removed it, while the engine tried."""
+    house.pull()
+    _, details = failed_load("not promised")
+    house.store.note_failed_load("demucs-htdemucs-00000000-ov25-sh0-fp32", details, UNWATCHED)
+    house.store.note_failed_load("demucs-gone-00000000-ov25-sh0-fp32", {**details, "model": "gone"}, UNWATCHED)
+    assert house.store.models() == (model_entry().in_state(ModelState.INSTALLED),)
+
+
+def test_verify_reads_what_a_pull_beside_it_has_installed(house: ModelHouse) -> None:
+    """Not what was there when it began to wait: a good model would be marked."""
+    house.install(model_entry(files=[file_of("aa.safetensors", OTHER)]), OTHER)
+    with ThreadPoolExecutor(1) as callers:
+        with house.shelf.claim("htdemucs", UNWATCHED):
+            verified = callers.submit(house.store.verify, ["htdemucs"], wanted)
+            time.sleep(0.3)
+            house.install(model_entry(), GOOD)
+        assert verified.result() == (model_entry().in_state(ModelState.INSTALLED),)
+    assert house.store.models() == (model_entry().in_state(ModelState.INSTALLED),)
+
+
+def test_model_that_is_gone_when_verify_has_its_turn_is_not_found(house: ModelHouse) -> None:
+    """Somebody has removed its folder."""
+    house.pull()
+    with ThreadPoolExecutor(1) as callers:
+        with house.shelf.claim("htdemucs", UNWATCHED):
+            verified = callers.submit(house.store.verify, ["htdemucs"], wanted)
+            time.sleep(0.3)
+            (house.root / "htdemucs" / "model.json").unlink()
+        with pytest.raises(NotFound, match="not installed: stemhouse models pull htdemucs"):
+            verified.result()
 
 
 def test_only_installed_models_can_be_verified(house: ModelHouse) -> None:
@@ -250,21 +316,51 @@ def test_verify_stops_when_the_caller_leaves(house: ModelHouse) -> None:
         house.store.verify([], lambda: False)
 
 
-@pytest.mark.parametrize("spoil", [lambda path: path.write_bytes(b"{"), lambda path: path.rename(path.parent / "x")])
-def test_model_without_a_sound_record_is_not_installed(spoil: Callable[[Path], None], house: ModelHouse) -> None:
+@pytest.mark.parametrize(
+    ("spoil", "state"),
+    [
+        (lambda path: path.write_bytes(b"{"), ModelState.DAMAGED),
+        (lambda path: path.rename(path.parent / "x"), ModelState.AVAILABLE),
+    ],
+    ids=["broken", "missing"],
+)
+def test_model_without_a_sound_record_cannot_be_used(
+    spoil: Callable[[Path], object], state: ModelState, house: ModelHouse
+) -> None:
     """A pull makes it good without fetching anything."""
     house.pull()
     spoil(house.root / "htdemucs" / "model.json")
-    assert house.store.models()[0].state is ModelState.AVAILABLE
+    assert house.store.models()[0].state is state
+    assert house.store.survey(["demucs"]).usable == ()
     (house.mirror / "htdemucs" / "aa.safetensors").unlink()
     assert house.pull().state is ModelState.INSTALLED
 
 
-def test_record_in_a_folder_of_another_name_counts_for_nothing(house: ModelHouse) -> None:
-    """A copied folder must not be offered twice, nor one model by the name of another."""
+@pytest.mark.parametrize("name", ["htdemucs", "mine"])
+def test_broken_record_does_not_hide_the_model(name: str, house: ModelHouse) -> None:
+    """It is listed with the reason, also by `verify` and as a gap; of one's own little more than the name is known."""
+    house.install(dataclasses.replace(model_entry(), name=name), GOOD)
+    (house.root / name / "model.json").write_bytes(b"[]")
+    (model,) = house.store.verify([name], wanted)
+    assert (model.name, model.engine, model.state) == (name, "demucs", ModelState.DAMAGED)
+    assert model.problem.endswith("model.json is not a model's record: a model must be an object")
+    assert model in house.store.models()
+    remedy = "pull htdemucs" if name == "htdemucs" else "add FILE... --name mine"
+    gap = EngineGap("demucs", f"{name}: {model.problem}", f"stemhouse models {remedy}")
+    assert house.store.survey(["demucs"]).gaps == (gap,)
+
+
+def test_record_in_a_folder_of_another_name_is_broken(house: ModelHouse) -> None:
+    """A copied folder must not be offered twice, nor one model by the name of another; odd names are passed over."""
     house.pull()
+    copytree(house.root / "htdemucs", house.root / "Old")
     (house.root / "htdemucs").rename(house.root / "mine")
-    assert [(model.name, model.state) for model in house.store.models()] == [("htdemucs", ModelState.AVAILABLE)]
+    assert [(model.name, model.state) for model in house.store.models()] == [
+        ("htdemucs", ModelState.AVAILABLE),
+        ("mine", ModelState.DAMAGED),
+    ]
+    assert house.store.models()[1].problem.endswith("is the record of htdemucs, in another folder")
+    assert house.store.survey(["demucs"]).usable == ()
 
 
 def test_models_are_listed_in_the_order_of_the_catalogue(house: ModelHouse) -> None:

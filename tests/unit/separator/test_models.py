@@ -13,6 +13,7 @@ from services.separator.core.model_store import merged_catalogue, progress_at
 from services.separator.core.models import demucs_spec, entries_from_catalogue, entry_from_record, record_of
 from stemhouse.errors import ModelRejected
 from stemhouse.models import PullProgress
+from stemhouse.wire.validation import ENGINE_ID
 from tests.model_house import NOW, file_of, model_entry, noise
 
 FIELDS: dict[str, Any] = {
@@ -151,6 +152,13 @@ def test_engine_id_names_all_that_changes_samples() -> None:
     assert len({engine_id, *(demucs_spec(other).engine_id for other in others)}) == 4
     same = dataclasses.replace(entry, origin="elsewhere", licence_note="", files=(file_of("bb.th", noise(1)),))
     assert demucs_spec(same).engine_id == engine_id
+
+
+def test_engine_id_of_the_longest_name_can_be_asked_for() -> None:
+    """A model's name may have 64 characters, and the id has more."""
+    entry = dataclasses.replace(model_entry(), name="a" * 64)
+    assert entry_from_record(record_of(entry), "model.json") == entry
+    assert ENGINE_ID.fullmatch(demucs_spec(entry).engine_id)
 
 
 @pytest.mark.parametrize(

@@ -45,12 +45,14 @@ def movie(
     *more: bytes,
     edits: bytes = b"",
     table: tuple[Edit, ...] = ((10, 1024),),
+    packed_table: bytes = b"",
     movie_units: int = 1000,
     codec: bytes = b"mp4a",
 ) -> bytes:
     """A file without audio data, whose tables promise some."""
     description = box(b"stsd", u32(0, 1), box(codec, bytes(28)))
-    durations = box(b"stts", u32(0, len(table)), *(u32(*entry) for entry in table))
+    packed_table = packed_table or b"".join(u32(*entry) for entry in table)
+    durations = box(b"stts", u32(0, len(packed_table) // 8), packed_table)
     handler = box(b"hdlr", u32(0, 0), b"soun", bytes(13))
     media_header = box(b"mdhd", u32(0, 0, 0, RATE_HZ, 0, 0))
     media = box(b"mdia", media_header, handler, box(b"minf", box(b"stbl", description, durations)))
@@ -106,6 +108,29 @@ def test_audio_that_is_not_all_there_is_damage() -> None:
     assert not layout(data).damage
     assert layout(data[:-1]).damage
     assert layout(data + b"TAG" + bytes(125)).end == len(data)
+
+
+def test_edits_beyond_any_number_are_not_read() -> None:
+    """The first ones count, and the end is that of the durations."""
+    some = layout(movie(edits=edit_list([(1, 1024 + n) for n in range(1000)]), movie_units=RATE_HZ))
+    many = layout(movie(edits=edit_list([(1, 1024 + n) for n in range(1001)]), movie_units=RATE_HZ))
+    assert (some.lead_s, some.end_s) == (Fraction(1024, RATE_HZ), Fraction(2024, RATE_HZ))
+    assert (many.lead_s, many.end_s, many.timing_note) == (some.lead_s, Fraction(10240, RATE_HZ), "")
+
+
+def test_durations_beyond_any_number_are_not_summed() -> None:
+    """No end is better than a long wait."""
+    assert frames(layout(movie(packed_table=u32(1, 1) * 2**10)).end_s) == 2**10
+    assert layout(movie(packed_table=u32(1, 1) * (2**20 + 1))).end_s is None
+
+
+def test_boxes_beyond_any_number_are_not_walked() -> None:
+    """Within another, those behind are not there; in the file, all of it goes to the decoder."""
+    empty = box(b"free")
+    assert frames(layout(movie(empty * 500, itunes_tag(1024, 500, 8716))).lead_s) == 1024
+    data = movie() + empty * 2**18
+    assert layout(data + b"junk").end == len(data + b"junk")
+    assert isinstance(mp4_layout(box(b"moov", empty * 1000, movie()[len(box(b"ftyp", b"M4A ")) + 8 :])), Refusal)
 
 
 @pytest.mark.parametrize("codec", [b"drms", b"enca"])

@@ -15,12 +15,13 @@ from mutagen.mp3 import EasyMP3
 from services.separator.adapters.av_source import AvSource
 from services.separator.adapters.source_files import open_source_file
 from services.separator.core.layouts import SourceLayout
+from services.separator.core.mpeg import HIDDEN_NOTE, JOINED_NOTE
 from services.separator.core.ports import SourceBlock
 from stemhouse.audio import SourceFacts
 from stemhouse.errors import InputRejected, UnreadableAudio, UnsupportedAudio
 from tests.fakes_separator import SeparatorHouse, encoded
 from tests.signals import Audio, noise, sine
-from tests.sources import ID3V1, JUNK, by_ffmpeg, mp3_by_ffmpeg
+from tests.sources import ID3V1, JUNK, by_ffmpeg, frame_bytes, id3v2, lag_frames, mp3_by_ffmpeg
 
 FRAMES = 50_000
 FILES: dict[str, Callable[[Audio], bytes]] = {
@@ -79,7 +80,10 @@ def test_junk_behind_the_audio_is_not_heard(tmp_path: Path, samples: Audio, name
 
 @pytest.mark.parametrize("name", FILES)
 def test_file_cut_anywhere_gives_its_beginning_and_says_so(tmp_path: Path, samples: Audio, name: str) -> None:
-    """Or a clear error; what is given is as in the whole file, but for a last block that lacks its neighbour."""
+    """Or a clear error; what is given is as in the whole file, but for a last block that lacks its neighbour.
+
+    How many frames there should be is told by those whose headers are in front and tell it.
+    """
     data = FILES[name](samples)
     plain, _ = decoded(tmp_path, data)
     given_counts = []
@@ -90,7 +94,8 @@ def test_file_cut_anywhere_gives_its_beginning_and_says_so(tmp_path: Path, sampl
         given, facts = part
         sure_frames = max(0, given.shape[1] - 2500)
         assert facts.damage
-        assert f"{given.shape[1]} frames" in facts.damage
+        told = f" of {FRAMES}" if name in {"wav", "flac", "mp3"} else ""
+        assert f"; {given.shape[1]}{told} frames" in facts.damage
         assert np.array_equal(given[:, :sure_frames], plain[:, :sure_frames])
         given_counts.append(given.shape[1])
     # The table of an MP4 is at its end; a page of Opus lasts for a second.
@@ -154,9 +159,86 @@ def test_decoder_that_changes_its_format_is_stopped(tmp_path: Path) -> None:
 def test_joined_mp3s_are_decoded_to_the_end(tmp_path: Path, samples: Audio) -> None:
     """The first one's header tells the length of the first one only."""
     data = mp3_by_ffmpeg(samples)
-    given, facts = decoded(tmp_path, data + data)
-    assert given.shape[1] > 2 * FRAMES
+    for seam in (b"", ID3V1, id3v2(5000), ID3V1 + id3v2(200_000)):
+        given, facts = decoded(tmp_path, data + seam + data)
+        assert given.shape[1] > 2 * FRAMES
+        assert lag_frames(samples, given[:, FRAMES:]) in range(1105, 1105 + 2 * 1152)
+        assert (facts.damage, facts.timing_note) == ("", JOINED_NOTE)
+
+
+def of_unknown_length(flac: bytes) -> bytes:
+    """As a coder leaves it that writes into a pipe."""
+    return flac[:21] + bytes([flac[21] & 0xF0]) + bytes(4) + flac[26:]
+
+
+@pytest.mark.parametrize("tag", [b"", ID3V1])
+def test_flac_of_unknown_length_is_whole_whatever_its_tag(tmp_path: Path, samples: Audio, tag: bytes) -> None:
+    """Yet one that is cut, or has a bad spot, is told."""
+    data = FILES["flac"](samples)
+    plain, _ = decoded(tmp_path, data)
+    given, facts = decoded(tmp_path, of_unknown_length(data) + tag)
+    assert np.array_equal(given, plain)
     assert not facts.damage
+    place = len(data) // 2
+    given, facts = decoded(tmp_path, of_unknown_length(data[:place] + JUNK[:300] + data[place + 300 :]) + tag)
+    assert f"damaged; {given.shape[1]} frames" in facts.damage
+
+
+@pytest.mark.parametrize(("name", "least_share"), [("flac", 0.3), ("mp3", 0.75)])
+def test_bad_spot_tells_how_much_there_should_be(tmp_path: Path, samples: Audio, name: str, least_share: float) -> None:
+    """The frames that were promised, beside those that came; a FLAC ends there, an MP3 goes on behind it."""
+    data = FILES[name](samples)
+    place = len(data) // 2
+    for fill in (bytes(9000), JUNK[:9000]):
+        given, facts = decoded(tmp_path, data[:place] + fill + data[place + 9000 :])
+        assert least_share * FRAMES < given.shape[1] < FRAMES
+        assert f"{given.shape[1]} of {FRAMES} frames" in facts.damage
+
+
+def test_mp3_goes_on_behind_any_junk(tmp_path: Path, samples: Audio) -> None:
+    """More than libmpg123 would look through; the end is the same to the sample."""
+    data = mp3_by_ffmpeg(samples)
+    plain, _ = decoded(tmp_path, data)
+    place = 0
+    for _ in range(20):
+        place += frame_bytes(data[place:])
+    given, facts = decoded(tmp_path, data[:place] + JUNK + data[place:])
+    assert np.array_equal(given, plain)
+    assert f"{len(JUNK)} bytes on the way" in facts.damage
+
+
+@pytest.mark.parametrize("bits", [16, 24])
+def test_wav_of_a_recorder_that_crashed_is_read_to_its_end(tmp_path: Path, samples: Audio, bits: int) -> None:
+    """Both sizes are 0, and the last frame is not all there."""
+    data = encoded(samples, subtype=f"PCM_{bits}")
+    plain, _ = decoded(tmp_path, data)
+    place = data.index(b"data") + 4
+    given, facts = decoded(tmp_path, data[:4] + bytes(4) + data[8:place] + bytes(4) + data[place + 4 : -1])
+    assert np.array_equal(given, plain[:, :-1])
+    assert "never finished" in facts.damage
+    assert f"{FRAMES - 1} frames" in facts.damage
+
+
+def test_padding_of_adpcm_is_not_heard(tmp_path: Path, samples: Audio) -> None:
+    """Where the number of frames is told: libsndfile does of Microsoft's, and tells half of the IMA's."""
+    given, facts = decoded(tmp_path, encoded(samples, subtype="MS_ADPCM"))
+    assert (given.shape[1], facts.trimmed_tail_frames > 0, facts.damage) == (FRAMES, True, "")
+    data = bytearray(encoded(samples, subtype="IMA_ADPCM"))
+    padded, _ = decoded(tmp_path, bytes(data))
+    place = data.index(b"fact") + 8
+    data[place : place + 4] = FRAMES.to_bytes(4, "little")
+    given, facts = decoded(tmp_path, bytes(data))
+    assert (given.shape[1], facts.damage) == (FRAMES, "")
+    assert np.array_equal(given, padded[:, :FRAMES])
+
+
+def test_tag_that_is_too_large_hides_no_music(tmp_path: Path, samples: Audio) -> None:
+    """A tagger wrote nonsense for its size."""
+    data = mp3_by_ffmpeg(samples)
+    plain, _ = decoded(tmp_path, data)
+    given, facts = decoded(tmp_path, id3v2(20_000_000)[:310] + data)
+    assert np.array_equal(given, plain)
+    assert facts.timing_note == HIDDEN_NOTE
 
 
 @pytest.mark.parametrize("name", ["mp3", "flac", "m4a"])

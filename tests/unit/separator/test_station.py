@@ -11,7 +11,7 @@ import pytest
 from services.separator.adapters.runs import ThreadedRuns
 from services.separator.core.ingest import IngestedTrack, IngestTask
 from services.separator.core.model_additions import Addition
-from services.separator.core.models import InspectModelTask, ModelShape, demucs_spec
+from services.separator.core.models import FAILED_LOAD, InspectModelTask, ModelShape, demucs_spec
 from services.separator.core.ports import DeviceGreeting, Task, TaskControl
 from services.separator.core.results import SeparateTask, manifest_from_stem_set
 from services.separator.core.station import Station
@@ -20,7 +20,7 @@ from stemhouse.errors import EngineUnavailable, Unavailable, UnreadableAudio, Wo
 from stemhouse.jobs import EngineGap, EngineOffer
 from stemhouse.models import ModelState, PullProgress
 from tests.fakes import MemoryObjectStore
-from tests.fakes_separator import UNWATCHED, FakeEngine, stored_source
+from tests.fakes_separator import UNWATCHED, FakeEngine, stored_model_file
 from tests.model_house import SIZE_BYTES, ModelHouse, model_entry, noise
 
 SOURCE = SourceRef("a" * 64, "b" * 32, 1, "song.mp3")
@@ -164,6 +164,26 @@ def test_installed_models_are_engines(house: House) -> None:
         list(house.station.separate(task, wanted))
 
 
+def test_model_that_the_device_cannot_load_is_not_offered_again(house: House) -> None:
+    """By no station on that folder, and with the reason; other failures of the device leave it alone."""
+    entry = model_entry()
+    house.models.install(entry, noise(1))
+    task = SeparateTask(AUDIO, demucs_spec(entry).engine_id)
+    problem = "aa.safetensors is not a checkpoint of demucs: it is cut"
+    failure = EngineUnavailable("htdemucs cannot be used", {"model": "htdemucs", FAILED_LOAD: problem})
+    house.device.answers = [EngineUnavailable("not now", {"model": "htdemucs"}), failure]
+    for _ in range(2):
+        assert house.station.local_engines().gaps == ()
+        with pytest.raises(EngineUnavailable):
+            list(house.station.separate(task, wanted))
+    assert house.station.local_engines().gaps == (
+        EngineGap("demucs", f"htdemucs: {problem}", "stemhouse models pull htdemucs"),
+    )
+    with pytest.raises(EngineUnavailable, match="it is cut"):
+        list(house.station.separate(task, wanted))
+    assert len(house.device.tasks) == 2
+
+
 def test_device_that_runs_no_models_offers_none(house: House) -> None:
     """And misses none."""
     house.models.install(model_entry(), noise(1))
@@ -186,7 +206,7 @@ def test_models_are_managed_beside_tracks(house: House) -> None:
     assert station.verify_models([], wanted)[0].state is ModelState.INSTALLED
     shape = ModelShape(("vocals", "other"), AudioFormat(44100, 2))
     house.device.answers = [shape]
-    source = stored_source(house.models.objects, noise(2), "aa.th")
+    source = stored_model_file(house.models.objects, noise(2), "aa.th")
     model = station.add_model(Addition("mine", (source,), "Mine."), wanted)
     assert (model.stems, model.size_bytes, model.licence_note) == (shape.stems, SIZE_BYTES, "Mine.")
     assert [type(task) for task in house.device.tasks] == [InspectModelTask]

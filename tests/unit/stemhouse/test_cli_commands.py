@@ -1,6 +1,7 @@
 """The other commands, exit codes, progress, and what importing the command line costs."""
 
 import dataclasses
+import itertools
 import json
 import subprocess
 import sys
@@ -168,7 +169,7 @@ def test_scan_sends_an_absolute_folder_and_counts(
     """The service has another working directory."""
     monkeypatch.chdir(tmp_path)
     code, document = run(capsys, "library", "scan", ".")
-    assert (code, document["outcome"]["added_count"], front.library.folders) == (0, 3, [str(tmp_path)])
+    assert (code, document["outcome"]["added_count"], front.library.locations) == (0, 3, [str(tmp_path)])
 
 
 def test_scan_with_problems_finishes_with_failures(
@@ -234,10 +235,19 @@ def test_every_command_has_help_and_json() -> None:
     for name, command in _commands(root, "stemhouse"):
         assert command.help, name
         options = [parameter for parameter in command.params if isinstance(parameter, click.Option)]
-        assert name in {"stemhouse", "stemhouse library", "stemhouse models"} or "--json" in {
+        assert name in {"stemhouse", "stemhouse batch", "stemhouse library", "stemhouse models"} or "--json" in {
             opt for found in options for opt in found.opts
         }
         assert all(option.help or option.type.name == "choice" for option in options), name
+
+
+def test_wrong_server_address_is_told_with_its_variable(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where else could it come from?"""
+    monkeypatch.setenv("STEMHOUSE_SERVER", "nowhere")
+    code, document = run(capsys, "engines")
+    assert (code, document["error"]["message"][:44]) == (2, "STEMHOUSE_SERVER: server address 'nowhere' m")
 
 
 def test_unknown_command_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
@@ -251,6 +261,21 @@ def test_help_and_version_are_no_errors(capsys: pytest.CaptureFixture[str], argu
     """Exit code 0, text on stdout."""
     assert main(arguments) == 0
     assert capsys.readouterr().out
+
+
+@pytest.mark.parametrize("arguments", [[], ["models"]])
+def test_command_that_is_only_named_shows_its_help(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
+    """On stderr, and not as an error; the exit code says that nothing was done."""
+    assert main(arguments) == 2
+    captured = capsys.readouterr()
+    assert captured.err.startswith("Usage: stemhouse ")
+    assert ("Commands:" in captured.err, "error" in captured.err.partition("Options:")[0]) == (True, False)
+
+
+def test_first_lines_of_help_are_whole() -> None:
+    """In a terminal of 80 columns no command's is cut off."""
+    for name, command in itertools.islice(_commands(root, "stemhouse"), 1, None):
+        assert not command.get_short_help_str(80 - 6 - len("separate")).endswith("..."), name
 
 
 def test_time_left_follows_the_pace_of_the_stage() -> None:
@@ -267,6 +292,7 @@ def test_time_left_follows_the_pace_of_the_stage() -> None:
     assert estimate_s(Stage.ASSESS, 0.0) is None
     now_s = 12.0
     assert estimate_s(Stage.ASSESS, 0.5) == pytest.approx(2.0)
+    assert estimate_s(Stage.ASSESS, 1.0) is None
 
 
 def test_lines_are_sparse() -> None:

@@ -1,8 +1,9 @@
 """`stemhouse separate` from its arguments to its output, against real gRPC servers with fake insides."""
 
 import json
+import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,10 @@ import pytest
 from stemhouse.cli.main import main
 from stemhouse.client.sdk import Stemhouse
 from stemhouse.delivery import DeliveryOptions, FileFormat, SampleFormat
-from stemhouse.errors import EngineUnavailable, UnreadableAudio
-from stemhouse.jobs import Job
+from stemhouse.errors import EngineUnavailable, InvalidRequest, UnreadableAudio
+from stemhouse.jobs import EngineOffer, Job
 from stemhouse.vocab import BASE_STEMS
-from tests.fakes_front import FakeFront, failed, serve_front
+from tests.fakes_front import STARTER, FakeFront, failed, serve_front
 
 
 @pytest.fixture
@@ -167,11 +168,11 @@ def test_empty_file_is_rejected(cli: Cli) -> None:
     ("arguments", "text"),
     [
         (["missing.mp3"], "missing.mp3"),
-        (["."], "is a directory"),
+        (["."], "is a directory: `stemhouse batch DIR`"),
         ([], "FILE"),
         (["SONG", "--format", "flac", "--bit-depth", "32f"], "takes --bit-depth 16 or 24, not 32f"),
         (["SONG", "--format", "aiff", "--bit-depth", "32f"], "32f"),
-        (["SONG", "--format", "mp3", "--bit-depth", "16"], "takes --bit-depth 24, not 16"),
+        (["SONG", "--format", "mp3", "--bit-depth", "16"], "is lossy and has no bit depth: leave --bit-depth out"),
         (["SONG", "--format", "ogg"], "'ogg'"),
         (["SONG", "SONG", "--reference", "."], "one FILE"),
         (["SONG", "--reference", "."], "named after a stem"),
@@ -212,10 +213,82 @@ def test_known_answer_of_an_engine_that_is_gone_is_still_given(front: FakeFront,
     assert front.router.requests[0].engine == "demucs"
 
 
+def wav_head(rate_hz: int) -> bytes:
+    """The beginning of a WAV file of that rate."""
+    return b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0" + struct.pack("<HHIIHH", 1, 2, rate_hz, rate_hz * 4, 4, 16)
+
+
+def test_rate_that_the_format_cannot_hold_is_refused_before_the_upload(front: FakeFront, cli: Cli) -> None:
+    """Of that file alone, with the formats that can; the others go on."""
+    songs = cli.song("high.wav", wav_head(96_000)), cli.song("low.wav", wav_head(44_100))
+    run = cli.separate(*songs, "--format", "mp3")
+    assert (run.code, [name for name, _ in front.router.uploads]) == (5, ["low.wav"])
+    assert "mp3 cannot hold high.wav: its rate is 96000 Hz" in run.stdout
+    assert cli.separate(songs[0], "--format", "mp3").code == 2
+
+
+@pytest.mark.parametrize("place", ["file", "file/stems", "x" * 300, "gone/stems"])
+def test_output_that_cannot_be_made_is_refused_before_anything_else(front: FakeFront, cli: Cli, place: str) -> None:
+    """A file in its place or above it, a name that is too long, a link to nothing."""
+    cli.song("file")
+    (cli.folder / "gone").symlink_to(cli.folder / "nowhere")
+    run = cli.separate(cli.song("song.mp3"), "--output", str(cli.folder / place))
+    assert (run.code, front.router.uploads) == (2, [])
+    assert place in run.stderr
+
+
+@pytest.mark.usefixtures("front")
+def test_output_that_could_be_made_is_not_made_for_a_file_that_fails(cli: Cli) -> None:
+    """The check leaves nothing behind."""
+    cli.separate(cli.song("empty.mp3", b""), "--output", str(cli.folder / "a" / "b"))
+    assert [path.name for path in cli.folder.iterdir()] == ["empty.mp3"]
+
+
+SUMLESS = EngineOffer("demucs", "pair", "demucs-pair-00000000", ("vocals", "drums"), "full", "cpu")
+
+
+def test_model_that_cannot_sum_to_the_mix_is_refused_before_the_upload(front: FakeFront, cli: Cli) -> None:
+    """By the flag that helps; with it, and for a model that can, all is well."""
+    front.router.offers = [STARTER, SUMLESS]
+    song = cli.song("song.mp3")
+    refused = cli.separate(song, "--model", "pair")
+    assert (refused.code, front.router.uploads) == (2, [])
+    assert "--no-sum-to-mix" in refused.stderr
+    assert cli.separate(song, "--model", "pair", "--no-sum-to-mix").code == 0
+    assert cli.separate(song, "--model", STARTER.model).code == 0
+
+
+def test_model_is_chosen_that_has_the_stems_and_sums(front: FakeFront, cli: Cli) -> None:
+    """Though another one comes first."""
+    six = EngineOffer("demucs", "six", "demucs-six-00000000", (*BASE_STEMS, "guitar"), "full", "cpu")
+    front.router.offers = [STARTER, replace(SUMLESS, stems=("vocals", "guitar")), six]
+    cli.separate(cli.song("song.mp3"), "--stems", "vocals,guitar")
+    cli.separate(cli.song("song.mp3"), "--stems", "guitar", "--no-sum-to-mix")
+    assert [request.model for request in front.router.requests] == ["six", "pair"]
+
+
+def test_instrumental_needs_a_model_with_vocals(front: FakeFront, cli: Cli) -> None:
+    """It is the mix without them."""
+    front.router.offers = [replace(SUMLESS, stems=("drums", "other")), STARTER]
+    song = cli.song("song.mp3")
+    run = cli.separate(song, "--model", "pair", "--stems", "instrumental")
+    assert (run.code, front.router.uploads) == (2, [])
+    assert cli.separate(song, "--model", STARTER.model, "--stems", "instrumental").code == 0
+    assert "no model gives instrumental; there are pair: drums, other" in run.stderr
+
+
+def test_late_refusal_of_the_sum_names_the_flag(front: FakeFront, cli: Cli) -> None:
+    """Where no separator answered before the job was made."""
+    front.router.ways["song.mp3"] = failed(InvalidRequest("no stem other", {"sum_to_mix": "no stem other"}))
+    run = cli.separate(cli.song("song.mp3"))
+    assert run.code == 2
+    assert "no stem other (--no-sum-to-mix)" in run.stdout
+
+
 def test_server_that_is_not_there_is_unavailable(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     """Exit code 4, after some patience."""
     monkeypatch.setenv("STEMHOUSE_SERVER", "127.0.0.1:1")
-    monkeypatch.setattr("stemhouse.client.sdk.CALL_PATIENCE_S", 0.1)
+    monkeypatch.setattr("stemhouse.client.calls.CALL_PATIENCE_S", 0.1)
     run = cli.separate(cli.song("song.mp3"), "--json")
     assert (run.code, run.document["tracks"][0]["error"]["reason"]) == (4, "UNAVAILABLE")
 

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from stemhouse.client.calls import Calls
 from stemhouse.client.endpoints import Endpoints, endpoints_from_text
 from stemhouse.client.files import source_ref_from_file, wire_name
-from stemhouse.client.patience import Patience, patiently
+from stemhouse.client.patience import Patience
 from stemhouse.errors import DeadlineExceeded, EngineUnavailable, InvalidRequest, Unavailable, UnreadableAudio
 
 
@@ -109,5 +110,5 @@ def test_service_that_answers_is_not_asked_again() -> None:
         raise EngineUnavailable(message)
 
     with pytest.raises(EngineUnavailable):
-        patiently(action, 60.0)
+        Calls(lambda: None).patiently(action, 60.0)
     assert len(calls) == 1

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from stemhouse.client.calls import transfer_deadline_s
+from stemhouse.client.endpoints import Endpoints
 from stemhouse.client.sdk import Stemhouse
 from stemhouse.delivery import DeliveryOptions, FileFormat, SampleFormat
-from stemhouse.errors import InvalidRequest, NotFound, Unavailable, UnreadableAudio
+from stemhouse.errors import EngineUnavailable, InvalidRequest, NotFound, Unavailable, UnreadableAudio
 from stemhouse.jobs import EngineSurvey, Job, SeparationRequest
 from stemhouse.models import ModelState, PullProgress
 from stemhouse.tracks import ScanProblem, ScanProgress, Track
@@ -74,6 +76,62 @@ def test_watch_gives_each_change_once_until_the_job_is_final(client: Stemhouse, 
     assert seen[-1].result == result_of(seen[-1].request.source)
 
 
+def test_servers_that_are_known_to_be_gone_are_not_waited_for(front: FakeFront, song: Path) -> None:
+    """By no method; what is raised says what to do."""
+
+    def require_servers() -> None:
+        raise Unavailable("start them again")
+
+    with Stemhouse(front.endpoints, require_servers) as client:
+        job, result = submitted(client, song), result_of(client.upload(song))
+        front.router.watch_breaks, front.router.pull_breaks, front.exporter.breaks = [1], 1, [1]
+        for attempt in (
+            lambda: list(client.watch(job.job_id)),
+            lambda: list(client.pull_model("htdemucs")),
+            lambda: client.deliver(result, DeliveryOptions(), song.parent / "stems"),
+        ):
+            with pytest.raises(Unavailable, match="start them again"):
+                attempt()
+    with (
+        Stemhouse(Endpoints(*["127.0.0.1:1"] * 3), require_servers) as client,
+        pytest.raises(Unavailable, match="start them again"),
+    ):
+        client.upload(song)
+
+
+def test_watch_ends_when_the_servers_are_about_to_leave(front: FakeFront, song: Path) -> None:
+    """Though they still answer: what has come by then is given."""
+    asked: list[int] = []
+
+    def require_servers() -> None:
+        asked.append(1)
+        if len(asked) > 2:
+            raise Unavailable("start them again")
+
+    with Stemhouse(front.endpoints, require_servers) as client:
+        jobs = client.watch(submitted(client, song).job_id)
+        assert [next(jobs).state, next(jobs).state] == [JobState.QUEUED, JobState.RUNNING]
+        with pytest.raises(Unavailable, match="start them again"):
+            next(jobs)
+
+
+def test_error_of_a_server_that_answers_is_told_as_it_is(front: FakeFront, song: Path) -> None:
+    """Whatever is known about the servers."""
+
+    def require_servers() -> None:
+        raise AssertionError("contact was not lost")
+
+    front.router.refusal = EngineUnavailable("no engine")
+    with Stemhouse(front.endpoints, require_servers) as client, pytest.raises(EngineUnavailable):
+        submitted(client, song)
+
+
+@pytest.mark.parametrize("size_bytes", [0, 10_000_000, 1_900_000_000, 8 * 2**30])
+def test_transfer_may_take_an_hour_more_than_at_250_kb_per_s(size_bytes: int) -> None:
+    """Three hours of WAV included."""
+    assert transfer_deadline_s(size_bytes) == 3600 + size_bytes / 250_000
+
+
 def test_watch_goes_on_where_it_was_broken(front: FakeFront, client: Stemhouse, song: Path) -> None:
     """After the last sequence that was seen, twice."""
     front.router.watch_breaks = [1, 1]
@@ -100,10 +158,11 @@ def test_jobs_are_listed_over_all_pages(client: Stemhouse, tmp_path: Path) -> No
 
 
 def test_engines_and_what_others_lack_are_told(front: FakeFront, client: Stemhouse) -> None:
-    """As values."""
+    """As values; and whether somebody did not answer."""
     front.router.gaps = [NO_DEMUCS]
     assert client.survey() == EngineSurvey((STARTER,), (NO_DEMUCS,))
-    assert client.engines() == (STARTER,)
+    front.router.is_partial = True
+    assert client.survey().is_partial
 
 
 def test_models_are_listed_and_verified(client: Stemhouse) -> None:
@@ -152,7 +211,7 @@ def test_model_of_ones_own_is_uploaded_even_if_the_router_knows_the_bytes(
     assert front.router.added == [("mine", ["mine.th"], "free")]
 
 
-@pytest.mark.parametrize(("name", "file_name"), [("My Model", "mine.th"), ("mine", "-mine.th")])
+@pytest.mark.parametrize(("name", "file_name"), [("My Model", "mine.th"), ("mine", "-mine.th"), ("mine", "song.wav")])
 def test_model_of_a_wrong_name_is_refused_before_its_bytes_travel(
     name: str, file_name: str, front: FakeFront, client: Stemhouse, tmp_path: Path
 ) -> None:
@@ -167,14 +226,14 @@ def test_scan_gives_every_report(front: FakeFront, client: Stemhouse) -> None:
     """Problems and all."""
     reports = [ScanProgress(1, problems=(ScanProblem("/m/x.mp3", "damaged"),)), ScanProgress(2, 1, is_complete=True)]
     front.library.reports = reports
-    assert list(client.scan("/m")) == reports
-    assert front.library.folders == ["/m"]
+    assert list(client.library.scan("/m")) == reports
+    assert front.library.locations == ["/m"]
 
 
 def test_tracks_are_listed_over_all_pages(front: FakeFront, client: Stemhouse) -> None:
     """Five tracks, two on a page."""
     front.library.tracks = [Track(f"/m/{number}.mp3", number, bpm=120.5) for number in range(5)]
-    assert list(client.tracks("/m")) == front.library.tracks
+    assert list(client.library.tracks("/m")) == front.library.tracks
 
 
 def test_delivery_is_written_with_the_options(front: FakeFront, client: Stemhouse, song: Path, tmp_path: Path) -> None:

@@ -1,21 +1,26 @@
 """Where the stack lives, which ports it takes, and who it belongs to."""
 
+import json
 import os
 import socket
 import stat
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import platformdirs
 import pytest
 
+from stemhouse.client.endpoints import Endpoints
+from stemhouse.errors import Unavailable
 from stemhouse.local.doctor import examine
 from stemhouse.local.home import HOME_VARIABLE, Home, find_home
 from stemhouse.local.leases import Lease, has_clients
 from stemhouse.local.ports import GRPC_OFFSET, LOOPBACK, free_port_pair, free_ports
 from stemhouse.local.processes import ProcessId, end_processes
 from stemhouse.local.record import ChildRecord, StackRecord, read_record, write_record
+from stemhouse.local.stack import require_stack
 
 
 @pytest.fixture
@@ -140,6 +145,8 @@ def test_doctor_names_what_to_do_about_a_home_that_cannot_be_written(tmp_path: P
     (tmp_path / "home").touch()
     problems = [check for check in examine(Home(tmp_path / "home")) if not check.is_ok and check.is_essential]
     assert [(check.name, "STEMHOUSE_HOME" in check.remedy) for check in problems] == [("home", True)]
+    with pytest.raises(Unavailable, match=r"home: Not a directory; set STEMHOUSE_HOME to a folder of yours$"):
+        Home(tmp_path / "home").make_dirs()
 
 
 def test_doctor_tells_which_models_are_installed(tmp_path: Path) -> None:
@@ -151,3 +158,34 @@ def test_doctor_tells_which_models_are_installed(tmp_path: Path) -> None:
     (home.models_dir / "tiny" / "model.json").touch()
     (found,) = (check for check in examine(home) if check.name == "models")
     assert (found.is_ok, found.finding) == (True, "tiny")
+
+
+def test_record_of_another_version_can_still_be_read(home: Home) -> None:
+    """Else its stack could not even be stopped: unknown fields are passed over, missing ones are empty."""
+    here = ProcessId.of(os.getpid())
+    process = {"pid": here.pid, "created_s": here.created_s, "new": 1}
+    child = {"process": process, "address": "127.0.0.1:1", "colour": "red"}
+    home.stack_file.write_text(json.dumps({"supervisor": process, "children": {"router": child}, "mood": "good"}))
+    assert read_record(home) == StackRecord(here, {"router": ChildRecord(here, "127.0.0.1:1")})
+
+
+def test_stack_is_gone_once_it_stops_or_lives_elsewhere(home: Home) -> None:
+    """While its supervisor lives, services that restart are waited for; each other case names the command."""
+    here = ProcessId.of(os.getpid())
+    endpoints = Endpoints("127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3")
+    children = {name: ChildRecord(here, getattr(endpoints, name)) for name in ("router", "library", "exporter")}
+    running = StackRecord(here, children)
+    write_record(home, running)
+    require_stack(home, endpoints)
+    for gone in (
+        replace(running, is_stopping=True),
+        replace(running, supervisor=replace(here, created_s=0.0)),
+        replace(running, children=children | {"router": ChildRecord(here, "127.0.0.1:9")}),
+        replace(running, children={}),
+    ):
+        write_record(home, gone)
+        with pytest.raises(Unavailable, match="`stemhouse up`"):
+            require_stack(home, endpoints)
+    home.stack_file.unlink()
+    with pytest.raises(Unavailable, match="`stemhouse up`"):
+        require_stack(home, endpoints)

@@ -8,12 +8,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 
-from stemhouse.errors import StorageUnavailable
+from stemhouse.errors import InvalidRequest, StorageUnavailable
 from stemhouse.local.children import LOG_LIMIT_BYTES, Child, ChildSpec, rotate_log
 from stemhouse.local.home import Home
 from stemhouse.local.leases import Lease
@@ -112,6 +113,17 @@ def test_child_that_cannot_run_is_counted(home: Home) -> None:
         wait_for(lambda: record_of(home, 2).children["router"].failure_count >= 2)
         assert set(log_lines(home, "router")) == {"broken"}
         assert [status.name for status in stack_status(home)] == ["supervisor", "store", "router"]
+
+
+def test_service_whose_settings_are_wrong_ends_the_stack(home: Home) -> None:
+    """In its own words, and not after many attempts: no restart makes them right. The store may end as it likes."""
+    code = "raise SystemExit(print('{\"event\": 1}\\nerror: STEMHOUSE_COUNT: no number') or 2)"
+    service = replace(child_spec(home, "router", code), service_name="stemhouse.v1.RouterService")
+    specs = (child_spec(home, "store", "raise SystemExit(2)"), service)
+    supervisor = Supervisor(home, specs, IdleWatch(home, _NEVER_S, lambda: False), lambda: None)
+    with pytest.raises(InvalidRequest, match=r"^STEMHOUSE_COUNT: no number$"):
+        supervisor.run(threading.Event())
+    assert read_record(home) is None
 
 
 def test_pauses_between_restarts_grow(home: Home) -> None:

@@ -3,14 +3,19 @@
 Two forms are published: safetensors with the network's class and arguments as JSON in the metadata, and pickles of a
 dict. A class is only ever a name here; `networks` knows the three that may be built. Pickles go through PyTorch's
 restricted loader, which is told what real ones hold besides tensors: fractions, the three names, and, in the record of
-a training, numbers of NumPy, of which nothing is used.
+a training, numbers of NumPy, of which nothing is used. What is small must stay small: no number of a million digits,
+no file that grows when it is unpacked, no value that holds itself over and over.
 """
 
 import io
 import json
+import re
+import reprlib
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from pickle import UnpicklingError
 from typing import Any, Self
 
 import torch
@@ -25,6 +30,13 @@ NETWORK_NAMES = ("demucs.htdemucs.HTDemucs", "demucs.hdemucs.HDemucs", "demucs.d
 _SAFETENSORS_SUFFIX = ".safetensors"
 _HEADER_SIZE_BYTES = 8
 _QUANTISED = "its weights are packed by diffq, which is not supported"
+_ZIP_BEGINNING = b"PK\3\4"
+_NO_FILE_OF_PYTORCH = "it is cut, or no file that PyTorch has saved"
+_FRACTION = re.compile(r"[0-9]{1,9}(/[0-9]{1,9})?")
+_LARGEST_TERM = 10**9
+"""Of a fraction; real ones are segments in seconds."""
+_MOST_VALUES = 10_000
+"""Among the arguments; real ones are some fifty."""
 _NUMPY_NUMBERS = ("numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar", "numpy.dtype")
 
 
@@ -57,8 +69,12 @@ def _from_safetensors(content: bytes) -> Checkpoint:
         state = load_safetensors(content)
         metadata = _safetensors_metadata(content)
         arguments, keywords = (_decoded(json.loads(metadata[name])) for name in ("args", "kwargs"))
-    except (SafetensorError, ValueError, KeyError, TypeError, ZeroDivisionError) as error:
-        raise _Unsound(f"{type(error).__name__}: {error}") from error
+    except SafetensorError as error:
+        raise _Unsound(f"it is cut, or no file of safetensors ({error})") from error
+    except KeyError as error:
+        raise _Unsound(f"its metadata has no {error.args[0]}") from error
+    except (ValueError, TypeError, ZeroDivisionError) as error:
+        raise _Unsound(f"its metadata cannot be read ({error})") from error
     if "structure" in metadata:
         raise _Unsound(_QUANTISED)
     return _checkpoint(metadata.get("klass"), arguments, keywords, state)
@@ -77,10 +93,22 @@ def _decoded(value: Any) -> Any:
     if isinstance(value, list):
         return [_decoded(item) for item in value]
     if isinstance(value, dict) and value.get("_type") == "fraction":
-        return Fraction(value["numerator"], value["denominator"])
+        return _fraction(value["numerator"], value["denominator"])
     if isinstance(value, dict):
         return {name: _decoded(item) for name, item in value.items()}
     return value
+
+
+def _fraction(*terms: Any) -> Fraction:
+    """Stands for the class, whose own parser would spend hours on a short text such as 1e12000000.
+
+    Raises ValueError for anything but "78/10", "8", or terms of up to nine digits, and ZeroDivisionError.
+    """
+    if len(terms) == 1 and isinstance(terms[0], str) and _FRACTION.fullmatch(terms[0]):
+        terms = tuple(map(int, terms[0].split("/")))
+    if not all(type(term) is int and abs(term) < _LARGEST_TERM for term in terms):
+        raise ValueError(f"{reprlib.repr(terms)} is no fraction")
+    return Fraction(*terms)
 
 
 @dataclass(frozen=True)
@@ -106,26 +134,43 @@ class _Unused:
 
 
 def _from_pickle(content: bytes) -> Checkpoint:
-    named = [(_NetworkName(name), name) for name in NETWORK_NAMES]
-    unused = [(_Unused, name) for name in _NUMPY_NUMBERS]
-    try:
-        with torch.serialization.safe_globals([*named, *unused, Fraction]):
-            package = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    except _Unsound:
-        raise
-    except Exception as error:  # a restricted loader fails in many ways on bytes that are not what it expects
-        raise _Unsound(_told(error)) from error
+    if content.startswith(_ZIP_BEGINNING):
+        _require_stored(content)
+    package = _unpickled(content)
     if not isinstance(package, dict) or not {"klass", "args", "kwargs", "state"} <= set(package):
         raise _Unsound("it holds no class, arguments and weights")
     network = package["klass"]
     if not isinstance(network, _NetworkName):
-        raise _Unsound(f"its class is {network!r}")
+        raise _Unsound(f"its class is {reprlib.repr(network)}")
     return _checkpoint(network.name, package["args"], package["kwargs"], package["state"])
+
+
+def _require_stored(content: bytes) -> None:
+    """PyTorch never packs what it saves; a file that does could fill all memory."""
+    try:
+        members = zipfile.ZipFile(io.BytesIO(content)).infolist()
+    except (zipfile.BadZipFile, ValueError, OverflowError, NotImplementedError) as error:
+        raise _Unsound(_NO_FILE_OF_PYTORCH) from error
+    is_stored = all(member.compress_type == zipfile.ZIP_STORED for member in members)
+    if not is_stored or sum(member.file_size for member in members) > len(content):
+        raise _Unsound("it is packed: unpacked it would be larger than the file")
+
+
+def _unpickled(content: bytes) -> Any:
+    named = [(_NetworkName(name), name) for name in NETWORK_NAMES]
+    unused = [(_Unused, name) for name in _NUMPY_NUMBERS]
+    try:
+        with torch.serialization.safe_globals([*named, *unused, (_fraction, "fractions.Fraction")]):
+            return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    except (MemoryError, _Unsound):
+        raise
+    except Exception as error:  # a restricted loader fails in many ways on bytes that are not what it expects
+        raise _Unsound(_told(error)) from error
 
 
 def _checkpoint(network: Any, arguments: Any, keywords: Any, state: Any) -> Checkpoint:
     if network not in NETWORK_NAMES:
-        raise _Unsound(f"its class is {network!r}, and only {', '.join(NETWORK_NAMES)} are taken")
+        raise _Unsound(f"its class is {reprlib.repr(network)}, and only {', '.join(NETWORK_NAMES)} are taken")
     if (
         not isinstance(arguments, (list, tuple))
         or not isinstance(keywords, dict)
@@ -140,14 +185,23 @@ def _checkpoint(network: Any, arguments: Any, keywords: Any, state: Any) -> Chec
 
 
 def _is_plain(value: Any) -> bool:
-    if isinstance(value, (list, tuple)):
-        return all(_is_plain(item) for item in value)
-    if isinstance(value, dict):
-        return all(isinstance(name, str) and _is_plain(item) for name, item in value.items())
-    return value is None or type(value) in {bool, int, float, str, Fraction}
+    """Whether all within are plain, and few: what is there many times over counts as often."""
+    waiting, passed_count = [value], 0
+    while waiting and passed_count + len(waiting) <= _MOST_VALUES:
+        one = waiting.pop()
+        passed_count += 1
+        if isinstance(one, dict) and all(isinstance(name, str) for name in one):
+            waiting.extend(one.values())
+        elif isinstance(one, (list, tuple)):
+            waiting.extend(one)
+        elif one is not None and type(one) not in {bool, int, float, str, Fraction}:
+            return False
+    return not waiting
 
 
 def _told(error: BaseException) -> str:
     """The finding itself: PyTorch puts it behind much advice on how to load the file all the same."""
     finding = error.__context__ or error
-    return f"{type(finding).__name__}: {finding}".partition("\n")[0].partition(". Please ")[0]
+    if not isinstance(finding, (UnpicklingError, ValueError)):
+        return _NO_FILE_OF_PYTORCH
+    return str(finding).partition("\n")[0].partition(". Please ")[0]

@@ -15,6 +15,7 @@ from services.separator.adapters.starter.vocal_split import GROUP_COLUMNS, Vocal
 from services.separator.adapters.starter.weights import WEIGHTS_DIGEST, StarterWeights, installed_folder, load_weights
 from services.separator.core.blocks import CountedBlocks
 from services.separator.core.joint_wiener import CONTEXT_COLUMNS, drums_and_bass
+from services.separator.core.models import STARTER_MODEL
 from services.separator.core.ports import EngineSpec, Mixture, StemBlocks
 from services.separator.core.spectrogram import (
     HOP_FRAMES,
@@ -30,7 +31,7 @@ from stemhouse.vocab import BASE_STEMS, BASS, DRUMS, OTHER, VOCALS
 
 STARTER_SPEC = EngineSpec(
     name="starter",
-    model="spleeter-2stems",
+    model=STARTER_MODEL,
     engine_id=f"starter-spleeter2-{WEIGHTS_DIGEST[:8]}-wiener1",
     stems=BASE_STEMS,
     native_format=AudioFormat(sample_rate_hz=44100, channel_count=2),

@@ -1,0 +1,131 @@
+"""What a batch would do: which files it takes, which are done already, how long it takes, whether it fits."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from services.library.core.batch_engine import offer_for, require_stems
+from services.library.core.batch_ports import Deliveries, Disks, ExportRecord, Separations
+from services.library.core.disk_budget import (
+    Places,
+    Workload,
+    needs_by_folder,
+    shortage_of,
+    volume_plans,
+)
+from services.library.core.exports import item_of, key_of_file, size_class_of
+from services.library.core.ordering import OrderedFile, WorkOrder
+from stemhouse.batches import BatchItem, BatchPlan, BatchSpec, ItemState, VolumePlan
+from stemhouse.errors import EngineUnavailable, InvalidRequest
+from stemhouse.jobs import EngineOffer
+from stemhouse.vocab import BASE_STEMS
+
+_CHUNK_FILES = 500
+
+
+@dataclass(frozen=True)
+class PlanPorts:
+    """What a plan asks."""
+
+    order: WorkOrder
+    exports: ExportRecord
+    deliveries: Deliveries
+    separations: Separations
+    disks: Disks
+
+
+class BatchPlanner:
+    """Plans batches."""
+
+    def __init__(self, ports: PlanPorts, places: Places) -> None:
+        """Keep what it asks, and where on this machine work leaves traces."""
+        self._ports = ports
+        self._places = places
+
+    def plan(self, spec: BatchSpec) -> BatchPlan:
+        """What the batch would do; what keeps it from starting is among its obstacles.
+
+        Raises NotFound for a location that was not scanned, or a crate that it does not have, InvalidRequest for an
+        output folder that cannot be written to or stems that the engine does not give, and Unavailable while the
+        router does not answer.
+        """
+        self._ports.disks.require_place(spec.output_dir)
+        items = self.items(spec)
+        try:
+            offer = offer_for(spec, self._ports.separations.survey())
+        except EngineUnavailable as error:
+            return self._plan(spec, items, None, (error.message,))
+        require_stems(spec, offer)
+        return self._plan(spec, items, offer, ())
+
+    def start(self, spec: BatchSpec) -> tuple[str, Sequence[BatchItem]]:
+        """The engine that jobs ask for, and the items to begin with.
+
+        Raises what `plan` does, EngineUnavailable where nobody has the engine, and InvalidRequest with the numbers
+        where there is no room.
+        """
+        self._ports.disks.require_place(spec.output_dir)
+        offer = offer_for(spec, self._ports.separations.survey())
+        require_stems(spec, offer)
+        items = self.items(spec)
+        plan = self._plan(spec, items, offer, ())
+        if plan.obstacles:
+            message = "; ".join(plan.obstacles)
+            raise InvalidRequest(message, {"spec.output_dir": message})
+        self._ports.disks.make(spec.output_dir)
+        return offer.name, items
+
+    def items(self, spec: BatchSpec) -> list[BatchItem]:
+        """A spec's tracks in the order of work; those whose files are there are SKIPPED."""
+        files = self._ports.order.files(spec.location, spec.crates, is_crates_only=spec.is_crates_only)
+        remaining = iter(files)
+        items: list[BatchItem] = []
+        while chunk := tuple(islice(remaining, _CHUNK_FILES)):
+            items += self._items_of(spec, chunk)
+        return items
+
+    def _items_of(self, spec: BatchSpec, files: Sequence[OrderedFile]) -> Iterator[BatchItem]:
+        keys = [key_of_file(spec, file) for file in files]
+        known = {} if spec.force else self._ports.exports.find(keys)
+        for file, key in zip(files, keys, strict=True):
+            export = known.get(key)
+            is_there = export is not None and self._ports.deliveries.holds(export)
+            yield item_of(file, export if is_there else None)
+
+    def _plan(
+        self, spec: BatchSpec, items: Sequence[BatchItem], offer: EngineOffer | None, obstacles: tuple[str, ...]
+    ) -> BatchPlan:
+        pending = [item for item in items if item.state is ItemState.WAITING]
+        work = workload_of(pending)
+        volumes = self._volumes(spec, work, len(offer.stems if offer else BASE_STEMS))
+        shortages = tuple(shortage_of(volume) for volume in volumes if not volume.fits)
+        return BatchPlan(
+            track_count=work.track_count,
+            skipped_count=len(items) - work.track_count,
+            audio_s=work.audio_s,
+            work_s=self._work_s(offer, work.audio_s),
+            cloud_minutes=0.0,
+            volumes=volumes,
+            obstacles=obstacles + shortages,
+        )
+
+    def _work_s(self, offer: EngineOffer | None, audio_s: float) -> float | None:
+        speed = self._ports.exports.audio_s_per_wall_s(offer.engine_id) if offer else None
+        return audio_s / speed if speed else None
+
+    def _volumes(self, spec: BatchSpec, work: Workload, stem_count: int) -> tuple[VolumePlan, ...]:
+        measured = self._ports.exports.output_bytes_per_s(size_class_of(spec))
+        needs = needs_by_folder(work, spec, self._places, stem_count, output_bytes_per_s=measured)
+        return volume_plans([(self._ports.disks.volume(folder), need) for folder, need in needs])
+
+
+def workload_of(items: Sequence[BatchItem]) -> Workload:
+    """All of the items together."""
+    sizes_bytes = [item.size_bytes for item in items]
+    return Workload(
+        track_count=len(items),
+        audio_s=sum(item.audio_s for item in items),
+        longest_s=max((item.audio_s for item in items), default=0.0),
+        source_bytes=sum(sizes_bytes),
+        largest_source_bytes=max(sizes_bytes, default=0),
+    )

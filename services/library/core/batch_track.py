@@ -1,0 +1,146 @@
+"""What is done for one track apart from the others, by threads of a pool."""
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TypeVar
+
+from services.library.core.batch_line import Prepared
+from services.library.core.batch_ports import (
+    BatchRun,
+    Deliveries,
+    DeliveryOrder,
+    Export,
+    ExportRecord,
+    Separations,
+    SourceFiles,
+)
+from services.library.core.exports import key_of_item
+from stemhouse.batches import BATCH_PRIORITY, BatchItem, BatchSpec
+from stemhouse.errors import InternalFault, InvalidRequest, NotFound, StemhouseError, Unavailable
+from stemhouse.jobs import CacheHit, Job, SeparationRequest, SeparationResult
+
+T = TypeVar("T")
+
+_MOST_ATTEMPTS = 3
+"""At a track whose stems vanish again and again before they are delivered: then something else is wrong."""
+
+
+@dataclass(frozen=True)
+class DeliveredTrack:
+    """A track's files, who made its stems, whether they were made for it, and the time since its submission."""
+
+    export: Export
+    engine_id: str
+    is_new_work: bool
+    work_s: float
+
+
+class TrackWork:
+    """Prepares, sends and delivers single tracks."""
+
+    def __init__(  # noqa: PLR0913  four ports, a clock, and somebody to tell
+        self,
+        sources: SourceFiles,
+        separations: Separations,
+        deliveries: Deliveries,
+        exports: ExportRecord,
+        *,
+        now: Callable[[], datetime],
+        on_defect: Callable[[Exception], object],
+    ) -> None:
+        """`now` is in UTC; `on_defect` is told of exceptions that are no StemhouseError, and end one track."""
+        self._sources = sources
+        self._separations = separations
+        self._deliveries = deliveries
+        self._exports = exports
+        self._now = now
+        self._on_defect = on_defect
+
+    def prepare(self, run: BatchRun, item: BatchItem) -> Prepared:
+        """Look whether its files are there, else make the router know it. Raises StemhouseError alone."""
+        return self._contained(lambda: self._prepare(run.batch.spec, item))
+
+    def send(self, run: BatchRun, prepared: Prepared) -> Job:
+        """Queue it; however often that is repeated for an attempt, it is one job."""
+        item, spec = prepared.item, run.batch.spec
+        if prepared.source is None:
+            raise InternalFault(f"{item.path} is to be sent, and was not uploaded")
+        request = SeparationRequest(
+            prepared.source,
+            engine=run.engine,
+            model=spec.model,
+            priority=BATCH_PRIORITY,
+            force=spec.force,
+            sum_to_mix=spec.sum_to_mix,
+        )
+        batch_id = run.batch.batch_id
+        return self._separations.submit(request, f"{batch_id}-{item.place}-{item.attempt}", batch_id)
+
+    def deliver(self, run: BatchRun, item: BatchItem) -> DeliveredTrack | None:
+        """Write its files; None if the router has forgotten the job, or the store no longer has its stems.
+
+        Stems go when a copy of the track has been delivered, here or by another batch. Raises StemhouseError alone.
+        """
+        return self._contained(lambda: self._deliver(run, item))
+
+    def release(self, item: BatchItem) -> None:
+        """Let the store drop the stems of a track whose files are there.
+
+        What cannot be dropped now stays until the store's owner clears it: no batch waits for that.
+        """
+        with contextlib.suppress(Unavailable):
+            self._contained(lambda: self._separations.release(item.job_id))
+
+    def discard_unfinished(self, run: BatchRun, item: BatchItem) -> None:
+        """Remove what a killed delivery has left."""
+        self._deliveries.discard_unfinished(_order(run, item))
+
+    def _prepare(self, spec: BatchSpec, item: BatchItem) -> Prepared:
+        stamp = self._sources.stamp(item.path, spec.location)
+        found = replace(item, size_bytes=stamp.size_bytes, modified_ns=stamp.modified_ns)
+        if not spec.force:
+            key = key_of_item(spec, found)
+            export = self._exports.find([key]).get(key)
+            if export and self._deliveries.holds(export):
+                return Prepared(found, export=export)
+        try:
+            return Prepared(found, self._separations.upload(item.path))
+        except InvalidRequest:
+            self._sources.stamp(item.path, spec.location)  # says so where it is the volume that has gone
+            raise
+
+    def _deliver(self, run: BatchRun, item: BatchItem) -> DeliveredTrack | None:
+        job = self._separations.jobs(run.batch.batch_id, [item.job_id]).get(item.job_id)
+        if job is None or job.result is None:
+            return None
+        try:
+            export = self._deliveries.deliver(job.result, _order(run, item))
+        except NotFound:
+            if item.attempt >= _MOST_ATTEMPTS:
+                raise
+            return None
+        return DeliveredTrack(
+            export=replace(export, audio_s=_audio_s(job.result)),
+            engine_id=job.result.stem_set.engine_id,
+            is_new_work=job.result.cache_hit is CacheHit.NONE,
+            work_s=max(0.0, (self._now() - job.created_at).total_seconds()),
+        )
+
+    def _contained(self, action: Callable[[], T]) -> T:
+        try:
+            return action()
+        except StemhouseError:
+            raise
+        except Exception as error:  # a defect that one track brings out must not stop the others
+            self._on_defect(error)
+            raise InternalFault(f"internal error: {error!r}") from error
+
+
+def _audio_s(result: SeparationResult) -> float:
+    return result.stem_set.audio.duration_s
+
+
+def _order(run: BatchRun, item: BatchItem) -> DeliveryOrder:
+    return DeliveryOrder(run.batch.spec, item.path, f"{run.batch.batch_id}-{item.place}")

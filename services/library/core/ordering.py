@@ -1,0 +1,29 @@
+"""What a listing and a batch need of the order of work."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class OrderedFile:
+    """A file at its place in the order of work, from 1, and why it has that place, in a few words each."""
+
+    place: int
+    path: str
+    size_bytes: int
+    modified_ns: int
+    duration_s: float
+    reasons: tuple[str, ...]
+
+
+class WorkOrder(Protocol):
+    """Tells which files of a location a batch takes, and in which order."""
+
+    def files(self, location: str, crates: Sequence[str], *, is_crates_only: bool) -> Sequence[OrderedFile]:
+        """The catalogued files of a scanned location that are there, in the order of work.
+
+        Tracks of `crates` (names as `ListCrates` gives them, compared without regard to case) come first, in the
+        order of the crates and of the tracks in them; with `is_crates_only` there are no others. Raises NotFound for a
+        location that was not scanned, or a crate that it does not have.
+        """

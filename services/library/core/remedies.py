@@ -1,0 +1,52 @@
+"""What the owner of a file can do about an error."""
+
+from stemhouse.errors import (
+    Cancelled,
+    InputRejected,
+    InternalFault,
+    InvalidRequest,
+    NotFound,
+    StemhouseError,
+    Unavailable,
+    UnreadableAudio,
+    UnsupportedAudio,
+    error_from_reason,
+)
+from stemhouse.jobs import JobError
+
+_RETRY = "`stemhouse batch retry {batch_id}`"
+
+_NOTHING_WRONG = f"Nothing is wrong with the file: {_RETRY}."
+
+_LOST = {"object_key", "sha256"}
+"""Details that name what the store has lost; it is made or uploaded anew."""
+
+_REMEDIES: tuple[tuple[type[StemhouseError], str], ...] = (
+    (UnreadableAudio, f"Play the file from end to end; if it is damaged, get it anew, then {_RETRY}."),
+    (UnsupportedAudio, f"Convert the file to mono or stereo of a usual kind, scan again, then {_RETRY}."),
+    (InputRejected, f"Look at the file; when nothing writes to it any more, {_RETRY}."),
+    (NotFound, f"Put the file back, or scan again if it was moved; then {_RETRY}."),
+    (InvalidRequest, f"Change what the message names, then {_RETRY}."),
+    (Cancelled, f"Somebody has stopped the job; {_RETRY}."),
+    (Unavailable, _NOTHING_WRONG),
+    (InternalFault, f"This is a defect of Stemhouse: `stemhouse doctor` tells what to report; then {_RETRY}."),
+    (StemhouseError, f"Mend what the message tells, then {_RETRY}."),
+)
+"""Each kind of error before those that it is one of."""
+
+
+def remedy_for(error: JobError, batch_id: str) -> str:
+    """A sentence, with the command that tries the batch's failed tracks again."""
+    return _template_for(error).format(batch_id=batch_id)
+
+
+def _template_for(error: JobError) -> str:
+    if _LOST & error.details.keys():
+        return _NOTHING_WRONG
+    kind = error_from_reason(error.reason, error.message)
+    return next(remedy for error_type, remedy in _REMEDIES if isinstance(kind, error_type))
+
+
+def job_error_of(error: StemhouseError) -> JobError:
+    """The error as a record keeps it."""
+    return JobError(error.reason, error.message, error.details)

@@ -1,0 +1,56 @@
+"""The order of work over the catalogue."""
+
+from collections.abc import Iterable, Sequence
+
+from services.library.core.locations import path_key
+from services.library.core.ordering import OrderedFile
+from services.library.core.ports import Candidate, FolderReader, LibraryCatalogue, TrackCatalogue
+from services.library.core.priority import crate_places, in_order
+from stemhouse.errors import NotFound
+from stemhouse.tracks import Crate
+
+
+class CatalogueWorkOrder:
+    """WorkOrder over what was scanned."""
+
+    def __init__(self, tracks: TrackCatalogue, libraries: LibraryCatalogue, folders: FolderReader) -> None:
+        """Keep the ports."""
+        self._tracks = tracks
+        self._libraries = libraries
+        self._folders = folders
+
+    def files(self, location: str, crates: Sequence[str], *, is_crates_only: bool) -> Sequence[OrderedFile]:
+        """See WorkOrder.files. An empty location means all that was ever scanned."""
+        prefix = self._scanned_prefix(location)
+        known = self._libraries.crates(prefix)
+        wished = [index for name in crates for index in self._indices(known, name, location)]
+        names = [crate.name for crate in known]
+        places = crate_places(names, self._libraries.crate_places(prefix), list(dict.fromkeys(wished)))
+        candidates: Iterable[Candidate] = self._tracks.candidates(prefix)
+        if is_crates_only:
+            inside = places.wished or {}
+            candidates = (candidate for candidate in candidates if candidate.path in inside)
+        return in_order(candidates, places)
+
+    def _scanned_prefix(self, location: str) -> str:
+        prefix = self._folders.prefix(location) if location else ""
+        is_known = not prefix or self._libraries.record(prefix) or self._tracks.count(prefix)
+        if not is_known:
+            message = f"{location} has not been scanned: stemhouse library scan {location}"
+            raise NotFound(message, {"location": location})
+        return prefix
+
+    def _indices(self, crates: Sequence[Crate], name: str, location: str) -> list[int]:
+        """Of all crates of a name: two programs may have one each."""
+        indices = _indices(crates, name)
+        if not indices:
+            everywhere = self._libraries.crates("")
+            others = sorted({everywhere[index].library for index in _indices(everywhere, name)})
+            hint = f"; {', '.join(others)} has one: name that as the location" if others else ""
+            raise NotFound(f"no crate {name!r} in {location or 'the catalogue'}{hint}", {"crate": name})
+        return indices
+
+
+def _indices(crates: Sequence[Crate], name: str) -> list[int]:
+    wanted = path_key(name, is_case_sensitive=False)
+    return [index for index, crate in enumerate(crates) if path_key(crate.name, is_case_sensitive=False) == wanted]

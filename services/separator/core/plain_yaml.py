@@ -1,0 +1,45 @@
+"""YAML of strangers: plain values only, and none that is written once and stands for many.
+
+Aliases and merge keys can make a few hundred bytes into more values than any memory holds; no bag needs them.
+"""
+
+from typing import Any
+
+import yaml
+
+_DEEPEST = 8
+"""Levels of lists and fields; a bag has three."""
+
+
+def plain_yaml(document: bytes) -> Any:
+    """The one value of a document; raises yaml.YAMLError, and ValueError for values that cannot be made."""
+    loader = _PlainLoader(document)
+    try:
+        return loader.get_single_data()
+    finally:
+        loader.dispose()
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """Refuses aliases, merge keys and depth while it reads, before anything is made of them."""
+
+    def __init__(self, document: bytes) -> None:
+        super().__init__(document)
+        self._depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """Called for each value, from the outermost inwards."""
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("aliases are not taken")
+        if self._depth == _DEEPEST:
+            raise yaml.YAMLError(f"more than {_DEEPEST} levels are not taken")
+        self._depth += 1
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        """Called for each mapping before it is made."""
+        if any(key.tag == "tag:yaml.org,2002:merge" for key, _ in node.value):
+            raise yaml.YAMLError("merge keys are not taken")
+        super().flatten_mapping(node)

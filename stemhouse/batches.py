@@ -1,0 +1,184 @@
+"""Working through a library: what is wanted, what it will cost, and how far it is."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from stemhouse.delivery import DeliveryOptions
+from stemhouse.jobs import JobError
+from stemhouse.tracks import LibraryKind
+from stemhouse.vocab import AUTO_ENGINE
+
+BATCH_PRIORITY = 500
+"""Of a batch's jobs: behind everything that somebody waits for (`stemhouse.jobs.DEFAULT_PRIORITY`)."""
+
+
+class BatchLayout(StrEnum):
+    """Where a track's folder goes: all into the output folder, or below it as the sources lie below theirs."""
+
+    TRACK = "track"
+    MIRROR = "mirror"
+
+
+class BatchState(StrEnum):
+    """Where a batch stands. DONE says that no track is left, not that all went well."""
+
+    RUNNING = "running"
+    PAUSED = "paused"
+    DONE = "done"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing happens any more unless somebody asks for it."""
+        return self in {BatchState.DONE, BatchState.CANCELLED}
+
+
+class ItemState(StrEnum):
+    """Where a track of a batch stands; SENT is with the router, SEPARATED has stems and no files yet."""
+
+    WAITING = "waiting"
+    SENT = "sent"
+    SEPARATED = "separated"
+    DONE = "done"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the batch has nothing more to do for the track."""
+        return self not in {ItemState.WAITING, ItemState.SENT, ItemState.SEPARATED}
+
+
+@dataclass(frozen=True)
+class BatchSpec:
+    """What to work through, and what to make of it.
+
+    `location` is what was scanned: an absolute folder, the file of a DJ library, or `s3://bucket/prefix`. Tracks of
+    `crates` come first; with `is_crates_only` there are no others. `output_dir` is absolute, on the machine of the
+    library service. What is separated for the batch leaves the object store once its files are delivered, unless it
+    `keeps_results`. `is_watching` goes on for ever with tracks that come or change.
+    """
+
+    location: str
+    output_dir: str
+    library: LibraryKind = LibraryKind.AUTO
+    crates: tuple[str, ...] = ()
+    is_crates_only: bool = False
+    engine: str = AUTO_ENGINE
+    model: str = ""
+    sum_to_mix: bool = True
+    force: bool = False
+    delivery: DeliveryOptions = field(default_factory=DeliveryOptions)
+    layout: BatchLayout = BatchLayout.TRACK
+    keeps_results: bool = False
+    is_watching: bool = False
+
+
+@dataclass(frozen=True)
+class DiskNeed:
+    """The most that one use takes of a volume at any time of the run, for example `output` or `source copies`."""
+
+    use: str
+    peak_bytes: int
+
+
+@dataclass(frozen=True)
+class VolumePlan:
+    """What a run takes of a volume, named by a folder on it; `free_bytes` is None where nobody can tell."""
+
+    folder: str
+    needs: tuple[DiskNeed, ...]
+    free_bytes: int | None
+
+    @property
+    def peak_bytes(self) -> int:
+        """All uses together; they can all be at their most at once."""
+        return sum(need.peak_bytes for need in self.needs)
+
+    @property
+    def fits(self) -> bool:
+        """Whether there is room, as far as anybody can tell."""
+        return self.free_bytes is None or self.peak_bytes <= self.free_bytes
+
+
+@dataclass(frozen=True)
+class BatchPlan:
+    """What a run would do.
+
+    `audio_s` is the playing time of the tracks that will be worked on. `work_s` is None before this machine has
+    measured the engine. `cloud_minutes` is the most that could be charged. `obstacles` are sentences that say why the
+    run cannot start; empty if it can.
+    """
+
+    track_count: int
+    skipped_count: int
+    audio_s: float
+    work_s: float | None
+    cloud_minutes: float
+    volumes: tuple[VolumePlan, ...]
+    obstacles: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class BatchItem:
+    """A track of a batch, at its place in the order of work, from 1.
+
+    `folder` and `file_sizes_bytes` (by file name) are set when DONE or SKIPPED, `error` and `remedy` (what its owner
+    can do, a sentence) when FAILED. `work_s` is from the submission to the files.
+    """
+
+    place: int
+    path: str
+    reasons: tuple[str, ...]
+    state: ItemState = ItemState.WAITING
+    attempt: int = 1
+    size_bytes: int = 0
+    modified_ns: int = 0
+    audio_s: float = 0.0
+    job_id: str = ""
+    engine_id: str = ""
+    folder: str = ""
+    file_sizes_bytes: dict[str, int] = field(default_factory=dict)
+    error: JobError | None = None
+    remedy: str = ""
+    work_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class BatchCounts:
+    """Tracks of a batch by state; `active` are SENT or SEPARATED."""
+
+    waiting: int = 0
+    active: int = 0
+    done: int = 0
+    skipped: int = 0
+    failed: int = 0
+    cancelled: int = 0
+
+    @property
+    def total(self) -> int:
+        """All tracks."""
+        return self.waiting + self.active + self.done + self.skipped + self.failed + self.cancelled
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A batch as the library has it; `sequence` grows with each change.
+
+    `tracks_per_hour` and `remaining_s` come from what was measured since the batch last began to run; None before
+    there is enough to tell. `hindrance` says what it waits for, if nothing moves.
+    """
+
+    batch_id: str
+    request_id: str
+    spec: BatchSpec
+    state: BatchState
+    created_at: datetime
+    counts: BatchCounts = field(default_factory=BatchCounts)
+    sequence: int = 1
+    ended_at: datetime | None = None
+    tracks_per_hour: float | None = None
+    remaining_s: float | None = None
+    hindrance: str = ""

@@ -1,0 +1,173 @@
+"""A whole library through the CLI, over a real stack: crates, a bad file, a second run; the library stays as it was."""
+
+import csv
+import hashlib
+import io
+import json
+import struct
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import mutagen.id3
+import pytest
+import soundfile
+
+from tests.e2e.conftest import Stack
+from tests.signals import song
+
+if TYPE_CHECKING:
+    import subprocess
+
+pytestmark = pytest.mark.stack
+
+RATE_HZ = 44_100
+
+
+def document(answer: "subprocess.CompletedProcess[str]") -> dict[str, Any]:
+    """The one JSON document on stdout."""
+    found: dict[str, Any] = json.loads(answer.stdout)
+    return found
+
+
+def new_song(path: Path, genre: str = "") -> Path:
+    """One second that was never separated before."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, song(RATE_HZ, RATE_HZ, seed=uuid.uuid4().int % 2**32).T, RATE_HZ)
+    if genre:
+        tags = mutagen.id3.ID3()
+        tags.add(mutagen.id3.TCON(text=genre))
+        tags.add(mutagen.id3.TIT2(text=path.stem))
+        tags.save(path)
+    return path
+
+
+def crate_bytes(paths: list[Path], volume: Path) -> bytes:
+    """A Serato crate; its paths are relative to the volume."""
+
+    def record(tag: bytes, payload: bytes) -> bytes:
+        return tag + struct.pack(">I", len(payload)) + payload
+
+    tracks = (record(b"ptrk", str(path.relative_to(volume)).encode("utf-16-be")) for path in paths)
+    version = record(b"vrsn", "1.0/Serato ScratchLive Crate".encode("utf-16-be"))
+    return version + b"".join(record(b"otrk", track) for track in tracks)
+
+
+@pytest.fixture
+def music(tmp_path: Path) -> Path:
+    """A volume with four songs, two crates and a file that is no song."""
+    music = tmp_path / "music"
+    plain = new_song(music / "plain.wav")
+    new_song(music / "House" / "anthem.mp3", genre="Deep House")
+    new_song(music / "House" / "other.mp3", genre="Techno")
+    friday = new_song(music / "late" / "Björk — Jóga.flac")
+    (music / "broken.mp3").write_bytes(b"no audio at all" * 999)
+    subcrates = music / "_Serato_" / "Subcrates"
+    subcrates.mkdir(parents=True)
+    (subcrates / "Friday%%Peak.crate").write_bytes(crate_bytes([friday, music / "gone.mp3"], music))
+    (music / "list.m3u8").write_text(f"#EXTM3U\n{plain.name}\n", encoding="utf-8")
+    return music
+
+
+def digests(folder: Path) -> dict[str, tuple[str, int]]:
+    """Every file's digest and time of change."""
+    return {
+        str(path): (hashlib.sha256(path.read_bytes()).hexdigest(), path.stat().st_mtime_ns)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def states(report: dict[str, Any]) -> dict[str, str]:
+    """Each track's state, by the name of its file."""
+    return {Path(item["path"]).name: item["state"] for item in report["items"]}
+
+
+def test_library_is_worked_through_once(stack: Stack, music: Path, tmp_path: Path) -> None:
+    """Crates first, then House, then the rest; the bad file is reported; a second run finds everything done."""
+    before = digests(music)
+    options = ("--output", tmp_path / "stems", "--engine", "starter", "--crate", "Friday/Peak", "--json")
+    first = stack.cli("batch", music, *options)
+    assert first.returncode == 0, first.stderr
+    report = document(first)
+    order = [Path(item["path"]).name for item in report["items"]]
+    assert order == ["Björk — Jóga.flac", "anthem.mp3", "plain.wav", "other.mp3"]
+    assert set(states(report).values()) == {"done"}
+    for item in report["items"]:
+        folder = Path(item["folder"])
+        stems = {file.name: file.stat().st_size for file in folder.glob("*.wav")}
+        assert len(stems) == 4
+        assert stems.items() <= item["file_sizes_bytes"].items()
+    again = document(stack.cli("batch", music, *options))
+    assert set(states(again).values()) == {"skipped"}
+    assert digests(music) == before
+
+
+def test_order_is_told_with_its_reasons(stack: Stack, music: Path) -> None:
+    """`library tracks` is the order in which a batch would go."""
+    scanned = stack.cli("library", "scan", music, "--json")
+    assert scanned.returncode == 5  # the broken file, and the missing one of the crate
+    outcome = document(scanned)["outcome"]
+    assert (outcome["found_count"], outcome["missing_count"], outcome["crate_count"]) == (5, 1, 2)
+    told = stack.cli("library", "tracks", music, "--crate", "friday/peak").stdout
+    assert told.split()[:4] == ["1", "Björk", "—", "Jóga.flac"]
+    assert 'crate "Friday/Peak"' in told.splitlines()[1]
+    crates = document(stack.cli("library", "crates", music, "--json"))["crates"]
+    assert {(crate["name"], crate["track_count"], crate["missing_count"]) for crate in crates} == {
+        ("Friday/Peak", 1, 1),
+        ("list", 1, 0),
+    }
+
+
+def test_output_inside_the_library_is_left_alone(stack: Stack, music: Path) -> None:
+    """Three scans later there is still nothing to do."""
+    options = ("--output", music / "stems", "--engine", "starter", "--layout", "mirror", "--json")
+    assert stack.cli("batch", music, *options).returncode == 0
+    found = {document(stack.cli("library", "scan", music, "--json"))["outcome"]["found_count"] for _ in range(3)}
+    assert found == {5}
+    again = document(stack.cli("batch", music, *options))
+    assert set(states(again).values()) == {"skipped"}
+    assert (music / "stems" / "House").is_dir()
+
+
+def test_removed_output_is_made_again(stack: Stack, music: Path, tmp_path: Path) -> None:
+    """From the known result: only what is gone is written."""
+    options = ("--output", tmp_path / "stems", "--engine", "starter", "--json")
+    report = document(stack.cli("batch", music, *options))
+    victim = Path(report["items"][0]["folder"]) / "vocals.wav"
+    content = victim.read_bytes()
+    victim.unlink()
+    again = document(stack.cli("batch", music, *options))
+    assert sorted(states(again).values()) == ["done", "skipped", "skipped", "skipped"]
+    assert victim.read_bytes() == content
+
+
+def test_dry_run_tells_and_starts_nothing(stack: Stack, music: Path, tmp_path: Path) -> None:
+    """Tracks, playing time and room."""
+    answer = stack.cli("batch", music, "--output", tmp_path / "stems", "--engine", "starter", "--dry-run", "--json")
+    plan = document(answer)["plan"]
+    assert (answer.returncode, plan["track_count"], round(plan["audio_s"])) == (0, 4, 4)
+    assert plan["volumes"]
+    assert not (tmp_path / "stems").exists()
+
+
+def test_batch_never_falls_to_the_starter(stack: Stack, music: Path, tmp_path: Path) -> None:
+    """Without a model it is refused, with the command that gets one."""
+    answer = stack.cli("batch", music, "--output", tmp_path / "stems")
+    assert answer.returncode == 4
+    assert "stemhouse models pull" in answer.stderr
+
+
+def test_file_that_goes_bad_is_reported_with_its_remedy(stack: Stack, music: Path, tmp_path: Path) -> None:
+    """The others are done; the table has cause and remedy."""
+    whole = (music / "plain.wav").read_bytes()
+    (music / "plain.wav").write_bytes(whole[:46])
+    answer = stack.cli("batch", music, "--output", tmp_path / "stems", "--engine", "starter", "--json")
+    assert answer.returncode == 5
+    report = document(answer)
+    assert states(report).pop("plain.wav") == "failed"
+    assert sorted(states(report).values()) == ["done", "done", "done", "failed"]
+    table = stack.cli("batch", "report", report["batch"]["batch_id"], "--csv").stdout
+    [row] = [row for row in csv.DictReader(io.StringIO(table)) if row["state"] == "failed"]
+    assert row["cause"]
+    assert row["remedy"]

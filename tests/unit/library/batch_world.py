@@ -1,0 +1,395 @@
+"""A router, an exporter, files and a clock for batches: what of it survives a kill is in `World`."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import Executor, Future
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from services.library.core.batch import DJBatchProcessor
+from services.library.core.batch_drive import DrivePorts
+from services.library.core.batch_line import Limits
+from services.library.core.batch_orders import BatchOrders
+from services.library.core.batch_plan import BatchPlanner, PlanPorts
+from services.library.core.batch_ports import DeliveryOrder, Export, Volume
+from services.library.core.batch_track import TrackWork
+from services.library.core.disk_budget import Places
+from services.library.core.ordering import OrderedFile
+from services.library.core.ports import FileStamp
+from stemhouse.audio import AudioFormat, AudioRef, QualityReport, SourceFacts, SourceRef, StemRef, StemSet
+from stemhouse.batches import BatchItem, BatchSpec
+from stemhouse.errors import NotFound, RequestConflict, StemhouseError
+from stemhouse.jobs import (
+    CacheHit,
+    Decision,
+    EngineGap,
+    EngineOffer,
+    EngineSurvey,
+    Job,
+    JobError,
+    SeparationRequest,
+    SeparationResult,
+)
+from stemhouse.vocab import BASE_STEMS, JobState
+from tests.unit.library.batch_memory import MemoryBatchStore, MemoryExportRecord
+
+DEMUCS = EngineOffer("demucs", "htdemucs", "demucs-htdemucs-0", BASE_STEMS, "full", "cpu")
+STARTER = EngineOffer("starter", "tiny", "starter-tiny-0", BASE_STEMS, "basic", "cpu")
+NO_DEMUCS = EngineGap("demucs", "no model is installed", "stemhouse models pull htdemucs")
+TRACK_S = 200.0
+TRACK_BYTES = 1000
+BEGIN = datetime(2026, 1, 2, tzinfo=UTC)
+
+
+class Killed(BaseException):
+    """The process is gone, here and now."""
+
+
+@dataclass
+class Fuse:
+    """Kills at its n-th tick; 0 never."""
+
+    kill_at: int = 0
+    ticks: int = 0
+
+    def tick(self) -> None:
+        """One more step that may be the last."""
+        self.ticks += 1
+        if self.ticks == self.kill_at:
+            raise Killed
+
+    @contextmanager
+    def around(self) -> Any:
+        """A kill may come before or after what is done inside."""
+        self.tick()
+        yield
+        self.tick()
+
+
+class Fused:
+    """Anything, with a fuse around each call."""
+
+    def __init__(self, inner: Any, fuse: Fuse) -> None:
+        self._inner = inner
+        self._fuse = fuse
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._inner, name)
+
+        def fused(*arguments: Any, **named: Any) -> Any:
+            with self._fuse.around():
+                return method(*arguments, **named)
+
+        return fused
+
+
+class InlineExecutor(Executor):
+    """Does everything at once, in order, on the caller's thread."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Done when it returns; a kill is not held up."""
+        future: Future[Any] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as error:  # noqa: BLE001  as an executor does
+            future.set_exception(error)
+        return future
+
+
+@dataclass
+class FakeSeparations:
+    """Separations: each look at the jobs ends one job, in the order of their submission."""
+
+    survey_now: EngineSurvey = field(default_factory=lambda: EngineSurvey((STARTER, DEMUCS)))
+    jobs_by_request: dict[str, Job] = field(default_factory=dict)
+    uploads: list[str] = field(default_factory=list)
+    contents: dict[str, str] = field(default_factory=dict)
+    upload_errors: dict[str, StemhouseError] = field(default_factory=dict)
+    job_errors: dict[str, JobError] = field(default_factory=dict)
+    released: list[str] = field(default_factory=list)
+    release_error: StemhouseError | None = None
+    outage: StemhouseError | None = None
+    submit_error: StemhouseError | None = None
+    cache_hit: CacheHit = CacheHit.NONE
+    ended_per_look: int = 1
+    most_open: int = 0
+    clock: Callable[[], float] = lambda: 0.0
+    asked_at_s: list[float] = field(default_factory=list)
+
+    def survey(self) -> EngineSurvey:
+        """See Separations.survey."""
+        self._answer()
+        return self.survey_now
+
+    def upload(self, path: str) -> SourceRef:
+        """See Separations.upload."""
+        self._answer()
+        if path in self.upload_errors:
+            raise self.upload_errors[path]
+        self.uploads.append(path)
+        return SourceRef(self.contents.get(path, path), "0" * 32, TRACK_BYTES, path)
+
+    def submit(self, request: SeparationRequest, request_id: str, batch_id: str) -> Job:
+        """See Separations.submit."""
+        self._answer()
+        if self.submit_error:
+            raise self.submit_error
+        known = self.jobs_by_request.get(request_id)
+        if known:
+            if known.request != request:
+                raise RequestConflict(request_id)
+            return known
+        job = Job(f"job-{len(self.jobs_by_request) + 1}", request_id, request, JobState.QUEUED, BEGIN)
+        self.jobs_by_request[request_id] = replace(job, batch_id=batch_id)
+        self.most_open = max(self.most_open, len(self._open()))
+        return job
+
+    def jobs(self, batch_id: str, job_ids: Collection[str]) -> Mapping[str, Job]:
+        """See Separations.jobs."""
+        self._answer()
+        for job in self._open()[: self.ended_per_look]:
+            self._end(job)
+        return {job.job_id: job for job in self.jobs_by_request.values() if job.job_id in job_ids}
+
+    def cancel(self, job_id: str) -> None:
+        """See Separations.cancel."""
+        self._answer()
+        for job in self._open():
+            if job.job_id == job_id:
+                self.jobs_by_request[job.request_id] = replace(job, state=JobState.CANCELLED)
+
+    def release(self, job_id: str) -> None:
+        """See Separations.release."""
+        self._answer()
+        if self.release_error:
+            raise self.release_error
+        self.released += [job.request.source.file_name for job in self.jobs_by_request.values() if job.job_id == job_id]
+
+    @property
+    def order(self) -> list[str]:
+        """Paths in the order of their submission."""
+        return [job.request.source.file_name for job in self.jobs_by_request.values()]
+
+    def _open(self) -> list[Job]:
+        return [job for job in self.jobs_by_request.values() if not job.state.is_final]
+
+    def _end(self, job: Job) -> None:
+        path = job.request.source.file_name
+        error = self.job_errors.get(path)
+        ended = replace(job, state=JobState.FAILED, error=error) if error else replace(job, state=JobState.DONE)
+        result = None if error else result_of(job.request.source, self.cache_hit)
+        self.jobs_by_request[job.request_id] = replace(ended, result=result)
+
+    def _answer(self) -> None:
+        self.asked_at_s.append(self.clock())
+        if self.outage:
+            raise self.outage
+
+
+def result_of(source: SourceRef, cache_hit: CacheHit = CacheHit.NONE) -> SeparationResult:
+    """TRACK_S seconds of demucs."""
+    stem_set = StemSet(
+        audio=AudioRef("audio/a.flac", "a" * 64, AudioFormat(100, 2), round(TRACK_S * 100)),
+        engine=DEMUCS.name,
+        model=DEMUCS.model,
+        engine_id=DEMUCS.engine_id,
+        stems=tuple(StemRef(name, f"results/{name}.flac", 0.5) for name in BASE_STEMS),
+        gain=1.0,
+        null_depth_db=-120.0,
+        instrumental_peak=0.5,
+        sums_to_mix=True,
+        processing_s=1.0,
+        device="cpu",
+    )
+    decision = Decision(DEMUCS.name, DEMUCS.engine_id, ("asked for",))
+    facts = SourceFacts("MP3", "MP3", 0, "fake")
+    return SeparationResult(source, facts, stem_set, QualityReport("none"), decision, cache_hit)
+
+
+@dataclass
+class FakeDeliveries:
+    """Deliveries into a dictionary of files; `unfinished` are labels of deliveries that were killed half way."""
+
+    files: dict[str, dict[str, int]] = field(default_factory=dict)
+    delivered: list[str] = field(default_factory=list)
+    unfinished: list[str] = field(default_factory=list)
+    error: StemhouseError | None = None
+    errors: dict[str, list[StemhouseError]] = field(default_factory=dict)
+    tick: Callable[[], object] = lambda: None
+
+    def deliver(self, result: SeparationResult, order: DeliveryOrder) -> Export:
+        """See Deliveries.deliver; the errors of a path are those of its first deliveries."""
+        if self.error:
+            raise self.error
+        if self.errors.get(order.path):
+            raise self.errors[order.path].pop(0)
+        self.unfinished.append(order.label)
+        self.tick()
+        folder = f"{order.spec.output_dir}/{order.path.rsplit('/', 1)[-1]}"
+        self.files[folder] = {"vocals.wav": 4000, "drums.wav": 4000}
+        self.unfinished.remove(order.label)
+        self.delivered.append(order.path)
+        return Export(folder, dict(self.files[folder]))
+
+    def holds(self, export: Export) -> bool:
+        """See Deliveries.holds."""
+        return self.files.get(export.folder) == export.file_sizes_bytes
+
+    def discard_unfinished(self, order: DeliveryOrder) -> None:
+        """See Deliveries.discard_unfinished."""
+        self.unfinished = [label for label in self.unfinished if label != order.label]
+
+
+@dataclass
+class FakeFiles:
+    """SourceFiles and WorkOrder over a dictionary of stamps, in the order in which it was filled."""
+
+    stamps: dict[str, FileStamp] = field(default_factory=dict)
+    scanned: dict[str, FileStamp] = field(default_factory=dict)
+    outage: StemhouseError | None = None
+
+    def stamp(self, path: str, location: str) -> FileStamp:
+        """See SourceFiles.stamp."""
+        if self.outage:
+            raise self.outage
+        if path not in self.stamps:
+            message = f"{path} is not there"
+            raise NotFound(message, {"file": path})
+        return self.stamps[path]
+
+    def files(self, location: str, crates: Sequence[str], *, is_crates_only: bool) -> Sequence[OrderedFile]:
+        """See WorkOrder.files."""
+        return [
+            OrderedFile(place, path, stamp.size_bytes, stamp.modified_ns, TRACK_S, ("by path",))
+            for place, (path, stamp) in enumerate(self.scanned.items(), 1)
+        ]
+
+    def rescan(self, _spec: BatchSpec) -> None:
+        """Let the order know what is there."""
+        self.scanned = dict(self.stamps)
+
+    def add(self, path: str, size_bytes: int = TRACK_BYTES, modified_ns: int = 1) -> None:
+        """A file that was scanned."""
+        self.stamps[path] = self.scanned[path] = FileStamp(size_bytes, modified_ns)
+
+
+@dataclass
+class FakeDisks:
+    """Disks: everything below /out is one volume, all else another."""
+
+    free_bytes: int | None = 10**12
+    made: list[str] = field(default_factory=list)
+
+    def require_place(self, folder: str) -> None:
+        """See Disks.require_place."""
+
+    def make(self, folder: str) -> None:
+        """See Disks.make."""
+        self.made.append(folder)
+
+    def volume(self, folder: str) -> Volume:
+        """See Disks.volume."""
+        return Volume("out" if folder.startswith("/out") else "home", folder, self.free_bytes)
+
+
+class FakeBell:
+    """A bell whose rests take no time; `at_rest` are called one at each rest; a driver that never ends is found out."""
+
+    def __init__(self, world: "World", most_rests: int = 400) -> None:
+        self._world = world
+        self._rests_left = most_rests
+        self.at_rest: list[Callable[[], object]] = []
+        self.is_stopping = False
+
+    def ring(self) -> None:
+        """See Bell.ring."""
+
+    def rest(self, seconds: float) -> None:
+        """See Bell.rest."""
+        self._world.now_s += seconds
+        self._rests_left -= 1
+        assert self._rests_left > 0, f"it never ends: {self._world.batch()}"
+        if self.at_rest:
+            self.at_rest.pop(0)()
+
+
+class World:
+    """All that a batch meets. `process` is one life of the service."""
+
+    def __init__(self, track_count: int = 0) -> None:
+        self.separations = FakeSeparations()
+        self.deliveries = FakeDeliveries()
+        self.files = FakeFiles()
+        self.disks = FakeDisks()
+        self.exports = MemoryExportRecord()
+        self.store = MemoryBatchStore(self.exports)
+        self.now_s = 0.0
+        self.woken: list[str] = []
+        self.defects: list[Exception] = []
+        self.separations.clock = lambda: self.now_s
+        self.batch_ids = iter(f"batch{number}" for number in range(1, 100))
+        for number in range(1, track_count + 1):
+            self.files.add(f"/music/{number}.mp3")
+
+    @property
+    def orders(self) -> BatchOrders:
+        """What the servicer talks to."""
+        ports = PlanPorts(self.files, self.exports, self.deliveries, self.separations, self.disks)
+        planner = BatchPlanner(ports, Places("/home/store", "/home/scratch"))
+        return BatchOrders(self.store, planner, self, now=self.now, new_batch_id=lambda: next(self.batch_ids))
+
+    def wake(self, batch_id: str) -> None:
+        """See Drivers.wake."""
+        self.woken.append(batch_id)
+
+    def now(self) -> datetime:
+        """In UTC."""
+        return BEGIN + timedelta(seconds=self.now_s)
+
+    def start(self, **wishes: Any) -> str:
+        """A new batch's id."""
+        return self.orders.start(f"request-{len(self.woken)}", spec(**wishes)).batch_id
+
+    def process(
+        self,
+        batch_id: str = "batch1",
+        *at_rest: Callable[[], object],
+        fuse: Fuse | None = None,
+        limits: Limits = Limits(),  # noqa: B008  frozen
+        most_rests: int = 400,
+    ) -> None:
+        """Work until nothing is left to do, or the fuse kills."""
+        fuse = fuse or Fuse()
+        self.bell = bell = FakeBell(self, most_rests)
+        bell.at_rest = list(at_rest)
+        self.deliveries.tick = fuse.tick
+        store: Any
+        store, separations, deliveries = (Fused(port, fuse) for port in (self.store, self.separations, self.deliveries))
+        tracks = TrackWork(
+            self.files, separations, deliveries, self.exports, now=self.now, on_defect=self.defects.append
+        )
+        ports = DrivePorts(
+            store=store,
+            exports=self.exports,
+            separations=separations,
+            tracks=tracks,
+            order=self.files,
+            rescan=self.files.rescan,
+            clock=lambda: self.now_s,
+            now=self.now,
+        )
+        DJBatchProcessor(ports, InlineExecutor(), limits).process(batch_id, bell)
+
+    def batch(self, batch_id: str = "batch1") -> Any:
+        """As it stands."""
+        return self.orders.batch(batch_id)
+
+    def items(self, batch_id: str = "batch1") -> list[BatchItem]:
+        """All of a batch."""
+        return list(self.store.items(batch_id, (), limit=10_000))
+
+
+def spec(**wishes: Any) -> BatchSpec:
+    """A spec for /music."""
+    return replace(BatchSpec("/music", "/out/stems"), **wishes)

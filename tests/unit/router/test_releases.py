@@ -1,0 +1,71 @@
+"""Results that are let go: the bytes vanish, what is known stays."""
+
+from dataclasses import replace
+
+import pytest
+
+from services.router.core.releases import Releases
+from stemhouse.errors import InvalidRequest, NotFound
+from stemhouse.jobs import Job, SeparationRequest
+from stemhouse.vocab import JobState
+from tests.fakes_router import InlineSteps, source
+from tests.unit.router.test_submissions import Desk
+
+REQUEST = SeparationRequest(source())
+
+
+@pytest.fixture
+def desk() -> Desk:
+    """A fresh one."""
+    return Desk()
+
+
+def done_job(desk: Desk, request_id: str = "wish-1") -> Job:
+    """A job that ran to its end, with everything in the store that a separator leaves there."""
+    job = desk.submissions.submit(request_id, REQUEST)
+    result = desk.house.pipeline.run(job, InlineSteps())
+    desk.house.put_objects(result.stem_set)
+    folder = result.stem_set.stems[0].object_key.rpartition("/")[0]
+    desk.house.store.put_if_absent(f"{folder}/manifest.json", b"{}")
+    desk.house.jobs.finish(job.job_id, JobState.DONE, result=result)
+    return desk.house.jobs.get(job.job_id)
+
+
+def release(desk: Desk, job_id: str) -> bool:
+    """Let go."""
+    return Releases(desk.house.jobs, desk.house.store).release(job_id)
+
+
+def test_everything_of_the_result_goes(desk: Desk) -> None:
+    """Stems, manifest and audio; what lies beside them stays. Once more is no error."""
+    job = done_job(desk)
+    desk.house.store.put_if_absent("results/other/engine/manifest.json", b"{}")
+    assert release(desk, job.job_id)
+    assert list(desk.house.store.list_keys("results/")) == ["results/other/engine/manifest.json"]
+    assert list(desk.house.store.list_keys("audio/")) == []
+    assert release(desk, job.job_id)
+
+
+def test_result_can_be_had_again(desk: Desk) -> None:
+    """The next wish for it is queued, and needs the bytes."""
+    release(desk, done_job(desk).job_id)
+    assert not desk.submissions.is_known(REQUEST.source)
+    desk.house.uploads.held.add(REQUEST.source)
+    assert desk.submissions.submit("wish-2", REQUEST).state is JobState.QUEUED
+
+
+def test_source_that_is_worked_on_keeps_its_audio(desk: Desk) -> None:
+    """Another wish about the same source is under way."""
+    job = done_job(desk)
+    desk.submissions.submit("wish-2", replace(REQUEST, force=True))
+    assert not release(desk, job.job_id)
+    assert list(desk.house.store.list_keys("audio/"))
+
+
+def test_only_a_finished_job_is_released(desk: Desk) -> None:
+    """The state is told."""
+    job = desk.submissions.submit("wish-1", REQUEST)
+    with pytest.raises(InvalidRequest, match="queued"):
+        release(desk, job.job_id)
+    with pytest.raises(NotFound):
+        release(desk, "job-0")
