@@ -73,6 +73,10 @@ bench-demucs: .venv/ready ## a full-size HTDemucs of random weights: our samples
 bench-long: .venv/ready ## memory, length and cancel on a long file: make bench-long [MINUTES=180]
 	$(BIN)/python -m tests.bench.long $(if $(MINUTES),--minutes $(MINUTES))
 
+.PHONY: bench-library
+bench-library: .venv/ready ## scan, rescan and order of work over 10,000 tagged files: make bench-library [TRACKS=10000]
+	$(BIN)/python -m tests.bench.library $(if $(TRACKS),--tracks $(TRACKS))
+
 .PHONY: bench-batch
 bench-batch: .venv/ready ## a library of 300 tracks under kill -9: make bench-batch [TRACKS=300] [KILLS=10] [SEED=1]
 	$(BIN)/python -m tests.bench.batch $(if $(TRACKS),--tracks $(TRACKS)) $(if $(KILLS),--kills $(KILLS)) \

@@ -95,6 +95,7 @@ def test_replace_takes_one_library_for_another(catalogue: Catalogue) -> None:
     catalogue.libraries.replace(XML, [file("/b")], [FiledCrate("New", (0,))])
     assert [crate.name for crate in catalogue.libraries.crates("/dj/")] == ["New", "T"]
     assert list(catalogue.libraries.crate_places("")) == [("/b", 0, 0), ("/c", 1, 0)]
+    assert list(catalogue.libraries.crate_places(other.prefix)) == [("/c", 0, 0)]
     catalogue.libraries.replace(XML, [], [])
     assert catalogue.libraries.files(XML.prefix) == []
 

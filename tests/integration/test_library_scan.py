@@ -173,11 +173,43 @@ def test_changed_crates_are_read_again(library: Library, music: Path) -> None:
     """And those that went are gone."""
     put_serato(music, Friday=["0.mp3"], Late=["1.flac"])
     library.scan(music)
+    put_serato(music, Friday=["3.wav"])
+    library.scan(music)
+    assert library.crates_of(music / "3.wav") == ("Friday",)
     put_serato(music, Friday=["1.flac", "0.mp3"])
     (music / "_Serato_/Subcrates/Late.crate").unlink()
     library.scan(music)
     assert library.crates_of(music / "1.flac") == ("Friday",)
     assert [crate.name for crate in library.libraries.crates("")] == ["Friday"]
+
+
+def test_changes_in_the_log_of_a_database_are_read(library: Library, music: Path) -> None:
+    """Serato may be running; its database is the same file until it is closed."""
+    database = music / "_Serato_/Library/root.sqlite"
+    database.parent.mkdir(parents=True)
+    with closing(sqlite3.connect(database, isolation_level=None)) as connection:
+        connection.executescript("PRAGMA journal_mode = WAL;" + ROOT + "PRAGMA wal_checkpoint(TRUNCATE);")
+        library.scan(music)
+        connection.execute("UPDATE container SET name = 'Renamed' WHERE id = 10")
+        library.scan(music)
+    assert "Renamed" in [crate.name for crate in library.libraries.crates("")]
+
+
+def test_broken_database_leaves_crates_and_tracks_as_they_were(library: Library, music: Path) -> None:
+    """Also tracks that only a crate leads to; once it is mended they are read again."""
+    (music / ".vault").mkdir()
+    FILES.write(music / ".vault/x.mp3", 1, art_bytes=10)
+    put_serato(music, Friday=[".vault/x.mp3"])
+    library.scan(music)
+    database = music / "_Serato_/Library/root.sqlite"
+    database.parent.mkdir()
+    database.write_bytes(b"SQLite format 3\0 and then nothing")
+    outcome, (problem,) = library.scan(music)
+    assert outcome.removed_count == 0
+    assert problem.reason.endswith("its crates stay as they were")
+    assert library.crates_of(music / ".vault/x.mp3") == ("Friday",)
+    database.unlink()
+    assert library.scan(music)[0].unchanged_count == 7
 
 
 def test_own_output_inside_the_library_is_never_taken_in(library: Library, music: Path) -> None:
@@ -256,6 +288,7 @@ def test_volume_that_is_away_keeps_its_tracks(library: Library, music: Path, tmp
         ("Late.m3u8", LibraryKind.REKORDBOX, "no library of kind rekordbox"),
         (".", LibraryKind.M3U, "no library of kind m3u"),
         (".", LibraryKind.SERATO, "no library of kind serato"),
+        ("House.crate", LibraryKind.AUTO, "name the folder that holds _Serato_"),
     ],
 )
 def test_location_of_another_kind_is_refused(
@@ -263,6 +296,7 @@ def test_location_of_another_kind_is_refused(
 ) -> None:
     """With its path and what it was taken for."""
     (music / "Late.m3u8").write_text("0.mp3\n")
+    (music / "House.crate").write_bytes(crate("0.mp3"))
     with pytest.raises((LibraryRejected, NotFound), match=message):
         library.scan(music / name, kind)
 

@@ -24,6 +24,7 @@ from stemhouse.tracks import LibraryKind
 _DATABASE_FOLDER, _CRATES_FOLDER, _ORDER_FILE = "Library", "Subcrates", "neworder.pref"
 _LOGS = ("-wal", "-journal")
 """Beside a database, with changes that it does not hold yet."""
+_PARTS_OF_SERATO = (".crate", ".scrate")
 _FILES = (LibraryKind.REKORDBOX, LibraryKind.TRAKTOR, LibraryKind.M3U)
 
 
@@ -37,6 +38,8 @@ class DJLibraries:
         path = Path(location)
         if not path.exists():
             raise NotFound(f"{location} is not there", {"location": location})
+        if path.is_file() and path.suffix.lower() in _PARTS_OF_SERATO:
+            raise LibraryRejected(f"{location}: a part of Serato's library; name the folder that holds {SERATO_FOLDER}")
         found = _found_kind(path)
         is_possible = kind in {LibraryKind.AUTO, found} or (path.is_dir() and kind is LibraryKind.FOLDER)
         if found and is_possible:

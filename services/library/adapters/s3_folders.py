@@ -46,7 +46,7 @@ class S3Folders:
     def walk(self, prefix: str) -> Iterator[FoundFile | OwnFile | ScanProblem]:
         """See FolderReader.walk; raises StorageUnavailable, too."""
         bucket, key_prefix = _split(prefix)
-        objects = [found for found in self._list(bucket, key_prefix) ]
+        objects = [found for found in self._list(bucket, key_prefix) if not _is_hidden(found, key_prefix)]
         if not objects:
             raise NotFound(f"no objects below {prefix}", {"location": prefix})
         own = {_folder(found): self._own_names(bucket, found) for found in objects if _name(found) == METADATA}

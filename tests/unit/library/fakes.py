@@ -20,7 +20,7 @@ from services.library.core.ports import (
     OwnFile,
 )
 from stemhouse.errors import InvalidRequest, LibraryRejected, NotFound
-from stemhouse.tracks import Crate, LibraryKind, ScanProblem, Track
+from stemhouse.tracks import Crate, DJFacts, LibraryKind, ScanProblem, Track
 
 
 class MemoryCatalogue:
@@ -159,6 +159,7 @@ class MemoryFolders:
     def __init__(self, *found: FoundFile | OwnFile | ScanProblem) -> None:
         self.met = {item.path: item for item in found}
         self.unreadable: set[str] = set()
+        self.facts: dict[str, DJFacts] = {}
         self.read_paths: list[str] = []
         self.away: tuple[str, ...] = ()
         self.bare: set[str] = set()
@@ -194,7 +195,8 @@ class MemoryFolders:
         if found.path in self.unreadable:
             return ScanProblem(found.path, "damaged")
         title = f"{found.path.rpartition('/')[2]}@{found.stamp.modified_ns}"
-        return Track(found.path, found.stamp.size_bytes, title=title)
+        facts = [self.facts[found.path]] if found.path in self.facts else []
+        return Track(found.path, found.stamp.size_bytes, title=title, dj_facts=tuple(facts))
 
 
 @dataclass

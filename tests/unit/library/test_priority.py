@@ -62,6 +62,7 @@ def test_crates_that_were_asked_for_come_in_the_order_of_the_wish() -> None:
     places = [("/1", 0, 0), ("/2", 0, 1), ("/3", 1, 0), ("/1", 1, 1)]
     candidates = [candidate(path) for path in ("/1", "/2", "/3", "/4")]
     assert order(*candidates, crates=crate_places(["A", "B"], places, [1, 0])) == ["/3", "/1", "/2", "/4"]
+    assert order(*candidates, crates=crate_places(["A", "B"], places, [0, 1])) == ["/1", "/2", "/3", "/4"]
 
 
 @pytest.mark.parametrize(("bpm", "is_first"), [(120.0, False), (120.01, True), (0.0, False)])

@@ -226,6 +226,15 @@ def test_missing_location_says_what_is_kept() -> None:
         world.scan("/music")
 
 
+def test_tempo_that_a_program_has_written_into_the_file_counts() -> None:
+    """Where the file has no tag of its own for it."""
+    world = World("/music/a.wav")
+    world.folders.facts["/music/a.wav"] = DJFacts("serato", title="No", bpm=126.5)
+    world.scan("/music")
+    (each,) = world.catalogue.candidates("")
+    assert (each.bpm, each.title) == (126.5, "a.wav@1")
+
+
 def test_unreadable_file_of_a_crate_is_a_problem() -> None:
     """The others are read."""
     world = World("/music/a.wav", "/music/b.wav")

@@ -165,9 +165,11 @@ def test_tempo_of_mp4_keeps_its_decimals(files: TaggedFiles, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("size", ["even", "odd."])
 def test_info_of_wav(files: TaggedFiles, tmp_path: Path, size: str) -> None:
-    """Where there is no ID3 chunk; contents of odd length are padded."""
+    """Where there is no ID3 chunk; contents of odd length are padded, in it and before it."""
     path = tmp_path / "a.wav"
-    chunk = info_chunk(INAM="Jóga".encode(), IART=size.encode(), IPRD=b"Alb", IGNR=b"House", ISFT=b"editor")
+    chunk = b"junk\x03\0\0\0abc\0" + info_chunk(
+        INAM="Jóga".encode(), IART=size.encode(), IPRD=b"Alb", IGNR=b"House", ISFT=b"editor"
+    )
     path.write_bytes(with_chunk(files.audio("wav"), chunk))
     track = read(path)
     assert (track.title, track.artist, track.album, track.genre) == ("Jóga", size, "Alb", "House")

@@ -44,6 +44,7 @@ def test_crates_that_were_asked_for_come_first(order: CatalogueWorkOrder) -> Non
     """All crates of that name, then those of the crates' order, then the rest."""
     assert paths(order, "/music", "FRIDAY") == ["/music/c.wav", "/drive/d.wav", "/music/a.wav", "/music/b.wav"]
     assert paths(order, "/music", "E\u0301te\u0301") == ["/music/a.wav", "/music/c.wav", "/drive/d.wav", "/music/b.wav"]
+    assert paths(order, "/music", "Friday", "été", "friday")[0] == "/music/c.wav"
     assert paths(order, "/music", "été", is_crates_only=True) == ["/music/a.wav"]
     assert paths(order, "/music", is_crates_only=True) == []
 
