@@ -106,8 +106,9 @@ class FakeSeparators:
         offer = next(offer for offer in self.offered if offer.engine_id == task.engine_id)
         return stem_set(task.audio.pcm_sha256[0], offer)
 
-    def probe_vocals(self, audio: AudioRef, engine_id: str) -> float:
+    def probe_vocals(self, audio: AudioRef, engine_id: str, cancellation: Cancellation) -> float:
         """See Separators.probe_vocals."""
+        cancellation.raise_if_requested()
         self.probed.append((audio, engine_id))
         return 0.25
 

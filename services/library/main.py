@@ -4,6 +4,7 @@ import time
 import uuid
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,9 +20,10 @@ from services.library.adapters.dj_libraries import DJLibraries
 from services.library.adapters.export_record import SqliteExportRecord
 from services.library.adapters.folders import DiskFolders
 from services.library.adapters.library_catalogue import SqliteLibraryCatalogue
+from services.library.adapters.music_files import MusicFiles
+from services.library.adapters.s3_folders import S3Folders
 from services.library.adapters.separations import RouterSeparations
-from services.library.adapters.source_files import DiskSourceFiles
-from services.library.adapters.tag_reader import MutagenTagReader
+from services.library.adapters.source_files import StoredSourceFiles
 from services.library.core.batch import DJBatchProcessor
 from services.library.core.batch_drive import DrivePorts
 from services.library.core.batch_line import Limits
@@ -40,11 +42,22 @@ from stemhouse.client.endpoints import Endpoints
 from stemhouse.client.sdk import Stemhouse
 from stemhouse.platform.databases import open_database
 from stemhouse.platform.entry import enter
+from stemhouse.platform.object_stores import s3_client
 from stemhouse.platform.server import serve
 from stemhouse.platform.settings import read_settings
 from stemhouse.platform.telemetry import configure_logging
 
 log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class _Music:
+    """The music and what is known of it."""
+
+    files: MusicFiles
+    scanner: DJLibraryScanner
+    order: WorkOrder
+    listing: TrackListing
 
 
 def main() -> None:
@@ -53,40 +66,44 @@ def main() -> None:
     configure_logging("library", settings.log_level)
     database = open_database(settings.database_url)
     migrate(database)
-    tracks, libraries, folders = SqliteTrackCatalogue(database), SqliteLibraryCatalogue(database), DiskFolders()
-    scanner = DJLibraryScanner(ScannerParts(tracks, libraries, folders, MutagenTagReader(), DJLibraries()))
-    order = CatalogueWorkOrder(tracks, libraries, folders)
+    tracks, music = SqliteTrackCatalogue(database), _open_music(settings, database)
     with Stemhouse(Endpoints(settings.router, settings.listen, settings.exporter)) as client:
-        batches, runner = _batches(settings, database, client, scanner, order)
-        parts = LibraryParts(scanner, TrackListing(tracks, libraries, folders, order), batches)
-        serve(
-            service(LibraryServicer(parts), tracks.probe),
-            settings.listen,
-            on_stop=[runner.stop, database.dispose],
-        )
+        batches, runner = _batches(settings, database, client, music)
+        servicer = LibraryServicer(LibraryParts(music.scanner, music.listing, batches))
+        serve(service(servicer, tracks.probe), settings.listen, on_stop=[runner.stop, database.dispose])
+
+
+def _open_music(settings: LibrarySettings, database: Engine) -> _Music:
+    store = S3Folders(s3_client(settings.music_store)) if settings.music_store else None
+    files = MusicFiles(DiskFolders(), store)
+    tracks, libraries = SqliteTrackCatalogue(database), SqliteLibraryCatalogue(database)
+    scanner = DJLibraryScanner(ScannerParts(tracks, libraries, files, files, DJLibraries()))
+    order = CatalogueWorkOrder(tracks, libraries, files)
+    return _Music(files, scanner, order, TrackListing(tracks, libraries, files, order))
 
 
 def _batches(
-    settings: LibrarySettings, database: Engine, client: Stemhouse, scanner: DJLibraryScanner, order: WorkOrder
+    settings: LibrarySettings, database: Engine, client: Stemhouse, music: _Music
 ) -> tuple[BatchOrders, BatchRunner]:
     """Who takes orders about batches, and who drives them; what an earlier life has left is taken up."""
     store, exports = SqliteBatchStore(database), SqliteExportRecord(database)
-    separations, deliveries = RouterSeparations(client), ExporterDeliveries(client)
+    separations, deliveries = RouterSeparations(client, music.files.at_hand), ExporterDeliveries(client)
+    sources = StoredSourceFiles(music.files.look)
     limits = Limits()
     ports = DrivePorts(
         store=store,
         exports=exports,
         separations=separations,
-        tracks=TrackWork(DiskSourceFiles(), separations, deliveries, exports, now=_now, on_defect=_log_defect),
-        order=order,
-        rescan=lambda spec: deque(scanner.scan(spec.location, spec.library), maxlen=0),
+        tracks=TrackWork(sources, separations, deliveries, exports, now=_now, on_defect=_log_defect),
+        order=music.order,
+        rescan=lambda spec: deque(music.scanner.scan(spec.location, spec.library), maxlen=0),
         clock=time.monotonic,
         now=_now,
     )
     executor = ThreadPoolExecutor(limits.preparations + limits.deliveries, thread_name_prefix="batch")
     runner = BatchRunner(DJBatchProcessor(ports, executor, limits))
     places = Places(_text(settings.store_dir), _text(settings.scratch_dir))
-    planner = BatchPlanner(PlanPorts(order, exports, deliveries, separations, MachineDisks()), places)
+    planner = BatchPlanner(PlanPorts(music.order, exports, deliveries, separations, MachineDisks()), places)
     runner.resume_processing(store.unfinished)
     return BatchOrders(store, planner, runner, now=_now, new_batch_id=_new_batch_id), runner
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from stemhouse.platform.object_stores import StoreSettings
 from stemhouse.platform.settings import LogLevel
 
 
@@ -17,6 +18,9 @@ class LibrarySettings(BaseSettings):
     database_url: str = Field(default="sqlite:///library.db", pattern=r"^sqlite:///.+", description="an SQLite file")
     router: str = "127.0.0.1:50051"
     exporter: str = "127.0.0.1:50054"
+    music_store: StoreSettings | None = Field(
+        default=None, description="of music that is scanned as s3://BUCKET/PREFIX"
+    )
     store_dir: Path | None = Field(default=None, description="the object store's folder, where that is on this machine")
     scratch_dir: Path | None = Field(default=None, description="the scratch of a separator on this machine")
     log_level: LogLevel = "INFO"

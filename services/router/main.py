@@ -52,7 +52,7 @@ def main() -> None:
     )
     durable.start(jobs, pipeline.run)
     readiness = connect_object_store(settings.store, is_patient=False)
-    parts = RouterParts(submissions, jobs, Releases(jobs, store), intake, separators, models)
+    parts = RouterParts(submissions, jobs, Releases(jobs, results, store), intake, separators, models)
     serve(service(RouterServicer(parts), readiness.probe), settings.listen)
     # Running jobs are recorded and resume with the next start; waiting for them would only delay it.
     os._exit(0)

@@ -114,7 +114,7 @@ class RouterServicer(RouterServiceServicer):
 
     def DetectVocals(self, request: pb.DetectVocalsRequest, context: grpc.ServicerContext) -> pb.DetectVocalsResponse:
         """Tell how much of a source is sung."""
-        found = self._submissions.detect_vocals(source_ref_from_proto(request.source))
+        found = self._submissions.detect_vocals(source_ref_from_proto(request.source), _Departure(context))
         return pb.DetectVocalsResponse(sung_share=found.sung_share, engine_id=found.engine_id)
 
     def ListEngines(self, request: pb.ListEnginesRequest, context: grpc.ServicerContext) -> pb.ListEnginesResponse:

@@ -12,16 +12,17 @@ _S3 = "s3://"
 def location_of(text: str) -> str:
     """A folder, a DJ program's file or `s3://bucket/prefix` as the library service is told it.
 
-    Raises click.BadParameter for what is not here, where the service runs here, or is relative, where it does not.
+    What is here is taken to be there, too. Raises click.BadParameter for what is not, unless the service runs elsewhere
+    and the path is absolute.
     """
     if text.startswith(_S3):
         return text
+    path = Path(text)
+    if path.exists():
+        return str(path.resolve())
     if names_server():
         return _absolute_there(text)
-    path = Path(text)
-    if not path.exists():
-        raise click.BadParameter(f"{click.format_filename(text)} does not exist")
-    return str(path.resolve())
+    raise click.BadParameter(f"{click.format_filename(text)} does not exist")
 
 
 def output_dir_of(text: str) -> str:

@@ -9,6 +9,7 @@ import hashlib
 import itertools
 import json
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping
@@ -91,9 +92,9 @@ def receive_delivery(stream: DeliveryStream, output_dir: Path, label: str = "") 
 
 def discard_unfinished(output_dir: Path, label: str) -> None:
     """Remove what killed deliveries of that label have left directly in `output_dir`; raises OSError."""
-    prefix = _part_prefix(label)
+    own = re.compile(re.escape(_part_prefix(label)) + "[0-9a-f]{32}" + re.escape(_PART_SUFFIX))
     for folder in output_dir.glob(".stemhouse-*" + _PART_SUFFIX):
-        if folder.name.startswith(prefix) and folder.is_dir() and not folder.is_symlink():
+        if own.fullmatch(folder.name) and folder.is_dir() and not folder.is_symlink():
             shutil.rmtree(folder)
 
 

@@ -9,7 +9,8 @@ from importlib.metadata import version
 
 # The others are the client's, or set by the stack itself whatever its starter has.
 _TAKEN_OVER = re.compile(
-    r"STEMHOUSE_(?!(HOME|SERVER|LISTEN|SEPARATORS|DATABASE_URL|SCRATCH_DIR|EXIT_WITH_STDIN|MODELS__DIR|STORE__.*)$).+"
+    r"STEMHOUSE_(?!(HOME|SERVER|LISTEN|SEPARATORS|ROUTER|EXPORTER|DATABASE_URL|SCRATCH_DIR|STORE_DIR|EXIT_WITH_STDIN|MODELS__DIR"
+    r"|STORE__.*)$).+"
 )
 
 

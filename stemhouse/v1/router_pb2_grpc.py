@@ -162,7 +162,8 @@ class RouterServiceServicer:
 
     def ReleaseResult(self, request, context):
         """Drops the stems and the audio of a finished job from the store; the ledger keeps what is known. Nothing is dropped
-        while another job works on the same source. Whoever wishes for the same again has it separated again.
+        while another job works on the same audio. Whoever wishes for the same again, or has not fetched a result of the
+        same audio yet, has it separated again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -49,7 +49,8 @@ class RouterServiceStub:
     """Stops a job; a final one stays as it is."""
     ReleaseResult: _grpc.UnaryUnaryMultiCallable[_router_pb2.ReleaseResultRequest, _router_pb2.ReleaseResultResponse]
     """Drops the stems and the audio of a finished job from the store; the ledger keeps what is known. Nothing is dropped
-    while another job works on the same source. Whoever wishes for the same again has it separated again.
+    while another job works on the same audio. Whoever wishes for the same again, or has not fetched a result of the
+    same audio yet, has it separated again.
     """
     DetectVocals: _grpc.UnaryUnaryMultiCallable[_router_pb2.DetectVocalsRequest, _router_pb2.DetectVocalsResponse]
     """Tells how much of an uploaded source is sung, by a few short excerpts."""
@@ -85,7 +86,8 @@ class RouterServiceAsyncStub(RouterServiceStub):
     """Stops a job; a final one stays as it is."""
     ReleaseResult: _aio.UnaryUnaryMultiCallable[_router_pb2.ReleaseResultRequest, _router_pb2.ReleaseResultResponse]  # type: ignore[assignment]
     """Drops the stems and the audio of a finished job from the store; the ledger keeps what is known. Nothing is dropped
-    while another job works on the same source. Whoever wishes for the same again has it separated again.
+    while another job works on the same audio. Whoever wishes for the same again, or has not fetched a result of the
+    same audio yet, has it separated again.
     """
     DetectVocals: _aio.UnaryUnaryMultiCallable[_router_pb2.DetectVocalsRequest, _router_pb2.DetectVocalsResponse]  # type: ignore[assignment]
     """Tells how much of an uploaded source is sung, by a few short excerpts."""
@@ -166,7 +168,8 @@ class RouterServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_router_pb2.ReleaseResultResponse, _abc.Awaitable[_router_pb2.ReleaseResultResponse]]:
         """Drops the stems and the audio of a finished job from the store; the ledger keeps what is known. Nothing is dropped
-        while another job works on the same source. Whoever wishes for the same again has it separated again.
+        while another job works on the same audio. Whoever wishes for the same again, or has not fetched a result of the
+        same audio yet, has it separated again.
         """
 
     @_abc_1.abstractmethod

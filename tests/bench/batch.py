@@ -8,6 +8,7 @@ the supervisor and the workers among them. Prints what was found and what was pr
 import argparse
 import hashlib
 import json
+import os
 import random
 import sqlite3
 import sys
@@ -51,7 +52,7 @@ class Disk:
     def look(self) -> None:
         """Take a sample."""
         for use, folder in self.folders.items():
-            used_bytes = sum(_allocated_bytes(path) for path in folder.rglob("*"))
+            used_bytes = sum(_allocated_bytes(Path(at, name)) for at, _, names in os.walk(folder) for name in names)
             self.peak_bytes[use] = max(used_bytes, self.peak_bytes.get(use, 0))
 
 

@@ -259,7 +259,7 @@ def test_library_lists_what_it_scanned_and_changes_nothing(stack: Stack, tmp_pat
     before = (track.read_bytes(), track.stat().st_mtime_ns)
     assert stack.cli("library", "scan", folder, "--json").returncode == 0
     [found] = document(stack.cli("library", "tracks", folder, "--json"))["tracks"]
-    assert (found["artist"], found["title"]) == ("Some Artist", "In the Library")
+    assert (found["track"]["artist"], found["track"]["title"]) == ("Some Artist", "In the Library")
     assert (track.read_bytes(), track.stat().st_mtime_ns) == before
 
 

@@ -43,7 +43,7 @@ def stub(desk: Desk) -> Iterator[RouterServiceStub]:
     house = desk.house
     server = grpc.server(ThreadPoolExecutor(4), interceptors=[RpcInterceptor()])
     intake = Intake(house.uploads, house.model_uploads)
-    releases = Releases(house.jobs, house.store)
+    releases = Releases(house.jobs, house.results, house.store)
     servicer = RouterServicer(
         RouterParts(desk.submissions, house.jobs, releases, intake, house.separators, house.models)
     )

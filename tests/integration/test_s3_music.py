@@ -17,6 +17,7 @@ from services.library.adapters.folders import DiskFolders
 from services.library.adapters.library_catalogue import SqliteLibraryCatalogue
 from services.library.adapters.music_files import MusicFiles
 from services.library.adapters.s3_folders import S3Folders
+from services.library.adapters.source_files import StoredSourceFiles
 from services.library.core.ports import FileStamp, FoundFile
 from services.library.core.scanner import DJLibraryScanner, ScannerParts
 from services.library.migrations import migrate
@@ -173,3 +174,21 @@ def test_what_is_not_in_the_store_is_not_found(client: Minio, tracks: SqliteTrac
     assert S3Folders(client).look(path) == ScanProblem(path, "no such object")
     gone = MusicFiles(DiskFolders(), S3Folders(client)).read(FoundFile(path, FileStamp(10, 0)))
     assert isinstance(gone, ScanProblem)
+
+
+def test_object_is_stamped_and_had_at_hand_for_a_batch(client: Minio, music: Path) -> None:
+    """As a file of its own name, gone afterwards; what is not there is told."""
+    name = "batch/0 ü.mp3"
+    client.fput_object(BUCKET, name, str(music / "Bjørk/0 ü.mp3"))
+    files = MusicFiles(DiskFolders(), S3Folders(client))
+    path = f"s3://{BUCKET}/{name}"
+    sources = StoredSourceFiles(files.look)
+    assert sources.stamp(path, f"s3://{BUCKET}/batch").size_bytes == (music / "Bjørk/0 ü.mp3").stat().st_size
+    with files.at_hand(path) as copy:
+        assert (copy.name, copy.read_bytes()) == ("0 ü.mp3", (music / "Bjørk/0 ü.mp3").read_bytes())
+    assert not copy.exists()
+    gone = f"s3://{BUCKET}/batch/gone.mp3"
+    with pytest.raises(NotFound, match=r"gone\.mp3 is not there"):
+        sources.stamp(gone, f"s3://{BUCKET}/batch")
+    with pytest.raises(NotFound), files.at_hand(gone):
+        pass

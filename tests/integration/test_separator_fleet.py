@@ -145,9 +145,9 @@ def test_vocals_are_probed_by_a_separator_that_has_the_engine(servers: ExitStack
     """Its answer comes back."""
     address = started(servers, _Separator())
     fleet = SeparatorFleet(connect_separators([address]))
-    assert fleet.probe_vocals(audio(), STARTER.engine_id) == len(STARTER.engine_id) / 128
+    assert fleet.probe_vocals(audio(), STARTER.engine_id, NOBODY_LEAVES) == len(STARTER.engine_id) / 128
     with pytest.raises(Unavailable):
-        fleet.probe_vocals(audio(), "another")
+        fleet.probe_vocals(audio(), "another", NOBODY_LEAVES)
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0)])

@@ -1,6 +1,9 @@
 """One way to the files of this machine and to those of an object store."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
 
 from services.library.adapters.folders import DiskFolders
 from services.library.adapters.s3_folders import S3Folders, is_s3
@@ -51,6 +54,17 @@ class MusicFiles:
                 return self._tags.read_from(file, found)
         except NotFound as error:  # gone since it was listed
             return ScanProblem(found.path, error.message)
+
+    @contextmanager
+    def at_hand(self, path: str) -> Iterator[Path]:
+        """The file on this machine for the block: itself, or a copy of the same name."""
+        if self._store is None or not is_s3(path):
+            yield Path(path)
+            return
+        with TemporaryDirectory(prefix="stemhouse-") as folder:
+            copy = Path(folder) / PurePosixPath(path).name
+            self._store.fetch(path, copy)
+            yield copy
 
     def _reader(self, path: str) -> FolderReader:
         return self._store if self._store is not None and is_s3(path) else self._disk

@@ -3,7 +3,7 @@
 import io
 from collections.abc import Iterator
 from functools import lru_cache
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from minio import Minio
 from minio.datatypes import Object
@@ -77,6 +77,12 @@ class S3Folders:
     def open(self, found: FoundFile) -> io.BufferedReader:
         """The object as a file that fetches what is read of it; reading raises NotFound and StorageUnavailable."""
         return io.BufferedReader(_RangedObject(self._client, found))
+
+    def fetch(self, path: str, copy: Path) -> None:
+        """Write an object into a file; raises NotFound and StorageUnavailable."""
+        bucket, key = _split(path)
+        with storage_errors(path):
+            self._client.fget_object(bucket, key, str(copy))
 
     def _list(self, bucket: str, key_prefix: str) -> Iterator[Object]:
         with storage_errors(f"{bucket}/{key_prefix}"):

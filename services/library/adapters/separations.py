@@ -1,7 +1,8 @@
 """The router, by way of the SDK."""
 
 import contextlib
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from stemhouse.audio import SourceRef
@@ -12,13 +13,16 @@ from stemhouse.vocab import JobState
 
 _LARGEST_PAGE = 500
 
+AtHand = Callable[[str], AbstractContextManager[Path]]
+
 
 class RouterSeparations:
     """Separations over a connection that others may share."""
 
-    def __init__(self, client: Stemhouse) -> None:
-        """Keep the client; no call is made here."""
+    def __init__(self, client: Stemhouse, at_hand: AtHand) -> None:
+        """Keep the client, and how a file of the library is had on this machine; no call is made here."""
         self._client = client
+        self._at_hand = at_hand
 
     def survey(self) -> EngineSurvey:
         """See Separations.survey."""
@@ -27,7 +31,8 @@ class RouterSeparations:
     def upload(self, path: str) -> SourceRef:
         """See Separations.upload."""
         try:
-            return self._client.upload(Path(path))
+            with self._at_hand(path) as file:
+                return self._client.upload(file)
         except OSError as error:
             message = f"cannot read {path}: {error.strerror or error}"
             raise InvalidRequest(message, {"file": path}) from error

@@ -1,26 +1,42 @@
-"""The files of the library on this machine."""
+"""The files of the library as they are now."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
-from services.library.core.ports import FileStamp
+from services.library.adapters.s3_folders import is_s3
+from services.library.core.ports import FileStamp, FoundFile
 from stemhouse.errors import NotFound, Unavailable
 
 
-class DiskSourceFiles:
-    """SourceFiles over the file system."""
+class StoredSourceFiles:
+    """SourceFiles over the file system, and over the object store of music where there is one."""
+
+    def __init__(self, look: Callable[[str], object]) -> None:
+        """`look` tells what a path is in the store: a FoundFile, or why there is none."""
+        self._look = look
 
     def stamp(self, path: str, location: str) -> FileStamp:
         """See SourceFiles.stamp."""
-        try:
-            facts = Path(path).stat()
-        except (FileNotFoundError, NotADirectoryError) as error:
-            _require_location(location)
-            message = f"{path} is not there"
-            raise NotFound(message, {"file": path}) from error
-        except OSError as error:
-            raise Unavailable(f"cannot look at {path}: {error.strerror or error}") from error
-        return FileStamp(facts.st_size, facts.st_mtime_ns)
+        if not is_s3(path):
+            return _stamp_on_disk(path, location)
+        found = self._look(path)
+        if isinstance(found, FoundFile):
+            return found.stamp
+        message = f"{path} is not there"
+        raise NotFound(message, {"file": path})
+
+
+def _stamp_on_disk(path: str, location: str) -> FileStamp:
+    try:
+        facts = Path(path).stat()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        _require_location(location)
+        message = f"{path} is not there"
+        raise NotFound(message, {"file": path}) from error
+    except OSError as error:
+        raise Unavailable(f"cannot look at {path}: {error.strerror or error}") from error
+    return FileStamp(facts.st_size, facts.st_mtime_ns)
 
 
 def _require_location(location: str) -> None:

@@ -9,7 +9,7 @@ import structlog
 from services.router.adapters.separator_stubs import Separator
 from services.router.core.ports import Cancellation, Ingested, SeparationTask
 from stemhouse.audio import AudioRef, QualityReport, SourceRef, StemSet
-from stemhouse.errors import InternalFault, Unavailable
+from stemhouse.errors import Cancelled, InternalFault, Unavailable
 from stemhouse.jobs import EngineGap, EngineOffer, EngineSurvey
 from stemhouse.platform.status import rpc_errors
 from stemhouse.v1 import separator_pb2 as pb
@@ -88,11 +88,17 @@ class SeparatorFleet:
             response = self._least_loaded().stub.AssessStems(request, timeout=_WORK_TIMEOUT_S)
         return quality_from_proto(response.quality)
 
-    def probe_vocals(self, audio: AudioRef, engine_id: str) -> float:
+    def probe_vocals(self, audio: AudioRef, engine_id: str, cancellation: Cancellation) -> float:
         """See Separators.probe_vocals."""
         request = pb.ProbeVocalsRequest(audio=audio_ref_to_proto(audio), engine_id=engine_id)
         with rpc_errors():
-            return self._least_loaded(engine_id).stub.ProbeVocals(request, timeout=_WORK_TIMEOUT_S).sung_share
+            call = self._least_loaded(engine_id).stub.ProbeVocals.future(request, timeout=_WORK_TIMEOUT_S)
+            cancellation.on_request(call.cancel)
+            try:
+                return call.result().sung_share
+            except grpc.FutureCancelledError as error:
+                message = "the caller left"
+                raise Cancelled(message) from error
 
     def _least_loaded(self, engine_id: str | None = None) -> Separator:
         able = [state for state in self._states() if engine_id is None or state.has(engine_id)]

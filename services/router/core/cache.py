@@ -15,9 +15,9 @@ from stemhouse.ports import ObjectStore
 from stemhouse.vocab import AUTO_ENGINE
 
 _SAMPLES_SINCE = {
-    "mpeg_layer_i": 2,
-    "mpeg_layer_ii": 2,
-    "mpeg_layer_iii": 2,
+    "mpeg_layer_i": 3,
+    "mpeg_layer_ii": 3,
+    "mpeg_layer_iii": 3,
     "vorbis": 2,
     "opus": 2,
     "ima_adpcm": 3,

@@ -6,6 +6,7 @@ from dataclasses import replace
 from services.router.core.cache import StemCache
 from services.router.core.ports import (
     Accepted,
+    Cancellation,
     Ingested,
     JobLedger,
     ResultLedger,
@@ -85,14 +86,15 @@ class StemPipeline:
             return None
         return _result(request, ingested, accepted, CacheHit.FILE)
 
-    def detect_vocals(self, source: SourceRef) -> VocalFinding:
+    def detect_vocals(self, source: SourceRef, cancellation: Cancellation) -> VocalFinding:
         """How much of a source is sung. It is ingested for that, which the separation then need not do again.
 
         Raises NotFound for a source that was not uploaded, InputRejected, EngineUnavailable if nobody can tell.
         """
         listener = choose_listener(self._separators.survey())
         ingested = self._ingest(source)
-        share = self._separators.probe_vocals(ingested.audio, listener.engine_id)
+        cancellation.raise_if_requested()
+        share = self._separators.probe_vocals(ingested.audio, listener.engine_id, cancellation)
         return VocalFinding(share, listener.engine_id)
 
     def _separate(self, job: Job, ingested: Ingested, steps: Steps) -> Accepted:

@@ -111,8 +111,8 @@ class Separators(Protocol):
     def assess(self, stem_set: StemSet, references: dict[str, AudioRef]) -> QualityReport:
         """Measure stems against references, where there are any."""
 
-    def probe_vocals(self, audio: AudioRef, engine_id: str) -> float:
-        """The share of the audio's excerpts in which somebody sings, by the ears of an engine."""
+    def probe_vocals(self, audio: AudioRef, engine_id: str, cancellation: Cancellation) -> float:
+        """The share of the audio's excerpts in which somebody sings, by the ears of an engine. Raises Cancelled."""
 
 
 class Models(Protocol):

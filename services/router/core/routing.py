@@ -50,12 +50,17 @@ def choose_engine(request: SeparationRequest, survey: EngineSurvey, failures: Se
 
 
 def choose_listener(survey: EngineSurvey) -> EngineOffer:
-    """The engine that tells whether somebody sings; raises EngineUnavailable if none has a stem of vocals."""
+    """The engine that tells whether somebody sings.
+
+    Raises EngineUnavailable if none has a stem of vocals, Unavailable if one that does not answer now may have it.
+    """
     for name in LISTENERS:
         for offer in survey.offers:
             if offer.name == name and VOCALS in offer.stems:
                 return offer
     message = f"no engine that is offered gives {VOCALS}"
+    if survey.is_partial:
+        raise Unavailable(f"{message}; a separator that does not answer may have one")
     raise EngineUnavailable(message)
 
 

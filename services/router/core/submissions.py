@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from services.router.core.pipeline import StemPipeline
-from services.router.core.ports import JobLedger, Uploads, VocalFinding
+from services.router.core.ports import Cancellation, JobLedger, Uploads, VocalFinding
 from stemhouse.audio import SourceRef
 from stemhouse.errors import InputRejected, NotFound
 from stemhouse.jobs import Job, JobError, SeparationRequest
@@ -63,10 +63,10 @@ class Submissions:
             self._require_source(source)
         return self._jobs.create(job, is_queued=True)
 
-    def detect_vocals(self, source: SourceRef) -> VocalFinding:
+    def detect_vocals(self, source: SourceRef, cancellation: Cancellation) -> VocalFinding:
         """How much of an uploaded source is sung; see `StemPipeline.detect_vocals`."""
         self._require_source(source)
-        return self._pipeline.detect_vocals(source)
+        return self._pipeline.detect_vocals(source, cancellation)
 
     def _require_source(self, source: SourceRef) -> None:
         if not (self._uploads.holds(source) or _is_decided(source, self._pipeline.is_ingested)):

@@ -54,9 +54,12 @@ def _told_end_s(data: Bytes, chunks: dict[bytes, tuple[int, int]], size: int) ->
     ADPCM ends where the "fact" chunk says, if that is within the last block: not all programs count alike.
     """
     at = chunks.get(b"fmt ", (len(data), 0))[0]
-    codec, rate_hz, block_bytes, block_frames = (
-        int.from_bytes(data[at + a : at + b], "little") for a, b in ((0, 2), (4, 8), (12, 14), (18, 20))
+    codec, channel_count, rate_hz, block_bytes, sample_bits, block_frames = (
+        int.from_bytes(data[at + a : at + b], "little")
+        for a, b in ((0, 2), (2, 4), (4, 8), (12, 14), (14, 16), (18, 20))
     )
+    if codec in _PLAIN_CODECS:  # libsndfile goes by bits and channels: some programs write another block size
+        block_bytes = channel_count * -(-sample_bits // 8)
     if not rate_hz or not block_bytes or not size:
         return None
     if codec in _PLAIN_CODECS:

@@ -48,7 +48,7 @@ def end_of_any_tags(data: Bytes, begin: int) -> int:
 def begin_of_end_tag(data: Bytes) -> int:
     """Where the ID3v1 tag begins that ends the data, and an APE tag in front of it; the end if there is neither."""
     end = len(data)
-    if data[end - _ID3V1_BYTES : end - _ID3V1_BYTES + 3] == b"TAG":
+    if end >= _ID3V1_BYTES and data[end - _ID3V1_BYTES : end - _ID3V1_BYTES + 3] == b"TAG":
         end -= _ID3V1_BYTES
     footer = data[max(0, end - _APE_HEADER_BYTES) : end]
     if not footer.startswith(b"APETAGEX"):

@@ -78,11 +78,14 @@ class _Excerpts:
 def _spans(audio: AudioRef) -> Iterator[tuple[int, int]]:
     """First frame and end of each excerpt, in order; they do not overlap."""
     length_frames = round(_EXCERPT_S * audio.format.sample_rate_hz)
-    if audio.frame_count <= 2 * len(_EXCERPT_CENTRES) * length_frames:
-        yield 0, min(audio.frame_count, len(_EXCERPT_CENTRES) * length_frames)
+    count, spare_frames = len(_EXCERPT_CENTRES), audio.frame_count - len(_EXCERPT_CENTRES) * length_frames
+    if spare_frames <= 0:
+        yield 0, audio.frame_count
         return
-    for centre in _EXCERPT_CENTRES:
-        first = round(centre * audio.frame_count) - length_frames // 2
+    for number, centre in enumerate(_EXCERPT_CENTRES):
+        is_long = spare_frames >= count * length_frames
+        spread = number * (length_frames + spare_frames // (count - 1))
+        first = round(centre * audio.frame_count) - length_frames // 2 if is_long else spread
         yield first, first + length_frames
 
 

@@ -536,7 +536,6 @@ def test_stems_leave_the_store_when_their_files_are_there(world: World) -> None:
 
 def test_failing_release_hinders_nothing(world: World) -> None:
     """The router is away just then: the stems stay, the batch goes on."""
-
     world.separations.release_error = Unavailable("no router")
     world.process(world.start())
     assert world.batch().counts == BatchCounts(done=5)

@@ -12,8 +12,10 @@ import pytest
 from services.library.adapters.batch_runner import BatchRunner
 from services.library.adapters.deliveries import ExporterDeliveries, folder_for
 from services.library.adapters.disks import MachineDisks
+from services.library.adapters.folders import DiskFolders
+from services.library.adapters.music_files import MusicFiles
 from services.library.adapters.separations import RouterSeparations
-from services.library.adapters.source_files import DiskSourceFiles
+from services.library.adapters.source_files import StoredSourceFiles
 from services.library.core.batch_ports import Bell, DeliveryOrder, Export
 from services.library.core.ports import FileStamp
 from stemhouse.audio import SourceRef
@@ -103,8 +105,10 @@ def test_full_disk_stops_all_and_a_bad_name_one(tmp_path: Path, name: str, expec
 
 def test_leftovers_of_a_killed_delivery_are_removed(tmp_path: Path) -> None:
     """Those of other tracks and batches are not."""
-    others = [tmp_path / ".stemhouse-batch1-11-abc.part", tmp_path / ".stemhouse-abc.part", tmp_path / "batch1-1"]
-    own = tmp_path / ".stemhouse-batch1-1-abc.part"
+    token = "0123456789abcdef" * 2
+    names = (f".stemhouse-batch1-11-{token}.part", f".stemhouse-batch1-1-1-{token}.part", f".stemhouse-{token}.part")
+    others = [*(tmp_path / name for name in names), tmp_path / "batch1-1"]
+    own = tmp_path / f".stemhouse-batch1-1-{token}.part"
     for folder in (own, *others):
         folder.mkdir()
         (folder / "vocals.wav").write_bytes(b"half")
@@ -144,7 +148,7 @@ def test_source_is_looked_at_as_it_is_now(tmp_path: Path) -> None:
     song = tmp_path / "song.mp3"
     song.write_bytes(b"abc")
     os.utime(song, ns=(1, 2))
-    sources = DiskSourceFiles()
+    sources = StoredSourceFiles(MusicFiles(DiskFolders()).look)
     assert sources.stamp(str(song), str(tmp_path)) == FileStamp(3, 2)
     with pytest.raises(NotFound, match=r"gone\.mp3 is not there"):
         sources.stamp(str(tmp_path / "gone.mp3"), str(tmp_path))
@@ -156,7 +160,7 @@ def test_source_is_not_missing_where_its_location_is(tmp_path: Path) -> None:
     mount.mkdir()
     for location in (mount, tmp_path / "nothing", tmp_path / "rekordbox.xml"):
         with pytest.raises(Unavailable, match="mount its volume"):
-            DiskSourceFiles().stamp(str(location / "1.mp3"), str(location))
+            StoredSourceFiles(MusicFiles(DiskFolders()).look).stamp(str(location / "1.mp3"), str(location))
 
 
 def test_volume_of_a_folder_to_come(tmp_path: Path) -> None:
@@ -188,7 +192,7 @@ def test_jobs_of_a_batch_are_told_with_those_that_have_ended(tmp_path: Path) -> 
     song = tmp_path / "song.mp3"
     song.write_bytes(b"abc")
     with serve_front() as front, Stemhouse(front.endpoints) as client:
-        separations = RouterSeparations(client)
+        separations = RouterSeparations(client, MusicFiles(DiskFolders()).at_hand)
         source = separations.upload(str(song))
         first, second = (separations.submit(SeparationRequest(source), f"r{n}", "batch1") for n in (1, 2))
         front.router.jobs[second.job_id] = front.router.jobs[second.job_id][:1]

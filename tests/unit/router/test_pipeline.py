@@ -317,7 +317,8 @@ def test_decision_carries_the_reasons_of_the_engine_chosen(house: House) -> None
     [
         ("mpeg_layer_iii", 1, True, CacheHit.PCM),
         ("mpeg_layer_iii", 1, False, CacheHit.FILE),
-        ("mpeg_layer_iii", 2, True, CacheHit.FILE),
+        ("mpeg_layer_iii", 2, True, CacheHit.PCM),
+        ("mpeg_layer_iii", 3, True, CacheHit.FILE),
         ("opus", 1, True, CacheHit.PCM),
         ("ima_adpcm", 2, True, CacheHit.PCM),
         ("ima_adpcm", 3, True, CacheHit.FILE),

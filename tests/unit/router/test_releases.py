@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import pytest
 
+from services.router.core.ports import Ingested
 from services.router.core.releases import Releases
 from stemhouse.errors import InvalidRequest, NotFound
 from stemhouse.jobs import Job, SeparationRequest
 from stemhouse.vocab import JobState
-from tests.fakes_router import InlineSteps, source
+from tests.fakes_router import FACTS, InlineSteps, audio, source
 from tests.unit.router.test_submissions import Desk
 
 REQUEST = SeparationRequest(source())
@@ -33,7 +34,7 @@ def done_job(desk: Desk, request_id: str = "wish-1") -> Job:
 
 def release(desk: Desk, job_id: str) -> bool:
     """Let go."""
-    return Releases(desk.house.jobs, desk.house.store).release(job_id)
+    return Releases(desk.house.jobs, desk.house.results, desk.house.store).release(job_id)
 
 
 def test_everything_of_the_result_goes(desk: Desk) -> None:
@@ -60,6 +61,20 @@ def test_source_that_is_worked_on_keeps_its_audio(desk: Desk) -> None:
     desk.submissions.submit("wish-2", replace(REQUEST, force=True))
     assert not release(desk, job.job_id)
     assert list(desk.house.store.list_keys("audio/"))
+
+
+def test_audio_that_is_worked_on_under_another_name_stays(desk: Desk) -> None:
+    """A copy with other tags, or a job that measures against it."""
+    job = done_job(desk)
+    retagged = replace(source(), sha256="b" * 64, file_name="retagged.wav")
+    other = source("c", "other.wav")
+    desk.house.uploads.held |= {retagged, other, REQUEST.source}
+    desk.house.results.record_ingested(retagged, Ingested(audio(), FACTS))
+    under_way = desk.submissions.submit("wish-2", SeparationRequest(retagged, force=True))
+    assert not release(desk, job.job_id)
+    desk.house.jobs.finish(under_way.job_id, JobState.CANCELLED)
+    desk.submissions.submit("wish-3", SeparationRequest(other, references={"vocals": REQUEST.source}))
+    assert not release(desk, job.job_id)
 
 
 def test_only_a_finished_job_is_released(desk: Desk) -> None:

@@ -5,15 +5,18 @@ from datetime import UTC, datetime
 
 import pytest
 
+from services.router.adapters.cancellations import JobCancellation
 from services.router.core.ports import Ingested
 from services.router.core.submissions import Submissions
-from stemhouse.errors import EngineUnavailable, NotFound, RequestConflict, UnreadableAudio
+from stemhouse.errors import EngineUnavailable, NotFound, RequestConflict, Unavailable, UnreadableAudio
 from stemhouse.jobs import CacheHit, SeparationRequest
 from stemhouse.vocab import JobState
 from tests.fakes_router import DEMUCS, FACTS, NO_DEMUCS, STARTER, audio, source
 from tests.unit.router.test_pipeline import House
 
 NOW = datetime(2026, 5, 6, tzinfo=UTC)
+
+NOBODY_LEAVES = JobCancellation("call")
 
 
 class Desk:
@@ -146,7 +149,7 @@ def test_bytes_of_an_outdated_ingest_are_asked_for_but_not_required(desk: Desk) 
 def test_vocals_are_looked_for_by_the_cheapest_engine(desk: Desk) -> None:
     """The audio is ingested for that, so that a separation need not do it again; the bytes are dropped."""
     desk.house.separators.offered = [DEMUCS, STARTER]
-    found = desk.submissions.detect_vocals(source())
+    found = desk.submissions.detect_vocals(source(), NOBODY_LEAVES)
     assert (found.sung_share, found.engine_id) == (0.25, STARTER.engine_id)
     assert desk.house.separators.probed == [(audio(), STARTER.engine_id)]
     assert not desk.house.uploads.held
@@ -155,8 +158,12 @@ def test_vocals_are_looked_for_by_the_cheapest_engine(desk: Desk) -> None:
 def test_vocals_of_what_was_not_uploaded_are_not_looked_for(desk: Desk) -> None:
     """The source is named; where no engine gives vocals, that is told before anything is decoded."""
     with pytest.raises(NotFound, match=r"other\.wav"):
-        desk.submissions.detect_vocals(source("b", "other.wav"))
+        desk.submissions.detect_vocals(source("b", "other.wav"), NOBODY_LEAVES)
     desk.house.separators.offered = [replace(STARTER, stems=("drums",))]
     with pytest.raises(EngineUnavailable, match="vocals"):
-        desk.submissions.detect_vocals(source())
+        desk.submissions.detect_vocals(source(), NOBODY_LEAVES)
+    desk.house.separators.is_partial = True
+    with pytest.raises(Unavailable, match="does not answer") as caught:
+        desk.submissions.detect_vocals(source(), NOBODY_LEAVES)
+    assert type(caught.value) is Unavailable
     assert not desk.house.separators.ingested

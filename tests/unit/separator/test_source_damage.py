@@ -144,7 +144,8 @@ class ChangingSource(AvSource):
 
     def _frames(self) -> Iterator[Any]:
         for sample_rate_hz, layout in ((44100, "stereo"), (44100, "stereo"), (44100, "mono")):
-            frame = av.AudioFrame(format="fltp", layout=layout, samples=1000)
+            silence = np.zeros((len(av.AudioLayout(layout).channels), 1000), np.float32)
+            frame = av.AudioFrame.from_ndarray(silence, format="fltp", layout=layout)
             frame.sample_rate = sample_rate_hz
             yield frame
 

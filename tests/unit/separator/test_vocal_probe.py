@@ -66,6 +66,14 @@ def test_short_track_is_heard_from_its_start(tmp_path: Path) -> None:
     assert engine.heard_frames == 5 * RATE_HZ
 
 
+@pytest.mark.parametrize(("duration_s", "heard_s"), [(28, 28), (29, 28), (50, 28), (56, 28)])
+def test_singer_of_a_short_track_may_come_late(tmp_path: Path, duration_s: int, heard_s: int) -> None:
+    """Its end is heard, too."""
+    engine = Listener()
+    assert probe(tmp_path, track(duration_s, 0.82, 1.0), engine) > 0.0
+    assert engine.heard_frames == heard_s * RATE_HZ
+
+
 def test_silence_is_not_asked(tmp_path: Path) -> None:
     """Its noise would be all vocals, or none; a silent track is not sung."""
     sung = track(20, 0.0, 1.0)
