@@ -71,8 +71,8 @@ def adpcm(fact: int, *, codec: int = 0x11, size: int = 1000) -> bytes:
         (adpcm(2000, codec=0x02), 2000),
         (adpcm(2000, codec=0x31), None),
         (adpcm(2000, size=0x7FFFFFFF), None),
-        (adpcm(9, codec=0x01), 3),
-        (adpcm(9, codec=0x01, size=512), 2),
+        (adpcm(9, codec=0x01), 1000),  # by bits and channels, not by the size of blocks
+        (adpcm(9, codec=0x01, size=512), 512),
     ],
 )
 def test_wav_tells_its_end(data: bytes, end: int | None) -> None:
