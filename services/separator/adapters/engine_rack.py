@@ -8,9 +8,16 @@ import structlog
 
 from services.separator.adapters.installed_models import InstalledModels
 from services.separator.core.model_additions import ADDED_ORIGIN
-from services.separator.core.models import FAILED_LOAD, InspectModelTask, ModelEntry, ModelShape, demucs_spec
+from services.separator.core.models import (
+    FAILED_LOAD,
+    LOADED_STAMP,
+    InspectModelTask,
+    ModelEntry,
+    ModelShape,
+    demucs_spec,
+)
 from services.separator.core.ports import DeviceGreeting, Engine
-from stemhouse.errors import EngineUnavailable, ModelRejected
+from stemhouse.errors import EngineUnavailable, ModelRejected, Unavailable
 
 log = structlog.get_logger(__name__)
 
@@ -22,7 +29,7 @@ class ModelLoader(Protocol):
         """The engine of the entry's files in `folder`, as its spec says.
 
         Raises ModelRejected if a file is not what the entry says or cannot be loaded, EngineUnavailable if it cannot
-        be read.
+        be read, and MemoryError.
         """
 
     def inspect(self, folder: Path, entry: ModelEntry) -> ModelShape:
@@ -49,7 +56,8 @@ class EngineRack:
     def engine(self, engine_id: str) -> Engine:
         """The engine of that id; raises EngineUnavailable if it is not here, or its model cannot be used.
 
-        Details hold FAILED_LOAD where a load has shown that: whoever has the lock of the model's folder is to mark it.
+        Details hold FAILED_LOAD and LOADED_STAMP where a load has shown that: whoever has the lock of the model's
+        folder is to mark it. Raises Unavailable where memory is short, which is not the model's fault.
         """
         if engine_id in self._ready:
             return self._ready[engine_id]
@@ -59,8 +67,12 @@ class EngineRack:
         return self._loaded
 
     def inspect(self, task: InspectModelTask) -> ModelShape:
-        """Load a model and forget it; raises ModelRejected, EngineUnavailable."""
-        return self._loader(task.entry).inspect(Path(task.folder), task.entry)
+        """Load a model and forget it; raises ModelRejected, EngineUnavailable, Unavailable."""
+        loader = self._loader(task.entry)
+        try:
+            return loader.inspect(Path(task.folder), task.entry)
+        except MemoryError as error:
+            raise _too_large(task.entry) from error
 
     def _entry(self, engine_id: str) -> ModelEntry:
         entries = (entry for entry in self._models.entries() if demucs_spec(entry).engine_id == engine_id)
@@ -76,15 +88,23 @@ class EngineRack:
 
     def _load(self, entry: ModelEntry) -> Engine:
         loader = self._loader(entry)
-        problem = self._models.problem(entry)
+        stamp, problem = self._models.stamp(entry.name), self._models.problem(entry)
         if problem:
             raise _unusable(entry, problem)
         try:
             engine = loader.load(self._models.folder(entry.name), entry)
         except ModelRejected as error:
-            raise _unusable(entry, error.message, {**error.details, FAILED_LOAD: error.message}) from error
+            details = {**error.details, FAILED_LOAD: error.message, LOADED_STAMP: stamp}
+            raise _unusable(entry, error.message, details) from error
+        except MemoryError as error:
+            raise _too_large(entry) from error
         log.info("model loaded", model=entry.name, engine_id=engine.spec.engine_id)
         return engine
+
+
+def _too_large(entry: ModelEntry) -> Unavailable:
+    message = f"there is too little memory to load the model {entry.name} now: {entry.size_bytes} bytes of weights"
+    return Unavailable(message, {"engine": entry.engine, "model": entry.name})
 
 
 def _unusable(entry: ModelEntry, problem: str, details: Mapping[str, str] | None = None) -> EngineUnavailable:

@@ -38,7 +38,7 @@ class InstalledModels:
         """Nothing is read yet; the root need not exist."""
         self._root = root
         self._told: set[str] = set()
-        self._unwritten: dict[tuple[str, str], tuple[int, str]] = {}
+        self._unwritten: dict[tuple[str, str], tuple[str, str]] = {}
 
     def entries(self) -> list[ModelEntry]:
         """The models whose records can be read, by name."""
@@ -72,6 +72,17 @@ class InstalledModels:
         """Let nobody offer the model until it is installed again."""
         self._write_mark(name, UNLOADABLE, problem)
 
+    def remember_unloadable(self, name: str, problem: str, stamp: str) -> None:
+        """See ModelShelf.remember_unloadable."""
+        self._unwritten[name, UNLOADABLE] = (stamp, problem)
+
+    def stamp(self, name: str) -> str:
+        """When the record was written, in nanoseconds; a mark is about what was installed then. Empty without one."""
+        try:
+            return str((self.folder(name) / RECORD).stat().st_mtime_ns)
+        except OSError:
+            return ""
+
     def unmark_damaged(self, name: str) -> None:
         """Take the mark of damaged files away."""
         self._unwritten.pop((name, DAMAGE), None)
@@ -102,20 +113,13 @@ class InstalledModels:
             (self.folder(name) / mark).write_text(problem, encoding="utf-8")
         except OSError as error:  # a read-only volume
             log.warning("damage cannot be recorded", model=name, problem=problem, error=str(error))
-            self._unwritten[name, mark] = (self._installed_ns(name), problem)
+            self._unwritten[name, mark] = (self.stamp(name), problem)
 
     def _mark(self, name: str, mark: str) -> str:
         with contextlib.suppress(OSError):
             return (self.folder(name) / mark).read_text(encoding="utf-8")
-        marked_ns, problem = self._unwritten.get((name, mark), (0, ""))
-        return problem if marked_ns == self._installed_ns(name) else ""
-
-    def _installed_ns(self, name: str) -> int:
-        """When the record was written; a mark is about what was installed then."""
-        try:
-            return (self.folder(name) / RECORD).stat().st_mtime_ns
-        except OSError:
-            return 0
+        stamp, problem = self._unwritten.get((name, mark), ("", ""))
+        return problem if stamp == self.stamp(name) else ""
 
     def _tell_once(self, cause: str, record: Path) -> None:
         """Engines are listed before each track: one line for each cause must do."""

@@ -102,5 +102,11 @@ class ModelShelf(Protocol):
     def mark_unloadable(self, name: str, problem: str) -> None:
         """Let nobody offer the model, whose files are whole, until it is installed again."""
 
+    def remember_unloadable(self, name: str, problem: str, stamp: str) -> None:
+        """Likewise, but in memory alone, and only of what was installed when the record had that stamp."""
+
+    def stamp(self, name: str) -> str:
+        """Changes when the model is installed again; empty if it is not installed."""
+
     def claim(self, name: str, control: TaskControl) -> AbstractContextManager[ModelBuild]:
         """Wait until no other caller, in any process, has the folder of that model; raises Cancelled."""

@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import sha256
+from itertools import count
 
 from services.separator.core.control import control_of
 from services.separator.core.model_additions import Addition, Bag, bag_from_yaml, entry_of_addition, sort_upload
@@ -15,6 +16,8 @@ from services.separator.core.model_ports import Clock, ModelBuild, ModelOrigins,
 from services.separator.core.models import (
     DEMUCS,
     FAILED_LOAD,
+    FOUND_SHA256,
+    LOADED_STAMP,
     STARTER_MODEL,
     InspectModelTask,
     ModelEntry,
@@ -24,12 +27,14 @@ from services.separator.core.models import (
     demucs_spec,
 )
 from services.separator.core.ports import SharedRuns, TaskControl
-from stemhouse.errors import ModelRejected, NotFound, StemhouseError
+from stemhouse.errors import Cancelled, ModelRejected, NotFound, StemhouseError, StorageUnavailable
 from stemhouse.jobs import EngineGap
 from stemhouse.models import Model, ModelState, PullProgress
 
 _STEREO = 2
 """An engine must be able to take every track; mono ones go to both channels."""
+_NOTE_TRIES = 10
+"""To have the claim for a note: a track waits that another engine could do, and a pull has the claim for minutes."""
 
 Inspector = Callable[[InspectModelTask], ModelShape]
 
@@ -128,14 +133,25 @@ class ModelStore:
         return entry.in_state(ModelState.INSTALLED)
 
     def note_failed_load(self, engine_id: str, details: Mapping[str, str], control: TaskControl) -> None:
-        """Mark the model that could not be loaded as an engine tells it, unless it has become another one by now."""
-        name = details["model"]
-        with self._shelf.claim(name, control):
-            entry = self._installed().get(name)
-            if entry is None or demucs_spec(entry).engine_id != engine_id:
-                return
-            if not self._reread(entry, control):
-                self._shelf.mark_unloadable(name, details[FAILED_LOAD])
+        """Mark the model that could not be loaded as an engine tells it, unless it was installed again since then.
+
+        Raises nothing of its own: where the folder cannot be had soon, only this store remembers.
+        """
+        name, stamp = details["model"], details.get(LOADED_STAMP, "")
+        try:
+            with self._shelf.claim(name, _impatient(control)):
+                entry = self._installed().get(name)
+                is_same = entry is not None and stamp == self._shelf.stamp(name)
+                if entry and is_same and demucs_spec(entry).engine_id == engine_id:
+                    self._note(entry, details, control)
+        except (Cancelled, StorageUnavailable, OSError):
+            if FOUND_SHA256 not in details:  # the engine has seen the promised files: they will not load next time
+                self._shelf.remember_unloadable(name, details[FAILED_LOAD], stamp)
+
+    def _note(self, entry: ModelEntry, details: Mapping[str, str], control: TaskControl) -> None:
+        """Of a file that the engine found changed, reading it again decides: it may have been mended."""
+        if not self._reread(entry, control) and FOUND_SHA256 not in details:
+            self._shelf.mark_unloadable(entry.name, details[FAILED_LOAD])
 
     def _install(self, entry: ModelEntry, control: TaskControl) -> Model:
         with self._shelf.claim(entry.name, control) as build:
@@ -263,6 +279,12 @@ def progress_at(entry: ModelEntry, share: float) -> PullProgress:
         if done_bytes < end_bytes:
             break
     return PullProgress(file.name, done_bytes, entry.size_bytes)
+
+
+def _impatient(control: TaskControl) -> TaskControl:
+    """Gives up by itself: a claim asks before each try, and each is short."""
+    asked = count()
+    return TaskControl(lambda: control.is_cancelled() or next(asked) >= _NOTE_TRIES)
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,10 @@ STARTER_MODEL = "spleeter-2stems"
 """Of the engine that is always there; no other model may have its name."""
 FAILED_LOAD = "failed_load"
 """Detail of an EngineUnavailable: why the checkpoints of the model named beside it could not be loaded."""
+LOADED_STAMP = "loaded_stamp"
+"""Detail beside it: the stamp of the model's record before the load."""
+FOUND_SHA256 = "found_sha256"
+"""Detail beside it where a file was not the one that was promised."""
 OVERLAP = 0.25
 """Of neighbouring segments, as a share of one: what demucs' own command uses."""
 

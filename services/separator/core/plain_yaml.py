@@ -3,12 +3,15 @@
 Aliases and merge keys can make a few hundred bytes into more values than any memory holds; no bag needs them.
 """
 
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
 
 _DEEPEST = 8
 """Levels of lists and fields; a bag has three."""
+
+_KINDS = (None, *(f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "null", "bool", "seq", "map")))
+"""None stands for all others, and refuses them."""
 
 
 def plain_yaml(document: bytes) -> Any:
@@ -16,12 +19,22 @@ def plain_yaml(document: bytes) -> Any:
     loader = _PlainLoader(document)
     try:
         return loader.get_single_data()
+    except (LookupError, AttributeError, ArithmeticError, TypeError) as error:
+        raise ValueError(f"one of its values cannot be made ({type(error).__name__}: {error})") from error
     finally:
         loader.dispose()
 
 
 class _PlainLoader(yaml.SafeLoader):
-    """Refuses aliases, merge keys and depth while it reads, before anything is made of them."""
+    """Refuses aliases, merge keys and depth while it reads, before anything is made of them.
+
+    Knows the kinds of values that JSON has; dates stay text, and any other kind is refused.
+    """
+
+    yaml_constructors: ClassVar[dict[Any, Any]] = {
+        **{tag: yaml.SafeLoader.yaml_constructors[tag] for tag in _KINDS},
+        "tag:yaml.org,2002:timestamp": yaml.SafeLoader.construct_yaml_str,
+    }
 
     def __init__(self, document: bytes) -> None:
         super().__init__(document)

@@ -22,7 +22,7 @@ from safetensors.torch import save as safetensors_bytes
 
 from services.separator.adapters.demucs.bags import load_bag
 from services.separator.adapters.demucs.engine import DemucsModels
-from services.separator.core.models import ModelEntry, ModelFile, ModelShape, demucs_spec
+from services.separator.core.models import FOUND_SHA256, ModelEntry, ModelFile, ModelShape, demucs_spec
 from stemhouse.audio import AudioFormat
 from stemhouse.errors import EngineUnavailable, ModelRejected
 from stemhouse.vocab import BASE_STEMS, EXTRA_STEMS
@@ -109,6 +109,7 @@ def test_file_that_was_not_promised_is_refused(tmp_path: Path, kind: FileKind, d
     assert path.name in caught.value.message
     assert entry.files[0].sha256 in caught.value.message
     assert found_sha256 in caught.value.message
+    assert caught.value.details[FOUND_SHA256] == found_sha256
 
 
 def test_digest_is_checked_before_anything_is_parsed(tmp_path: Path) -> None:
@@ -123,6 +124,13 @@ def test_missing_file_is_told(tmp_path: Path) -> None:
     """By name; the files may come back, so this is no damage."""
     with pytest.raises(EngineUnavailable, match=r"a\.th cannot be read: No such file"):
         load_bag(tmp_path, replace(_any_entry(), files=(ModelFile("a.th", "0" * 64, 4),)))
+
+
+def test_too_little_memory_is_not_the_files_fault(tmp_path: Path, package: dict[str, Any]) -> None:
+    """PyTorch has no class of its own for it; here no machine would have enough."""
+    content = _pickled({**package, "kwargs": {**package["kwargs"], "audio_channels": 10**12}})
+    with pytest.raises(MemoryError, match="can't allocate memory"):
+        _load(tmp_path, "a.th", content)
 
 
 class Attack:

@@ -9,11 +9,19 @@ import pytest
 from services.separator.adapters.engine_rack import EngineRack
 from services.separator.adapters.installed_models import MARKS, InstalledModels
 from services.separator.adapters.scratch import ScratchRoot
-from services.separator.core.models import DEMUCS, FAILED_LOAD, InspectModelTask, ModelEntry, ModelShape, demucs_spec
+from services.separator.core.models import (
+    DEMUCS,
+    FAILED_LOAD,
+    LOADED_STAMP,
+    InspectModelTask,
+    ModelEntry,
+    ModelShape,
+    demucs_spec,
+)
 from services.separator.core.ports import DeviceGreeting, Engine, EngineSpec, Mixture, StemBlocks
 from services.separator.core.results import SeparateTask
 from services.separator.worker import device_workshop
-from stemhouse.errors import EngineUnavailable, ModelRejected
+from stemhouse.errors import EngineUnavailable, ModelRejected, Unavailable
 from stemhouse.vocab import BASE_STEMS
 from tests.fakes_separator import UNWATCHED, FakeEngine, SeparatorHouse
 from tests.signals import song
@@ -33,7 +41,7 @@ class SilentEngine:
 
 @dataclass
 class FakeLoader:
-    """ModelLoader that notes what it loads, and refuses models called bad."""
+    """ModelLoader that notes what it loads, refuses models called bad, and has no room for those called huge."""
 
     loaded: list[str] = field(default_factory=list)
 
@@ -43,10 +51,14 @@ class FakeLoader:
         self.loaded.append(entry.name)
         if entry.name == "bad":
             raise ModelRejected("a.th is not the file that was promised", {"file": "a.th"})
+        if entry.name == "huge":
+            raise MemoryError
         return SilentEngine(demucs_spec(entry))
 
     def inspect(self, folder: Path, entry: ModelEntry) -> ModelShape:
         """See ModelLoader.inspect."""
+        if entry.name == "huge":
+            raise MemoryError
         return ModelShape((folder.name,), CD_STEREO)
 
 
@@ -98,8 +110,19 @@ def test_model_that_cannot_be_loaded_is_told_with_the_remedy(rack: EngineRack, t
     with pytest.raises(EngineUnavailable, match=r"model bad .* a\.th .*: stemhouse models pull bad") as caught:
         rack.engine(_engine_id(entry))
     told = {FAILED_LOAD: "a.th is not the file that was promised", "file": "a.th", "engine": DEMUCS, "model": "bad"}
-    assert caught.value.details == told
+    assert caught.value.details == {**told, LOADED_STAMP: InstalledModels(tmp_path).stamp("bad")}
     assert InstalledModels(tmp_path).problem(entry) == ""
+
+
+def test_too_little_memory_is_not_the_models_fault(rack: EngineRack, tmp_path: Path) -> None:
+    """Another try may get over it, so nothing tells the server to mark the model."""
+    entry = install_tiny(tmp_path, "huge")
+    with pytest.raises(Unavailable, match="too little memory to load the model huge") as loaded:
+        rack.engine(_engine_id(entry))
+    with pytest.raises(Unavailable, match="too little memory to load the model huge") as inspected:
+        rack.inspect(InspectModelTask(str(tmp_path / "huge"), entry))
+    for caught in (loaded.value, inspected.value):
+        assert (caught.reason, FAILED_LOAD in caught.details) == (Unavailable.reason, False)
 
 
 @pytest.mark.parametrize("mark", MARKS)

@@ -137,6 +137,8 @@ def test_added_bag_keeps_order_weights_and_segment(house: ModelHouse) -> None:
         (b"models: [aa]\nsegment: [" + b"[a, b, c], " * 5000 + b"]", "segment is [['a', 'b', 'c'],"),
         (b"models: !!python/object/apply:os.getcwd []", "does not make a model"),
         (b"[" * 400, "does not make a model"),
+        (b"models: [aa]\nsegment: !!bool x", "one of its values cannot be made (KeyError"),
+        (b"models: [aa]\nsegment: !!timestamp x", "segment is 'x'"),
     ],
 )
 def test_bad_bag_is_refused_with_the_reason(bag: bytes, reason: str, house: ModelHouse) -> None:

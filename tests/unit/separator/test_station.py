@@ -11,7 +11,7 @@ import pytest
 from services.separator.adapters.runs import ThreadedRuns
 from services.separator.core.ingest import IngestedTrack, IngestTask
 from services.separator.core.model_additions import Addition
-from services.separator.core.models import FAILED_LOAD, InspectModelTask, ModelShape, demucs_spec
+from services.separator.core.models import FAILED_LOAD, LOADED_STAMP, InspectModelTask, ModelShape, demucs_spec
 from services.separator.core.ports import DeviceGreeting, Task, TaskControl
 from services.separator.core.results import SeparateTask, manifest_from_stem_set
 from services.separator.core.station import Station
@@ -170,7 +170,8 @@ def test_model_that_the_device_cannot_load_is_not_offered_again(house: House) ->
     house.models.install(entry, noise(1))
     task = SeparateTask(AUDIO, demucs_spec(entry).engine_id)
     problem = "aa.safetensors is not a checkpoint of demucs: it is cut"
-    failure = EngineUnavailable("htdemucs cannot be used", {"model": "htdemucs", FAILED_LOAD: problem})
+    details = {"model": "htdemucs", FAILED_LOAD: problem, LOADED_STAMP: house.models.shelf.stamp("htdemucs")}
+    failure = EngineUnavailable("htdemucs cannot be used", details)
     house.device.answers = [EngineUnavailable("not now", {"model": "htdemucs"}), failure]
     for _ in range(2):
         assert house.station.local_engines().gaps == ()
@@ -182,6 +183,16 @@ def test_model_that_the_device_cannot_load_is_not_offered_again(house: House) ->
     with pytest.raises(EngineUnavailable, match="it is cut"):
         list(house.station.separate(task, wanted))
     assert len(house.device.tasks) == 2
+
+
+def test_failure_to_load_is_told_while_the_model_is_pulled_again(house: House) -> None:
+    """At once, so that another engine can take the track."""
+    entry = model_entry()
+    house.models.install(entry, noise(1))
+    house.device.answers = [EngineUnavailable("it is cut", {"model": "htdemucs", FAILED_LOAD: "it is cut"})]
+    events = house.station.separate(SeparateTask(AUDIO, demucs_spec(entry).engine_id), wanted)
+    with house.models.shelf.claim("htdemucs", UNWATCHED), pytest.raises(EngineUnavailable, match="it is cut"):
+        list(events)
 
 
 def test_device_that_runs_no_models_offers_none(house: House) -> None:

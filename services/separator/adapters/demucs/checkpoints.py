@@ -60,6 +60,11 @@ def read_checkpoint(content: bytes, file_name: str) -> Checkpoint:
         raise ModelRejected(f"{file_name} is not a checkpoint of demucs: {error}", {"file": file_name}) from error
 
 
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether PyTorch found too little memory, for which it has no class of its own on the CPU."""
+    return isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
+
+
 class _Unsound(Exception):
     """What is wrong with the bytes."""
 
@@ -165,6 +170,8 @@ def _unpickled(content: bytes) -> Any:
     except (MemoryError, _Unsound):
         raise
     except Exception as error:  # a restricted loader fails in many ways on bytes that are not what it expects
+        if is_out_of_memory(error):
+            raise MemoryError(str(error)) from error
         raise _Unsound(_told(error)) from error
 
 

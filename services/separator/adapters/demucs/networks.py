@@ -12,7 +12,7 @@ from demucs.hdemucs import HDemucs
 from demucs.htdemucs import HTDemucs
 from demucs.states import load_model
 
-from services.separator.adapters.demucs.checkpoints import NETWORK_NAMES, Checkpoint
+from services.separator.adapters.demucs.checkpoints import NETWORK_NAMES, Checkpoint, is_out_of_memory
 from services.separator.core.models import OVERLAP
 from services.separator.core.segments import Schedule
 from stemhouse.audio import AudioFormat
@@ -48,7 +48,7 @@ class Network:
 def build_network(checkpoint: Checkpoint, file_name: str, segment_s: float | None) -> Network:
     """The network of a checkpoint; `segment_s` overrides its segment as a bag of demucs would.
 
-    Raises ModelRejected that names the file and the cause.
+    Raises ModelRejected that names the file and the cause, and MemoryError.
     """
     try:
         model = _loaded(checkpoint)
@@ -59,6 +59,8 @@ def build_network(checkpoint: Checkpoint, file_name: str, segment_s: float | Non
     except MemoryError:
         raise
     except Exception as error:  # the file gives a stranger's code its arguments: whatever fails is the file's fault
+        if is_out_of_memory(error):
+            raise MemoryError(str(error)) from error
         cause = str(error).partition("\n")[0]
         message = f"{file_name} cannot be loaded as {checkpoint.network}: {type(error).__name__}: {cause}"
         raise ModelRejected(message, {"file": file_name}) from error
