@@ -54,6 +54,7 @@ log = structlog.get_logger(__name__)
 class _Music:
     """The music and what is known of it."""
 
+    tracks: SqliteTrackCatalogue
     files: MusicFiles
     scanner: DJLibraryScanner
     order: WorkOrder
@@ -66,11 +67,11 @@ def main() -> None:
     configure_logging("library", settings.log_level)
     database = open_database(settings.database_url)
     migrate(database)
-    tracks, music = SqliteTrackCatalogue(database), _open_music(settings, database)
+    music = _open_music(settings, database)
     with Stemhouse(Endpoints(settings.router, settings.listen, settings.exporter)) as client:
         batches, runner = _batches(settings, database, client, music)
         servicer = LibraryServicer(LibraryParts(music.scanner, music.listing, batches))
-        serve(service(servicer, tracks.probe), settings.listen, on_stop=[runner.stop, database.dispose])
+        serve(service(servicer, music.tracks.probe), settings.listen, on_stop=[runner.stop, database.dispose])
 
 
 def _open_music(settings: LibrarySettings, database: Engine) -> _Music:
@@ -79,7 +80,7 @@ def _open_music(settings: LibrarySettings, database: Engine) -> _Music:
     tracks, libraries = SqliteTrackCatalogue(database), SqliteLibraryCatalogue(database)
     scanner = DJLibraryScanner(ScannerParts(tracks, libraries, files, files, DJLibraries()))
     order = CatalogueWorkOrder(tracks, libraries, files)
-    return _Music(files, scanner, order, TrackListing(tracks, libraries, files, order))
+    return _Music(tracks, files, scanner, order, TrackListing(tracks, libraries, files, order))
 
 
 def _batches(

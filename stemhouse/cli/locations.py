@@ -9,14 +9,14 @@ from stemhouse.cli.session import names_server
 _S3 = "s3://"
 
 
-def location_of(text: str) -> str:
-    """A folder, a DJ program's file or `s3://bucket/prefix` as the library service is told it.
+def as_location(_context: click.Context, _option: click.Parameter, text: str | None) -> str:
+    """A folder, a DJ program's file or `s3://bucket/prefix` as the library service is told it; empty for nothing.
 
     What is here is taken to be there, too. Raises click.BadParameter for what is not, unless the service runs elsewhere
     and the path is absolute.
     """
-    if text.startswith(_S3):
-        return text
+    if not text or text.startswith(_S3):
+        return text or ""
     path = Path(text)
     if path.exists():
         return str(path.resolve())
@@ -25,7 +25,7 @@ def location_of(text: str) -> str:
     raise click.BadParameter(f"{click.format_filename(text)} does not exist")
 
 
-def output_dir_of(text: str) -> str:
+def as_output_dir(_context: click.Context, _option: click.Parameter, text: str) -> str:
     """A folder to write to, existing or not, as the library service is told it; raises click.BadParameter."""
     if names_server():
         return _absolute_there(text)
@@ -35,30 +35,16 @@ def output_dir_of(text: str) -> str:
     return str(path)
 
 
-def path_map_of(text: str) -> tuple[str, str]:
-    """`FROM=TO` as a pair; raises click.BadParameter."""
-    source, separator, target = text.partition("=")
-    if not (source and separator and target):
-        raise click.BadParameter(f"must look like C:/Music=/srv/music, not {text!r}")
-    return source, target
+def as_path_maps(_context: click.Context, _option: click.Parameter, texts: tuple[str, ...]) -> dict[str, str]:
+    """`FROM=TO` texts as a mapping; raises click.BadParameter."""
+    pairs = [text.partition("=")[::2] for text in texts]
+    for text, pair in zip(texts, pairs, strict=True):
+        if not all(pair):
+            raise click.BadParameter(f"must look like C:/Music=/srv/music, not {text!r}")
+    return dict(pairs)
 
 
 def _absolute_there(text: str) -> str:
     if not text.startswith("/"):
         raise click.BadParameter(f"{text!r} must be an absolute path on the machine of the library service")
     return text
-
-
-def as_location(_context: click.Context, _option: click.Parameter, text: str | None) -> str:
-    """`location_of` as click calls it; empty where nothing was given."""
-    return location_of(text) if text else ""
-
-
-def as_output_dir(_context: click.Context, _option: click.Parameter, text: str) -> str:
-    """`output_dir_of` as click calls it."""
-    return output_dir_of(text)
-
-
-def as_path_maps(_context: click.Context, _option: click.Parameter, texts: tuple[str, ...]) -> dict[str, str]:
-    """`path_map_of` for each value of an option."""
-    return dict(map(path_map_of, texts))
