@@ -1,5 +1,6 @@
 """Loading models of demucs: what was promised is loaded, anything else is refused with the reason, and nothing runs."""
 
+import codecs
 import hashlib
 import io
 import json
@@ -17,11 +18,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from demucs.demucs import Demucs
+from demucs.hdemucs import HDemucs
 from demucs.htdemucs import HTDemucs
 from safetensors.torch import save as safetensors_bytes
 
 from services.separator.adapters.demucs.bags import load_bag
+from services.separator.adapters.demucs.checkpoints import Checkpoint
 from services.separator.adapters.demucs.engine import DemucsModels
+from services.separator.adapters.demucs.networks import build_network
 from services.separator.core.models import FOUND_SHA256, ModelEntry, ModelFile, ModelShape, demucs_spec
 from stemhouse.audio import AudioFormat
 from stemhouse.errors import EngineUnavailable, ModelRejected
@@ -126,11 +131,19 @@ def test_missing_file_is_told(tmp_path: Path) -> None:
         load_bag(tmp_path, replace(_any_entry(), files=(ModelFile("a.th", "0" * 64, 4),)))
 
 
-def test_too_little_memory_is_not_the_files_fault(tmp_path: Path, package: dict[str, Any]) -> None:
-    """PyTorch has no class of its own for it; here no machine would have enough."""
-    content = _pickled({**package, "kwargs": {**package["kwargs"], "audio_channels": 10**12}})
+class Starved(dict[str, Any]):
+    """Weights for which no machine has enough memory."""
+
+    def get(self, *_arguments: Any) -> Any:
+        """Ask for it."""
+        return torch.empty(10**15, device="cpu")
+
+
+def test_too_little_memory_is_not_the_files_fault() -> None:
+    """PyTorch has no class of its own for it."""
+    checkpoint = Checkpoint("demucs.htdemucs.HTDemucs", (), {"sources": ["vocals"]}, Starved())
     with pytest.raises(MemoryError, match="can't allocate memory"):
-        _load(tmp_path, "a.th", content)
+        build_network(checkpoint, "a.th", None)
 
 
 class Attack:
@@ -227,6 +240,76 @@ def test_file_that_would_grow_is_refused(tmp_path: Path, package: dict[str, Any]
             bad.filelist.extend([copy(largest) for _ in range(9)])
     with pytest.raises(ModelRejected, match=r"a\.th is not a checkpoint of demucs: it is packed"):
         _load(tmp_path, "a.th", grown.getvalue())
+
+
+class Call:
+    """Is the result of a call to whoever reads it."""
+
+    def __init__(self, function: Callable[..., Any], *arguments: Any) -> None:
+        self._call = (function, arguments)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """As asked for."""
+        return self._call
+
+
+def _doubled(times: int) -> Any:
+    value: Any = Call(codecs.encode, "a", "latin1")
+    for _ in range(times):
+        value = Call(codecs.encode, value, "HEX")
+    return value
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (Call(bytearray, 1_000), "bytearray, which no checkpoint needs"),
+        (Call(complex, 1), "complex, which no checkpoint needs"),
+        (_doubled(10), "more bytes than a checkpoint needs"),
+        ([Call(codecs.encode, "a" * 100_000, "latin1") for _ in range(200)], "more bytes than a checkpoint needs"),
+    ],
+    ids=["bytearray", "complex", "doubled", "repeated"],
+)
+def test_pickle_that_makes_bytes_is_refused(tmp_path: Path, package: dict[str, Any], value: object, told: str) -> None:
+    """PyTorch's own loader would make as many as the file says."""
+    with pytest.raises(ModelRejected, match=rf"a\.th is not a checkpoint of demucs: it .*{told}"):
+        _load(tmp_path, "a.th", _pickled({**package, "training_args": value}))
+
+
+def test_older_pickles_are_refused(tmp_path: Path, package: dict[str, Any]) -> None:
+    """PyTorch saved without a zip file around it until 2020, and with the source of the class in it."""
+    file = io.BytesIO()
+    torch.save(package, file, _use_new_zipfile_serialization=False)
+    with pytest.raises(ModelRejected, match=r"a\.th is not a checkpoint of demucs: it is no zip file"):
+        _load(tmp_path, "a.th", file.getvalue())
+
+
+def test_weights_that_repeat_one_number_are_refused(tmp_path: Path, package: dict[str, Any]) -> None:
+    """A tensor of strides 0 is as large as its file says, and has one number in it."""
+    state = {name: torch.zeros(()).expand(tensor.shape) for name, tensor in package["state"].items()}
+    with pytest.raises(ModelRejected, match="its weights are more than its bytes"):
+        _load(tmp_path, "a.th", _pickled({**package, "state": state}))
+
+
+@pytest.mark.parametrize(
+    ("network", "arguments"),
+    [
+        (HTDemucs, {"channels": 3000}),
+        (HDemucs, {"channels": 3000}),
+        (Demucs, {"channels": 3000}),
+        (HTDemucs, {"bottom_channels": 40_000}),
+        (HTDemucs, {"t_layers": 10**9}),
+        (HDemucs, {"depth": 10**9}),
+        (Demucs, {"lstm_layers": 10**9}),
+    ],
+)
+def test_network_that_is_larger_than_its_file_is_refused(
+    tmp_path: Path, network: type, arguments: dict[str, Any]
+) -> None:
+    """Before it is built: one of these would take more memory than any machine has."""
+    content = _pickled({"klass": network, "args": (["vocals"],), "kwargs": arguments, "state": {"a": torch.zeros(1)}})
+    with pytest.raises(ModelRejected, match=r"a\.th cannot be .*(loading state_dict for|but there are 1 weights)"):
+        _load(tmp_path, "a.th", content)
 
 
 def _bad_pickles(package: dict[str, Any]) -> dict[str, tuple[object, str]]:

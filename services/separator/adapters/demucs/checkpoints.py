@@ -23,6 +23,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_safetensors
 from torch import Tensor
 
+from services.separator.adapters.demucs.pickles import require_names
 from stemhouse.errors import ModelRejected
 
 NETWORK_NAMES = ("demucs.htdemucs.HTDemucs", "demucs.hdemucs.HDemucs", "demucs.demucs.Demucs")
@@ -31,7 +32,9 @@ _SAFETENSORS_SUFFIX = ".safetensors"
 _HEADER_SIZE_BYTES = 8
 _QUANTISED = "its weights are packed by diffq, which is not supported"
 _ZIP_BEGINNING = b"PK\3\4"
+_NO_ZIP_FILE = "it is no zip file, and since 2020 PyTorch saves nothing else"
 _NO_FILE_OF_PYTORCH = "it is cut, or no file that PyTorch has saved"
+_FRACTION_NAME = "fractions.Fraction"
 _FRACTION = re.compile(r"[0-9]{1,9}(/[0-9]{1,9})?")
 _LARGEST_TERM = 10**9
 """Of a fraction; real ones are segments in seconds."""
@@ -53,11 +56,18 @@ class Checkpoint:
 def read_checkpoint(content: bytes, file_name: str) -> Checkpoint:
     """The checkpoint that the bytes of a file hold; raises ModelRejected that names the file and the cause."""
     try:
-        if file_name.endswith(_SAFETENSORS_SUFFIX):
-            return _from_safetensors(content)
-        return _from_pickle(content)
+        is_safetensors = file_name.endswith(_SAFETENSORS_SUFFIX)
+        checkpoint = _from_safetensors(content) if is_safetensors else _from_pickle(content)
+        _require_within(checkpoint, len(content))
     except (_Unsound, RecursionError) as error:
         raise ModelRejected(f"{file_name} is not a checkpoint of demucs: {error}", {"file": file_name}) from error
+    return checkpoint
+
+
+def _require_within(checkpoint: Checkpoint, file_bytes: int) -> None:
+    """A tensor of a pickle may repeat one number, or reach beyond those that are there."""
+    if sum(tensor.nbytes for tensor in checkpoint.state.values()) > file_bytes:
+        raise _Unsound("its weights are more than its bytes")
 
 
 def is_out_of_memory(error: Exception) -> bool:
@@ -139,8 +149,9 @@ class _Unused:
 
 
 def _from_pickle(content: bytes) -> Checkpoint:
-    if content.startswith(_ZIP_BEGINNING):
-        _require_stored(content)
+    if not content.startswith(_ZIP_BEGINNING):
+        raise _Unsound(_NO_ZIP_FILE)
+    _require_stored(content)
     package = _unpickled(content)
     if not isinstance(package, dict) or not {"klass", "args", "kwargs", "state"} <= set(package):
         raise _Unsound("it holds no class, arguments and weights")
@@ -165,7 +176,8 @@ def _unpickled(content: bytes) -> Any:
     named = [(_NetworkName(name), name) for name in NETWORK_NAMES]
     unused = [(_Unused, name) for name in _NUMPY_NUMBERS]
     try:
-        with torch.serialization.safe_globals([*named, *unused, (_fraction, "fractions.Fraction")]):
+        require_names(content, [*NETWORK_NAMES, *_NUMPY_NUMBERS, _FRACTION_NAME])
+        with torch.serialization.safe_globals([*named, *unused, (_fraction, _FRACTION_NAME)]):
             return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except (MemoryError, _Unsound):
         raise

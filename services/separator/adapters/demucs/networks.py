@@ -1,5 +1,6 @@
 """Networks of demucs: built from checkpoints by demucs' own code, and run on arrays."""
 
+import inspect
 import math
 import warnings
 from typing import Any
@@ -20,6 +21,7 @@ from stemhouse.errors import ModelRejected
 
 _CLASSES = dict(zip(NETWORK_NAMES, (HTDemucs, HDemucs, Demucs), strict=True))
 _RANDOM_SHIFT = "t_sin_random_shift"
+_COUNTS_OF_LAYERS = {"depth", "dconv_depth", "lstm_layers", "t_layers"}
 _LEAST_FRAMES = 2  # one frame of mono has no standard deviation, and HDemucs divides by it
 
 
@@ -68,19 +70,31 @@ def build_network(checkpoint: Checkpoint, file_name: str, segment_s: float | Non
 
 
 def _loaded(checkpoint: Checkpoint) -> Any:
+    """Built twice: without memory at first, so that arguments cannot ask for more of it than there are weights."""
     keywords = dict(checkpoint.keywords)
     if _RANDOM_SHIFT in keywords:
         keywords[_RANDOM_SHIFT] = 0  # meant for training; demucs would draw one for each segment
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # arguments of older versions are dropped, and said so
-        return load_model(
-            {
-                "klass": _CLASSES[checkpoint.network],
-                "args": checkpoint.arguments,
-                "kwargs": keywords,
-                "state": checkpoint.state,
-            }
-        )
+        _require_few_layers(checkpoint)
+        with torch.device("meta"):
+            load_model(_package(checkpoint, keywords))
+        return load_model(_package(checkpoint, keywords))
+
+
+def _package(checkpoint: Checkpoint, keywords: dict[str, Any]) -> dict[str, Any]:
+    """As load_model takes it, which changes the keywords."""
+    network = _CLASSES[checkpoint.network]
+    return {"klass": network, "args": checkpoint.arguments, "kwargs": dict(keywords), "state": checkpoint.state}
+
+
+def _require_few_layers(checkpoint: Checkpoint) -> None:
+    """Raises ValueError for more layers than weights: even without weights a million of them fill all memory."""
+    signature = inspect.signature(_CLASSES[checkpoint.network])
+    arguments = {**dict(zip(signature.parameters, checkpoint.arguments, strict=False)), **checkpoint.keywords}
+    for name in _COUNTS_OF_LAYERS & set(arguments):
+        if arguments[name] > len(checkpoint.state):
+            raise ValueError(f"{name} is {arguments[name]}, but there are {len(checkpoint.state)} weights")
 
 
 def _require_sound(network: Network, model: Any) -> None:
