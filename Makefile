@@ -10,6 +10,7 @@ help: ## list the targets
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[local,dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps buildable==0.4.0 # asks for lxml 5, works with 6
 	touch $@
 
 .PHONY: setup

@@ -1,0 +1,1 @@
+"""Ableton Live sets: facts in, bytes out."""

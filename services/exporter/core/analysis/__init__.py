@@ -1,0 +1,1 @@
+"""Beats, key and parts of a track, from its samples."""

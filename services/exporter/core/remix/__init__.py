@@ -1,0 +1,1 @@
+"""Stretching and chopping of stems."""

@@ -1,0 +1,63 @@
+"""What a client may ask for beyond a folder of stems: Live sets, stretched stems, chops."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from stemhouse.analysis import AnalysisHints
+from stemhouse.jobs import SeparationResult
+
+SHORTEST_RATIO, LONGEST_RATIO = 0.5, 2.0
+"""Of what a stretch gives to what it takes, in length."""
+
+
+@dataclass(frozen=True)
+class StemFile:
+    """A stem as a file of the user's: its name, size, and digest in lower-case hex."""
+
+    stem: str
+    file_name: str
+    sha256: str
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class StemFolder:
+    """Stems that belong together: all equally long, at one rate, with one number of channels.
+
+    `files` lie with the user and may have been edited since they were delivered; `result` is what the folder's
+    metadata.json says of their origin, None if it says nothing.
+    """
+
+    artist: str
+    title: str
+    files: tuple[StemFile, ...]
+    result: SeparationResult | None = None
+    hints: AnalysisHints = field(default_factory=AnalysisHints)
+
+
+@dataclass(frozen=True)
+class AbletonOptions:
+    """Of a Live set. The tempo is that of the first song, unless one is given (20 to 999 BPM)."""
+
+    bpm: float | None = None
+
+
+class ChopGrid(StrEnum):
+    """Where chops may begin: at the onsets themselves, or on the grid of beats."""
+
+    FREE = "free"
+    SIXTEENTH = "1/16"
+    EIGHTH = "1/8"
+    QUARTER = "1/4"
+    BAR = "bar"
+
+
+@dataclass(frozen=True)
+class ChopOptions:
+    """Which stem is cut, where, and how long chops are, in seconds."""
+
+    stem: str = "vocals"
+    grid: ChopGrid = ChopGrid.FREE
+    shortest_s: float = 0.08
+    longest_s: float = 8.0
+    is_by_phrase: bool = False
