@@ -59,7 +59,10 @@ bench-quality: .venv/ready ## SI-SDR of the starter: make bench-quality [DATA=fo
 	$(BIN)/python -m tests.bench.quality $(if $(DATA),--data $(DATA))
 
 .PHONY: bench
-bench: .venv/ready ## speed of the starter through the running stack, against real time
+bench: bench-speed bench-library ## the speed of everything that promises one: separation, scan, plan
+
+.PHONY: bench-speed
+bench-speed: .venv/ready ## speed of the starter through the running stack, against real time
 	$(BIN)/python -m tests.bench.speed
 
 .PHONY: fidelity
@@ -75,13 +78,21 @@ bench-long: .venv/ready ## memory, length and cancel on a long file: make bench-
 	$(BIN)/python -m tests.bench.long $(if $(MINUTES),--minutes $(MINUTES))
 
 .PHONY: bench-library
-bench-library: .venv/ready ## scan, rescan and order of work over 10,000 tagged files: make bench-library [TRACKS=10000]
+bench-library: .venv/ready ## scan, rescan, order of work and plan of 10,000 tagged files: make bench-library [TRACKS=10000]
 	$(BIN)/python -m tests.bench.library $(if $(TRACKS),--tracks $(TRACKS))
 
 .PHONY: bench-batch
 bench-batch: .venv/ready ## a library of 300 tracks under kill -9: make bench-batch [TRACKS=300] [KILLS=10] [SEED=1]
 	$(BIN)/python -m tests.bench.batch $(if $(TRACKS),--tracks $(TRACKS)) $(if $(KILLS),--kills $(KILLS)) \
 	    $(if $(SEED),--seed $(SEED))
+
+.PHONY: bench-live-sets
+bench-live-sets: .venv/ready ## 500 random Live sets against facts of genuine ones, and 300 faults: make bench-live-sets [SETS=500]
+	$(BIN)/python -m tests.bench.live_sets $(if $(SETS),--sets $(SETS)) $(if $(FAULTS),--faults $(FAULTS))
+
+.PHONY: bench-grid
+bench-grid: .venv/ready ## beats and keys of tracks that are known, beside librosa's: make bench-grid [DATA=folder] [SEED=2]
+	$(BIN)/python -m tests.bench.grid $(if $(DATA),--data $(DATA)) $(if $(SEED),--seed $(SEED))
 
 .PHONY: clean
 clean: ## remove the environment and what tools left behind

@@ -30,6 +30,7 @@ class AudioRef:
     """Canonical PCM in the store: one FLAC, 24 bits, named by its digest.
 
     `peak` is the largest absolute sample on the source's scale and may exceed 1.0 (lossy and float sources do).
+    `size_bytes` is that of the object; 0 where it was not noted.
     """
 
     object_key: str
@@ -38,6 +39,7 @@ class AudioRef:
     frame_count: int
     gain: float = 1.0
     peak: float = 0.0
+    size_bytes: int = 0
 
     @property
     def duration_s(self) -> float:
@@ -57,12 +59,13 @@ class SourceRef:
 
 @dataclass(frozen=True)
 class SourceFacts:
-    """What decoding a source told: its container and codec, who decoded it, and the tags that name it.
+    """What decoding a source told: its container and codec, who decoded it, and what its tags say.
 
     `bits_per_sample` is 0 where the codec has none (MP3). `trimmed_lead_frames` is the encoder delay that the
     decoder removed (0 if none, or if the decoder does not say), `trimmed_tail_frames` the padding at the end.
-    Empty `artist` or `title`: the file has no such tag. `damage` says what is missing of a file that could be decoded
-    only in part. `timing_note` says why other players may begin this file at another sample; empty where all agree.
+    Empty `artist`, `title` or `genre`, a `bpm` of 0: the file has no such tag. `damage` says what is missing of a file
+    that could be decoded only in part. `timing_note` says why other players may begin this file at another sample;
+    empty where all agree.
     """
 
     container: str
@@ -75,15 +78,21 @@ class SourceFacts:
     damage: str = ""
     trimmed_tail_frames: int = 0
     timing_note: str = ""
+    bpm: float = 0.0
+    genre: str = ""
 
 
 @dataclass(frozen=True)
 class StemRef:
-    """One stored stem: FLAC, 24 bits. `peak` is on the source's scale, before the set's common gain."""
+    """One stored stem: FLAC, 24 bits. `peak` is on the source's scale, before the set's common gain.
+
+    `size_bytes` is that of the object; 0 where it was not noted.
+    """
 
     name: str
     object_key: str
     peak: float
+    size_bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -93,6 +102,8 @@ class StemSet:
     `gain` is the common gain of all stems against the source (a power of two, <= 1).
     `null_depth_db` is 20 log10(rms(sum of stems - mix) / rms(mix)) of the stored samples, floored at -200.
     `instrumental_peak` is the peak of mix - vocals on the source's scale; 0 if there are no vocals.
+    `vocal_share` is that of the half seconds that are not silent in which the vocals are clearly there, 0 to 1; None if
+    there are no vocals, or nobody had counted yet when it was made.
     """
 
     audio: AudioRef
@@ -107,6 +118,7 @@ class StemSet:
     processing_s: float
     device: str
     versions: dict[str, str] = field(default_factory=dict)
+    vocal_share: float | None = None
 
     def stem(self, name: str) -> StemRef | None:
         """The stem of that name, or None."""

@@ -58,7 +58,8 @@ class BatchSpec:
     `location` is what was scanned: an absolute folder, the file of a DJ library, or `s3://bucket/prefix`. Tracks of
     `crates` come first; with `is_crates_only` there are no others. `output_dir` is absolute, on the machine of the
     library service. What is separated for the batch leaves the object store once its files are delivered, unless it
-    `keeps_results`. `is_watching` goes on for ever with tracks that come or change.
+    `keeps_results`. `is_watching` goes on for ever with tracks that come or change. `probes_vocals` listens to tracks
+    shortly before their turn where nothing else tells whether they are sung.
     """
 
     location: str
@@ -74,6 +75,7 @@ class BatchSpec:
     layout: BatchLayout = BatchLayout.TRACK
     keeps_results: bool = False
     is_watching: bool = False
+    probes_vocals: bool = False
 
 
 @dataclass(frozen=True)
@@ -126,7 +128,8 @@ class BatchItem:
     """A track of a batch, at its place in the order of work, from 1.
 
     `folder` and `file_sizes_bytes` (by file name) are set when DONE or SKIPPED, `error` and `remedy` (what its owner
-    can do, a sentence) when FAILED. `work_s` is from the submission to the files.
+    can do, a sentence) when FAILED. `work_s` is from the submission to the files. Items of equal `tier` (> 0) could
+    change places if somebody told whether they are sung.
     """
 
     place: int
@@ -144,6 +147,7 @@ class BatchItem:
     error: JobError | None = None
     remedy: str = ""
     work_s: float = 0.0
+    tier: int = 0
 
 
 @dataclass(frozen=True)

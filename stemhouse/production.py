@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from stemhouse.analysis import AnalysisHints
+from stemhouse.delivery import DeliveryOptions
 from stemhouse.jobs import SeparationResult
 
 SHORTEST_RATIO, LONGEST_RATIO = 0.5, 2.0
@@ -24,8 +25,9 @@ class StemFile:
 class StemFolder:
     """Stems that belong together: all equally long, at one rate, with one number of channels.
 
-    `files` lie with the user and may have been edited since they were delivered; `result` is what the folder's
-    metadata.json says of their origin, None if it says nothing.
+    `files` lie with the user and may have been edited since they were delivered. `result` is what the folder's
+    metadata.json says of their origin, with those of its stems only whose files are as they were delivered at the
+    source's level; None if it says nothing. `name` is the folder's own.
     """
 
     artist: str
@@ -33,6 +35,11 @@ class StemFolder:
     files: tuple[StemFile, ...]
     result: SeparationResult | None = None
     hints: AnalysisHints = field(default_factory=AnalysisHints)
+    name: str = ""
+
+    def file(self, stem: str) -> StemFile | None:
+        """The stem's file, or None."""
+        return next((file for file in self.files if file.stem == stem), None)
 
 
 @dataclass(frozen=True)
@@ -61,3 +68,31 @@ class ChopOptions:
     shortest_s: float = 0.08
     longest_s: float = 8.0
     is_by_phrase: bool = False
+
+
+@dataclass(frozen=True)
+class StretchOptions:
+    """How long stems become, or how fast (20 to 999 BPM): one of the two; and what their files are."""
+
+    ratio: float | None = None
+    bpm: float | None = None
+    delivery: DeliveryOptions = field(default_factory=DeliveryOptions)
+
+
+@dataclass(frozen=True)
+class TreePlan:
+    """A tree of files: a folder (one safe path segment), what is in it, and a key: equal keys mean equal files.
+
+    Paths are relative to the folder, with `/` between safe segments. `warnings` tell people what is not as they may
+    expect.
+    """
+
+    folder: str
+    file_paths: tuple[str, ...]
+    empty_folders: tuple[str, ...]
+    delivery_key: str
+    warnings: tuple[str, ...] = ()
+
+
+TREE_RECORD = "stemhouse.json"
+"""The file of a tree that comes last: `delivery_key`, and in `files` the path, size and SHA-256 of each other one."""

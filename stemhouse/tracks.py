@@ -141,6 +141,15 @@ class ScanProgress:
 
 
 @dataclass(frozen=True)
+class ProbeProgress:
+    """How many tracks of how many were listened to, and the one that could not be just now."""
+
+    done_count: int
+    total_count: int
+    problem: ScanProblem | None = None
+
+
+@dataclass(frozen=True)
 class TrackPage:
     """Some tracks in path order; an empty token ends the listing."""
 

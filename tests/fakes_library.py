@@ -8,7 +8,7 @@ import grpc
 
 from stemhouse.batches import Batch, BatchCounts, BatchItem, BatchPlan, BatchSpec, BatchState
 from stemhouse.errors import NotFound, StemhouseError
-from stemhouse.tracks import Crate, RankedPage, RankedTrack, ScanProgress, Track, TrackPage
+from stemhouse.tracks import Crate, ProbeProgress, RankedPage, RankedTrack, ScanProgress, Track, TrackPage
 from stemhouse.v1 import library_pb2 as pb
 from stemhouse.v1.library_pb2_grpc import LibraryServiceServicer
 from stemhouse.wire.batches import (
@@ -17,7 +17,12 @@ from stemhouse.wire.batches import (
     batch_spec_from_proto,
     batch_to_proto,
 )
-from stemhouse.wire.tracks import crate_to_proto, scan_progress_to_proto, track_page_to_proto
+from stemhouse.wire.tracks import (
+    crate_to_proto,
+    probe_progress_to_proto,
+    scan_progress_to_proto,
+    track_page_to_proto,
+)
 
 
 class FakeLibrary(LibraryServiceServicer):
@@ -32,6 +37,8 @@ class FakeLibrary(LibraryServiceServicer):
         self.scans: list[pb.ScanLibraryRequest] = []
         self.reports: list[ScanProgress] = [ScanProgress(found_count=3, added_count=3, is_complete=True)]
         self.tracks: list[Track] = []
+        self.probes: list[pb.ProbeTracksRequest] = []
+        self.probe_reports = [ProbeProgress(0, 1), ProbeProgress(1, 1)]
         self.crates: list[Crate] = []
         self.plan = BatchPlan(3, 0, 600.0, None, 0.0, ())
         self.refusal: StemhouseError | None = None
@@ -64,6 +71,13 @@ class FakeLibrary(LibraryServiceServicer):
             ranked = tuple(RankedTrack(start + index, track, reasons) for index, track in enumerate(tracks, 1))
             return track_page_to_proto(RankedPage(ranked, token, len(self.tracks)))
         return track_page_to_proto(TrackPage(tracks, token, len(self.tracks)))
+
+    def ProbeTracks(
+        self, request: pb.ProbeTracksRequest, context: grpc.ServicerContext
+    ) -> Iterator[pb.ProbeTracksResponse]:
+        """Send the reports."""
+        self.probes.append(request)
+        yield from map(probe_progress_to_proto, self.probe_reports)
 
     def ListCrates(self, request: pb.ListCratesRequest, context: grpc.ServicerContext) -> pb.ListCratesResponse:
         """All of them."""

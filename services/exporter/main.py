@@ -1,26 +1,48 @@
 """Composition root of the exporter: settings, adapters, core, servicer."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from threading import Thread
 
+import structlog
+
+from services.exporter.adapters.audio_objects import StoredAudioObjects
 from services.exporter.adapters.ffmpeg_encoder import FfmpegEncoder
 from services.exporter.adapters.libsndfile_encoder import LibsndfileEncoder
+from services.exporter.adapters.soxr_downmixer import SoxrDownmixer
+from services.exporter.adapters.spools import ScratchSpools
+from services.exporter.adapters.stem_intake import StemIntake
 from services.exporter.adapters.stored_audio import StoredFlac
+from services.exporter.core.ableton.exporter import AbletonProjectExporter
+from services.exporter.core.analysis.tracks import TrackAnalyzer
 from services.exporter.core.delivery import StemDelivery
 from services.exporter.core.ports import FileEncoder
+from services.exporter.core.production.analyses import Analyses, Analyzer
+from services.exporter.core.production.chopping import StemChopping
+from services.exporter.core.production.folders import StemFolders
+from services.exporter.core.production.live_projects import LiveProjects, SetBuilder
+from services.exporter.core.production.stretching import StemStretching
+from services.exporter.core.production.uploads import StemUploads
+from services.exporter.core.remix.ports import Stretcher
+from services.exporter.core.remix.stretching import StemRemixer
 from services.exporter.core.wav import WavEncoder
-from services.exporter.servicer import ExporterServicer, service
+from services.exporter.servicer import ExporterParts, ExporterServicer, service
 from services.exporter.settings import ExporterSettings
 from stemhouse.delivery import FileFormat
+from stemhouse.errors import Unavailable
 from stemhouse.platform.entry import enter
 from stemhouse.platform.object_stores import connect_object_store
 from stemhouse.platform.server import serve
 from stemhouse.platform.settings import read_settings
 from stemhouse.platform.telemetry import configure_logging
+from stemhouse.ports import ObjectStore
 
 TOOLS = ("av", "numpy", "soundfile", "stemhouse")
 """Distributions whose versions metadata.json tells."""
+
+log = structlog.get_logger(__name__)
 
 
 def file_encoders(scratch_dir: Path) -> Mapping[FileFormat, FileEncoder]:
@@ -34,19 +56,59 @@ def file_encoders(scratch_dir: Path) -> Mapping[FileFormat, FileEncoder]:
     }
 
 
+def exporter_parts(  # noqa: PLR0913  what differs from test to test
+    store: ObjectStore,
+    uploads: StemUploads,
+    scratch_dir: Path,
+    max_upload_bytes: int,
+    *,
+    analyzer: Analyzer,
+    set_builder: SetBuilder,
+    stretcher: Stretcher,
+) -> ExporterParts:
+    """What the servicer calls."""
+    encoders = file_encoders(scratch_dir)
+    folders = StemFolders(store, uploads, StoredAudioObjects(store, scratch_dir))
+    analyses = Analyses(store, folders, SoxrDownmixer(), analyzer)
+    spools = ScratchSpools(scratch_dir)
+    return ExporterParts(
+        delivery=StemDelivery(StoredFlac(store, scratch_dir), encoders, {tool: version(tool) for tool in TOOLS}),
+        folders=folders,
+        intake=StemIntake(store, uploads, scratch_dir, max_upload_bytes),
+        analyses=analyses,
+        projects=LiveProjects(folders, analyses, set_builder),
+        stretching=StemStretching(folders, analyses, StemRemixer(stretcher), spools, encoders),
+        chopping=StemChopping(folders, analyses, encoders[FileFormat.WAV]),
+    )
+
+
 def main() -> None:
     """Serve until told to stop."""
     settings = read_settings(ExporterSettings)
     configure_logging("exporter", settings.log_level)
     settings.scratch_dir.mkdir(parents=True, exist_ok=True)
     store = connect_object_store(settings.store)
-    delivery = StemDelivery(
-        StoredFlac(store, settings.scratch_dir),
-        file_encoders(settings.scratch_dir),
-        {tool: version(tool) for tool in TOOLS},
+    uploads = StemUploads(store, today=lambda: datetime.now(UTC).date())
+    # Beside the service: a store that is slow to come need not delay it.
+    Thread(target=_sweep, args=(uploads,), daemon=True).start()
+    parts = exporter_parts(
+        store,
+        uploads,
+        settings.scratch_dir,
+        settings.max_upload_bytes,
+        analyzer=TrackAnalyzer(),
+        set_builder=AbletonProjectExporter(),
+        stretcher=None,  # type: ignore[arg-type]  # PENDING: the adapter of Stretcher
     )
     readiness = connect_object_store(settings.store, is_patient=False)
-    serve(service(ExporterServicer(delivery), readiness.probe), settings.listen)
+    serve(service(ExporterServicer(parts), readiness.probe), settings.listen)
+
+
+def _sweep(uploads: StemUploads) -> None:
+    try:
+        uploads.sweep()
+    except Unavailable as error:
+        log.warning("old uploads stay until the next one comes", cause=error.message)
 
 
 if __name__ == "__main__":

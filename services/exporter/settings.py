@@ -3,6 +3,7 @@
 from pathlib import Path
 from tempfile import gettempdir
 
+from pydantic import PositiveInt
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from stemhouse.platform.object_stores import StoreSettings
@@ -17,4 +18,5 @@ class ExporterSettings(BaseSettings):
     listen: str = "127.0.0.1:50054"
     store: StoreSettings
     scratch_dir: Path = Path(gettempdir())
+    max_upload_bytes: PositiveInt = 8 * 1024**3
     log_level: LogLevel = "INFO"

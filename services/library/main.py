@@ -31,9 +31,11 @@ from services.library.core.batch_orders import BatchOrders
 from services.library.core.batch_plan import BatchPlanner, PlanPorts
 from services.library.core.batch_track import TrackWork
 from services.library.core.disk_budget import Places
+from services.library.core.hearing import VocalHearing
 from services.library.core.listing import TrackListing
 from services.library.core.ordering import WorkOrder
 from services.library.core.scanner import DJLibraryScanner, ScannerParts
+from services.library.core.track_probes import TrackProbes
 from services.library.core.work_order import CatalogueWorkOrder
 from services.library.migrations import migrate
 from services.library.servicer import LibraryParts, LibraryServicer, service
@@ -61,6 +63,15 @@ class _Music:
     listing: TrackListing
 
 
+@dataclass(frozen=True)
+class _Partners:
+    """The other services, and what is heard by way of one."""
+
+    separations: RouterSeparations
+    deliveries: ExporterDeliveries
+    hearing: VocalHearing
+
+
 def main() -> None:
     """Serve until told to stop."""
     settings = read_settings(LibrarySettings)
@@ -69,8 +80,12 @@ def main() -> None:
     migrate(database)
     music = _open_music(settings, database)
     with Stemhouse(Endpoints(settings.router, settings.listen, settings.exporter)) as client:
-        batches, runner = _batches(settings, database, client, music)
-        servicer = LibraryServicer(LibraryParts(music.scanner, music.listing, batches))
+        separations = RouterSeparations(client, music.files.at_hand)
+        hearing = VocalHearing(music.tracks, separations)
+        deliveries = ExporterDeliveries(client)
+        batches, runner = _batches(settings, database, music, _Partners(separations, deliveries, hearing))
+        probes = TrackProbes(music.order, hearing)
+        servicer = LibraryServicer(LibraryParts(music.scanner, music.listing, probes, batches))
         serve(service(servicer, music.tracks.probe), settings.listen, on_stop=[runner.stop, database.dispose])
 
 
@@ -84,24 +99,25 @@ def _open_music(settings: LibrarySettings, database: Engine) -> _Music:
 
 
 def _batches(
-    settings: LibrarySettings, database: Engine, client: Stemhouse, music: _Music
+    settings: LibrarySettings, database: Engine, music: _Music, partners: _Partners
 ) -> tuple[BatchOrders, BatchRunner]:
     """Who takes orders about batches, and who drives them; what an earlier life has left is taken up."""
     store, exports = SqliteBatchStore(database), SqliteExportRecord(database)
-    separations, deliveries = RouterSeparations(client, music.files.at_hand), ExporterDeliveries(client)
-    sources = StoredSourceFiles(music.files.look)
-    limits = Limits()
+    separations, deliveries, hearing = partners.separations, partners.deliveries, partners.hearing
+    sources = StoredSourceFiles(music.files.look, DiskFolders().is_away)
+    limits = Limits(rescan_s=settings.rescan_s)
     ports = DrivePorts(
         store=store,
         exports=exports,
         separations=separations,
-        tracks=TrackWork(sources, separations, deliveries, exports, now=_now, on_defect=_log_defect),
+        tracks=TrackWork(sources, separations, deliveries, exports, hearing, now=_now, on_defect=_log_defect),
         order=music.order,
         rescan=lambda spec: deque(music.scanner.scan(spec.location, spec.library), maxlen=0),
         clock=time.monotonic,
         now=_now,
     )
-    executor = ThreadPoolExecutor(limits.preparations + limits.deliveries, thread_name_prefix="batch")
+    at_once = limits.preparations + limits.probes + limits.deliveries
+    executor = ThreadPoolExecutor(at_once, thread_name_prefix="batch")
     runner = BatchRunner(DJBatchProcessor(ports, executor, limits))
     places = Places(_text(settings.store_dir), _text(settings.scratch_dir))
     planner = BatchPlanner(PlanPorts(music.order, exports, deliveries, separations, MachineDisks()), places)

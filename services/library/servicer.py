@@ -11,6 +11,7 @@ from services.library.core.batch_orders import BatchOrders
 from services.library.core.listing import TrackListing
 from services.library.core.locations import PathMap
 from services.library.core.scanner import DJLibraryScanner
+from services.library.core.track_probes import TrackProbes
 from stemhouse.platform.server import Service
 from stemhouse.v1 import library_pb2 as pb
 from stemhouse.v1.library_pb2_grpc import LibraryServiceServicer, add_LibraryServiceServicer_to_server
@@ -21,7 +22,13 @@ from stemhouse.wire.batches import (
     batch_spec_from_proto,
     batch_to_proto,
 )
-from stemhouse.wire.tracks import LIBRARY_KINDS, crate_to_proto, scan_progress_to_proto, track_page_to_proto
+from stemhouse.wire.tracks import (
+    LIBRARY_KINDS,
+    crate_to_proto,
+    probe_progress_to_proto,
+    scan_progress_to_proto,
+    track_page_to_proto,
+)
 from stemhouse.wire.validation import REQUEST_ID, FieldChecks
 
 SERVICE_NAME = pb.DESCRIPTOR.services_by_name["LibraryService"].full_name
@@ -36,6 +43,7 @@ class LibraryParts:
 
     scanner: DJLibraryScanner
     listing: TrackListing
+    probes: TrackProbes
     batches: BatchOrders
 
 
@@ -46,6 +54,7 @@ class LibraryServicer(LibraryServiceServicer):
         """Keep what the methods call."""
         self._scanner = parts.scanner
         self._listing = parts.listing
+        self._probes = parts.probes
         self._batches = parts.batches
 
     def ScanLibrary(
@@ -69,6 +78,16 @@ class LibraryServicer(LibraryServiceServicer):
     def ListCrates(self, request: pb.ListCratesRequest, context: grpc.ServicerContext) -> pb.ListCratesResponse:
         """List crates and playlists."""
         return pb.ListCratesResponse(crates=map(crate_to_proto, self._listing.crates(request.location)))
+
+    def ProbeTracks(
+        self, request: pb.ProbeTracksRequest, context: grpc.ServicerContext
+    ) -> Iterator[pb.ProbeTracksResponse]:
+        """Listen to tracks; ends with the call."""
+        is_crates_only, limit = request.is_crates_only, request.limit
+        for progress in self._probes.probe(
+            request.location, request.crates, is_crates_only=is_crates_only, limit=limit
+        ):
+            yield probe_progress_to_proto(progress)
 
     def PlanBatch(self, request: pb.PlanBatchRequest, context: grpc.ServicerContext) -> pb.PlanBatchResponse:
         """Tell what a batch would do."""

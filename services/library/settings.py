@@ -23,4 +23,5 @@ class LibrarySettings(BaseSettings):
     )
     store_dir: Path | None = Field(default=None, description="the object store's folder, where that is on this machine")
     scratch_dir: Path | None = Field(default=None, description="the scratch of a separator on this machine")
+    rescan_s: float = Field(default=30.0, gt=0, description="between two looks at a library that a batch watches")
     log_level: LogLevel = "INFO"

@@ -14,7 +14,7 @@ from stemhouse.cli.options import delivery_of, delivery_options, engine_options
 from stemhouse.cli.output import Output, json_option
 from stemhouse.cli.session import open_client
 from stemhouse.client.library import LibraryClient
-from stemhouse.errors import InternalFault
+from stemhouse.errors import InternalFault, Unavailable
 from stemhouse.tracks import LibraryKind, ScanProblem
 
 _RUN = "run"
@@ -57,6 +57,12 @@ def batch() -> None:
     "--keep-results", "keeps_results", is_flag=True, help="Leave stems in the store, too, when they are delivered."
 )
 @click.option("--watch", "is_watching", is_flag=True, help="Go on with tracks that come or change, until stopped.")
+@click.option(
+    "--probe-vocals",
+    "probes_vocals",
+    is_flag=True,
+    help="Listen to tracks whose title tells nothing, shortly before their turn: sung ones go first.",
+)
 @click.option("--dry-run", is_flag=True, help="Tell what it would do and take; start nothing.")
 @click.option("--detach", is_flag=True, help="Start it, and leave it to the stack.")
 @json_option
@@ -80,6 +86,7 @@ def run_batch(  # noqa: PLR0913  one parameter for each option
     layout: str,
     keeps_results: bool,
     is_watching: bool,
+    probes_vocals: bool,
     dry_run: bool,
     detach: bool,
 ) -> ExitCode:
@@ -104,6 +111,7 @@ def run_batch(  # noqa: PLR0913  one parameter for each option
         layout=BatchLayout(layout),
         keeps_results=keeps_results,
         is_watching=is_watching,
+        probes_vocals=probes_vocals,
     )
     with open_client(output) as client:
         _scan(client.library, spec, path_maps, output)
@@ -121,6 +129,8 @@ def _scan(library: LibraryClient, spec: BatchSpec, path_maps: dict[str, str], ou
 
 def _run(library: LibraryClient, spec: BatchSpec, plan: BatchPlan, output: Output, *, is_watched: bool) -> ExitCode:
     output.say(plan_text(plan))
+    if plan.obstacles:
+        raise Unavailable("; ".join(plan.obstacles))
     started = library.start_batch(spec, uuid.uuid4().hex)
     output.say(f"batch {started.batch_id}: `stemhouse batch pause|cancel|report {started.batch_id}`; ^C leaves it on")
     if not is_watched:
@@ -148,7 +158,7 @@ def _follow(batches: Iterable[Batch], output: Output) -> Batch:
 def _report(library: LibraryClient, found: Batch, output: Output) -> ExitCode:
     items = list(library.batch_items(found.batch_id))
     output.result(report_document(found, items), report_text(found, items))
-    return ExitCode.FAILURES if found.counts.failed else ExitCode.OK
+    return ExitCode.FAILURES if found.counts.failed or found.counts.cancelled else ExitCode.OK
 
 
 @batch.command("list")
@@ -177,12 +187,15 @@ def watch(output: Output, batch_id: str) -> ExitCode:
 @json_option
 @click.pass_obj
 def report(output: Output, batch_id: str, *, is_csv: bool) -> ExitCode:
-    """Every track: where its files are, or why it failed and what helps. Exit code 5 if tracks failed."""
+    """Every track: where its files are, or why it failed and what helps.
+
+    Exit code 5 if tracks failed or were cancelled.
+    """
     with open_client(output) as client:
         found = client.library.batch(batch_id)
         items = list(client.library.batch_items(batch_id))
     output.result(report_document(found, items), csv_text(items) if is_csv else report_text(found, items))
-    return ExitCode.FAILURES if found.counts.failed else ExitCode.OK
+    return ExitCode.FAILURES if found.counts.failed or found.counts.cancelled else ExitCode.OK
 
 
 @batch.command()

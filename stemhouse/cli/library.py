@@ -1,6 +1,7 @@
 """`stemhouse library`."""
 
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from pathlib import PurePath
 
 import click
@@ -8,9 +9,10 @@ import click
 from stemhouse.cli.exit_codes import ExitCode
 from stemhouse.cli.locations import as_location, as_path_maps
 from stemhouse.cli.output import Output, json_option
+from stemhouse.cli.progress import show_share
 from stemhouse.cli.session import open_client
 from stemhouse.errors import InternalFault
-from stemhouse.tracks import Crate, LibraryKind, RankedTrack, ScanProblem, ScanProgress, Track
+from stemhouse.tracks import Crate, LibraryKind, ProbeProgress, RankedTrack, ScanProblem, ScanProgress, Track
 
 kind_option = click.option(
     "--source",
@@ -94,22 +96,50 @@ def scan_text(outcome: ScanProgress) -> str:
 @click.argument("location", metavar="[DIR]", required=False, callback=as_location)
 @crate_option
 @only_option
+@click.option("--limit", metavar="N", type=click.IntRange(1, 1000), help="Only the first N, at most 1000.")
+@click.option(
+    "--probe-vocals",
+    "probes_vocals",
+    is_flag=True,
+    help="First listen to those of the first N (100) whose title does not tell whether they are sung.",
+)
 @json_option
 @click.pass_obj
-def tracks(output: Output, location: str, *, crates: tuple[str, ...], is_crates_only: bool) -> None:
+def tracks(  # noqa: PLR0913  one parameter for each option
+    output: Output,
+    location: str,
+    *,
+    crates: tuple[str, ...],
+    is_crates_only: bool,
+    limit: int | None,
+    probes_vocals: bool,
+) -> None:
     """The tracks of the catalogue.
 
     All by path, or those of a library in the order of work, with the reasons.
     """
-    if not location and (crates or is_crates_only):
-        raise click.UsageError("--crate is about the library that DIR names")
+    if not location and (crates or is_crates_only or probes_vocals):
+        raise click.UsageError("--crate and --probe-vocals are about the library that DIR names")
     with open_client(output) as client:
         if location:
-            ranked = list(client.library.ranked_tracks(location, crates, is_crates_only=is_crates_only))
+            if probes_vocals:
+                probes = client.library.probe_tracks(location, crates, is_crates_only=is_crates_only, limit=limit or 0)
+                _follow_probes(probes, output)
+            listed = client.library.ranked_tracks(location, crates, is_crates_only=is_crates_only)
+            ranked = list(islice(listed, limit))
             _tell(output, ranked, map(_ranked_line, ranked))
         else:
-            found = list(client.library.tracks())
+            found = list(islice(client.library.tracks(), limit))
             _tell(output, found, map(_line, found))
+
+
+def _follow_probes(reports: Iterable[ProbeProgress], output: Output) -> None:
+    with show_share("listening", output.say) as show:
+        for report in reports:
+            if report.problem:
+                output.say(f"{report.problem.path}: {report.problem.reason}")
+            if report.total_count:
+                show(report.done_count / report.total_count)
 
 
 def _tell(output: Output, found: Sequence[object], lines: Iterable[str]) -> None:

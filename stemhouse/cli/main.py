@@ -20,6 +20,10 @@ _COMMANDS = {
     "models": "stemhouse.cli.models",
     "library": "stemhouse.cli.library",
     "batch": "stemhouse.cli.batch",
+    "analyze": "stemhouse.cli.production",
+    "export-ableton": "stemhouse.cli.production",
+    "stretch": "stemhouse.cli.production",
+    "chops": "stemhouse.cli.production",
     "up": "stemhouse.cli.up",
     "down": "stemhouse.cli.stack",
     "status": "stemhouse.cli.stack",
@@ -35,7 +39,8 @@ class _LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  click's signature
         module = _COMMANDS.get(cmd_name)
-        command: click.Command | None = getattr(importlib.import_module(module), cmd_name) if module else None
+        attribute = cmd_name.replace("-", "_")
+        command: click.Command | None = getattr(importlib.import_module(module), attribute) if module else None
         return command
 
 

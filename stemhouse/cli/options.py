@@ -47,14 +47,15 @@ def delivery_options(command: Command) -> Command:
             help="mp3 and m4a are lossy.",
         ),
         click.option(
-            "--stems", default="", callback=_stem_names, help="Stems to deliver, by comma; also instrumental, acapella."
+            "--stems", default="", callback=stem_names, help="Stems to deliver, by comma; also instrumental, acapella."
         ),
     ):
         command = option(command)
     return command
 
 
-def _stem_names(_context: click.Context, _option: click.Parameter, text: str) -> tuple[str, ...]:
+def stem_names(_context: click.Context, _option: click.Parameter, text: str) -> tuple[str, ...]:
+    """The option's names, each once, in lower case."""
     names = dict.fromkeys(name.strip().lower() for name in text.split(","))
     return tuple(name for name in names if name)
 

@@ -14,7 +14,7 @@ from stemhouse.cli.report import outcome_document, outcome_text
 from stemhouse.cli.separation import reference_files, separate_files
 from stemhouse.cli.session import open_client
 from stemhouse.cli.wish import Wish
-from stemhouse.client.delivery import require_place
+from stemhouse.client.receiving import require_place
 from stemhouse.jobs import DEFAULT_PRIORITY
 
 _LOWEST_PRIORITY = 1000

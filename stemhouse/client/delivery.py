@@ -4,29 +4,23 @@ The folder's `metadata.json` is the record of what was delivered: `delivery.deli
 size and SHA-256 of each. A file whose digest differs from the record belongs to the user.
 """
 
-import errno
-import hashlib
 import itertools
 import json
 import os
-import re
-import shutil
-import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
 from typing import Any, Protocol
 
 from stemhouse.client.files import sha256_of
+from stemhouse.client.receiving import candidates, check_segment, receive_file, unfinished_folder, write_errors
 from stemhouse.delivery import DeliveryPlan
-from stemhouse.errors import InternalFault, InvalidRequest, Unavailable
+from stemhouse.errors import InternalFault, Unavailable
 from stemhouse.v1 import exporter_pb2 as pb
 from stemhouse.wire.delivery import plan_from_proto
 
 METADATA = "metadata.json"
 _EARLIER = "earlier_files"
-_PART_SUFFIX = ".part"
 
 
 @dataclass(frozen=True)
@@ -49,23 +43,6 @@ class DeliveryStream(Protocol):
         """End the stream."""
 
 
-def require_place(output_dir: Path) -> None:
-    """Raises InvalidRequest if nothing can be delivered below `output_dir`; leaves nothing there."""
-    with _write_errors(output_dir), _part_folder(_nearest_existing(output_dir)):
-        pass
-
-
-def _nearest_existing(folder: Path) -> Path:
-    """The folder, or the one above it in which it would have to be made. Raises OSError for an impossible name."""
-    for found in (folder, *folder.parents):
-        try:
-            found.lstat()
-        except FileNotFoundError:
-            continue
-        return found
-    return folder
-
-
 def receive_delivery(stream: DeliveryStream, output_dir: Path, label: str = "") -> Delivered:
     """Take a delivery into a folder below `output_dir`, or find that it is there.
 
@@ -75,31 +52,19 @@ def receive_delivery(stream: DeliveryStream, output_dir: Path, label: str = "") 
     """
     parts = iter(stream)
     plan = _plan(parts)
-    existing = itertools.takewhile(os.path.lexists, _candidates(output_dir, plan.folder))
+    existing = itertools.takewhile(os.path.lexists, candidates(output_dir, plan.folder))
     reusable = next((folder for folder in existing if _holds(folder, plan)), None)
     if reusable:
         stream.cancel()
         return Delivered(reusable, _paths(reusable, plan), is_reused=True, gain=plan.gain)
-    with _write_errors(output_dir), _part_folder(output_dir, label) as part_folder:
+    with write_errors(output_dir), unfinished_folder(output_dir, label) as part_folder:
         digests = _receive_files(parts, part_folder, plan)
-        folder = next(found for found in _candidates(output_dir, plan.folder) if _is_free_for(found, digests))
+        folder = next(found for found in candidates(output_dir, plan.folder) if _is_free_for(found, digests))
         folder.mkdir(exist_ok=True)
         _carry_over(folder, part_folder / METADATA, digests)
         for name in (*plan.file_names, METADATA):
             (part_folder / name).replace(folder / name)
     return Delivered(folder, _paths(folder, plan), is_reused=False, gain=plan.gain)
-
-
-def discard_unfinished(output_dir: Path, label: str) -> None:
-    """Remove what killed deliveries of that label have left directly in `output_dir`; raises OSError."""
-    own = re.compile(re.escape(_part_prefix(label)) + "[0-9a-f]{32}" + re.escape(_PART_SUFFIX))
-    for folder in output_dir.glob(".stemhouse-*" + _PART_SUFFIX):
-        if own.fullmatch(folder.name) and folder.is_dir() and not folder.is_symlink():
-            shutil.rmtree(folder)
-
-
-def _part_prefix(label: str) -> str:
-    return f".stemhouse-{label}-" if label else ".stemhouse-"
 
 
 def _plan(parts: Iterator[pb.DeliverResponse]) -> DeliveryPlan:
@@ -109,22 +74,8 @@ def _plan(parts: Iterator[pb.DeliverResponse]) -> DeliveryPlan:
         raise InternalFault(message)
     plan = plan_from_proto(first.plan)
     for name in (plan.folder, *plan.file_names):
-        _check_segment(name)
+        check_segment(name)
     return plan
-
-
-def _check_segment(name: str) -> None:
-    is_segment = PurePosixPath(name).name == name and PureWindowsPath(name).name == name
-    has_control = any(ord(character) < ord(" ") for character in name)
-    if not is_segment or has_control or name in {"", ".."}:
-        message = f"the delivery names a file or folder {name!r}, which is not one safe path segment"
-        raise InternalFault(message)
-
-
-def _candidates(output_dir: Path, folder: str) -> Iterator[Path]:
-    yield output_dir / folder
-    for number in itertools.count(2):
-        yield output_dir / f"{folder} ({number})"
 
 
 def _paths(folder: Path, plan: DeliveryPlan) -> tuple[Path, ...]:
@@ -213,52 +164,9 @@ def _receive_files(parts: Iterator[pb.DeliverResponse], part_folder: Path, plan:
         if part.WhichOneof("part") != "file_start" or name not in missing:
             message = f"the delivery sends {name or part.WhichOneof('part')!r} out of turn"
             raise InternalFault(message)
-        digests[name] = _receive_file(parts, part_folder / name, part.file_start.size_bytes)
+        digests[name] = receive_file(parts, part_folder / name, part.file_start.size_bytes)
         missing.remove(name)
     if missing:
         message = f"the delivery ended without {', '.join(sorted(missing))}"
         raise Unavailable(message)
     return digests
-
-
-def _receive_file(parts: Iterator[pb.DeliverResponse], path: Path, size_bytes: int) -> str:
-    digest, received_bytes = hashlib.sha256(), 0
-    with path.open("xb") as file:
-        for part in parts:
-            if part.WhichOneof("part") != "chunk":
-                break
-            file.write(part.chunk)
-            digest.update(part.chunk)
-            received_bytes += len(part.chunk)
-        else:
-            message = f"the delivery ended within {path.name}"
-            raise Unavailable(message)
-    if received_bytes != size_bytes or part.file_end.sha256 != digest.hexdigest():
-        message = f"{path.name} was damaged on its way: size or SHA-256 differ"
-        raise InternalFault(message)
-    return digest.hexdigest()
-
-
-@contextmanager
-def _part_folder(output_dir: Path, label: str = "") -> Iterator[Path]:
-    """A hidden sibling of the folder to come, on the same file system; gone afterwards."""
-    folder = output_dir / f"{_part_prefix(label)}{uuid.uuid4().hex}{_PART_SUFFIX}"
-    folder.mkdir(parents=True)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder)
-
-
-@contextmanager
-def _write_errors(output_dir: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        message = f"cannot write below {output_dir}: {error.strerror or error}"
-        raise InvalidRequest(message, {"folder": str(output_dir), "errno": _errno_name(error)}) from error
-
-
-def _errno_name(error: OSError) -> str:
-    """`ENOSPC`, for example: what a program can tell a full disk by."""
-    return errno.errorcode.get(error.errno or 0, "")

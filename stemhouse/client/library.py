@@ -6,7 +6,7 @@ from contextlib import closing
 from stemhouse.batches import Batch, BatchItem, BatchPlan, BatchSpec, ItemState
 from stemhouse.client.calls import JOB_PATIENCE_S, Calls, stream
 from stemhouse.errors import Unavailable
-from stemhouse.tracks import Crate, LibraryKind, RankedTrack, ScanProgress, Track
+from stemhouse.tracks import Crate, LibraryKind, ProbeProgress, RankedTrack, ScanProgress, Track
 from stemhouse.v1 import library_pb2 as pb
 from stemhouse.v1.library_pb2_grpc import LibraryServiceStub
 from stemhouse.wire.batches import (
@@ -19,12 +19,14 @@ from stemhouse.wire.batches import (
 from stemhouse.wire.tracks import (
     LIBRARY_KINDS,
     crate_from_proto,
+    probe_progress_from_proto,
     ranked_page_from_proto,
     scan_progress_from_proto,
     track_page_from_proto,
 )
 
 SCAN_DEADLINE_S = 6 * 3600.0
+PROBE_DEADLINE_S = 6 * 3600.0
 WATCH_DEADLINE_S = 3600.0  # of one stream: a longer batch is watched by another one
 PLAN_DEADLINE_S = 600.0  # a plan looks at every file that was delivered before
 
@@ -71,6 +73,18 @@ class LibraryClient:
         )
         for page in self._track_pages(request):
             yield from ranked_page_from_proto(page).tracks
+
+    def probe_tracks(
+        self, location: str, crates: Sequence[str] = (), *, is_crates_only: bool = False, limit: int = 0
+    ) -> Iterator[ProbeProgress]:
+        """Listen to tracks of whose vocals nothing tells; `ranked_tracks` counts what was found.
+
+        Those among the first 1 to 1000 (100 if `limit` is 0) in the order of work. Tells at the start and behind each.
+        Each is uploaded for that, and its audio stays in the store until the track has been separated and delivered.
+        """
+        request = pb.ProbeTracksRequest(location=location, crates=crates, is_crates_only=is_crates_only, limit=limit)
+        for response in stream(self._stub.ProbeTracks, request, PROBE_DEADLINE_S):
+            yield probe_progress_from_proto(response)
 
     def _track_pages(self, request: pb.ListTracksRequest) -> Iterator[pb.ListTracksResponse]:
         while True:

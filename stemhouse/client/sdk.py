@@ -13,6 +13,7 @@ from stemhouse.client.delivery import Delivered, receive_delivery
 from stemhouse.client.endpoints import Endpoints
 from stemhouse.client.files import read_chunks, source_ref_from_file, wire_name
 from stemhouse.client.library import LibraryClient
+from stemhouse.client.production import ProductionClient
 from stemhouse.delivery import DeliveryOptions
 from stemhouse.errors import InputRejected, InternalFault, Unavailable
 from stemhouse.jobs import EngineSurvey, Job, SeparationRequest, SeparationResult
@@ -64,6 +65,7 @@ class Stemhouse:
         self._library = library_pb2_grpc.LibraryServiceStub(library)
         self.library = LibraryClient(self._library, self._calls)
         self._exporter = exporter_pb2_grpc.ExporterServiceStub(exporter)
+        self.production = ProductionClient(self._exporter, self._calls)
 
     def __enter__(self) -> Self:
         return self

@@ -19,7 +19,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from stemhouse.batches import BatchState
 from stemhouse.client.endpoints import Endpoints
 from stemhouse.client.sdk import Stemhouse
-from stemhouse.errors import InvalidRequest, StemhouseError, Unavailable
+from stemhouse.errors import InvalidRequest, StemhouseError, StorageUnavailable, Unavailable
 from stemhouse.local.children import Child, ChildSpec
 from stemhouse.local.home import Home
 from stemhouse.local.layout import EXPORTER, LIBRARY, ROUTER, stack_specs
@@ -27,7 +27,7 @@ from stemhouse.local.leases import has_clients
 from stemhouse.local.origin import present_origin
 from stemhouse.local.processes import ProcessId, end_processes
 from stemhouse.local.record import StackRecord, read_record, write_record
-from stemhouse.local.store import STORE, store_settings, verify_store
+from stemhouse.local.store import CLEARING_EVERY_S, STORE, clear_up, store_settings, verify_store
 from stemhouse.platform.entry import ERROR_PREFIX, WRONG_SETTINGS_EXIT_CODE, enter
 from stemhouse.platform.settings import read_settings
 from stemhouse.platform.telemetry import configure_logging
@@ -175,7 +175,9 @@ def end_orphans(home: Home) -> int:
     return count
 
 
-def run_stack(home: Home, idle_s: float, *, echo: bool = False) -> None:
+def run_stack(
+    home: Home, idle_s: float, *, echo: bool = False, specs_of: Callable[[Home], list[ChildSpec]] = stack_specs
+) -> None:
     """Be the supervisor of a home's stack until SIGTERM, SIGINT or idleness.
 
     Raises Unavailable if the home has one already, or if the object store is not installed, and InvalidRequest for
@@ -185,17 +187,27 @@ def run_stack(home: Home, idle_s: float, *, echo: bool = False) -> None:
     try:
         with FileLock(home.supervisor_lock_file, timeout=0):
             orphan_count = end_orphans(home)
-            specs = stack_specs(home)
+            specs = specs_of(home)
             addresses = {spec.name: spec.address for spec in specs}
             log.info("starting", home=str(home.root), orphans_ended=orphan_count, **addresses)
             endpoints = Endpoints(addresses[ROUTER], addresses[LIBRARY], addresses[EXPORTER])
             settings = store_settings(home, addresses[STORE])
             idle = IdleWatch(home, idle_s, lambda: _has_work(endpoints))
-            Supervisor(home, specs, idle, lambda: verify_store(settings), echo=echo).run(_stop_event())
+            stop = _stop_event()
+            threading.Thread(target=_clear_up_regularly, args=(specs[0], stop), daemon=True).start()
+            Supervisor(home, specs, idle, lambda: verify_store(settings), echo=echo).run(stop)
     except Timeout as error:
         message = f"a stack is running already in {home.root}"
         raise Unavailable(message) from error
     log.info("stopped")
+
+
+def _clear_up_regularly(store: ChildSpec, stop: threading.Event) -> None:
+    while not stop.wait(CLEARING_EVERY_S):
+        try:
+            clear_up(store)
+        except StorageUnavailable as error:  # it may be dead, and about to be restarted
+            log.warning("nothing is cleared up for now", error=error.message)
 
 
 def _has_work(endpoints: Endpoints) -> bool:

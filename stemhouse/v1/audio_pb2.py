@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18stemhouse/v1/audio.proto\x12\x0cstemhouse.v1\"<\n\x0b\x41udioFormat\x12\x16\n\x0esample_rate_hz\x18\x01 \x01(\x05\x12\x15\n\rchannel_count\x18\x02 \x01(\x05\"\x8e\x01\n\x08\x41udioRef\x12\x12\n\nobject_key\x18\x01 \x01(\t\x12\x12\n\npcm_sha256\x18\x02 \x01(\t\x12)\n\x06\x66ormat\x18\x03 \x01(\x0b\x32\x19.stemhouse.v1.AudioFormat\x12\x13\n\x0b\x66rame_count\x18\x04 \x01(\x03\x12\x0c\n\x04gain\x18\x05 \x01(\x01\x12\x0c\n\x04peak\x18\x06 \x01(\x01\"O\n\tSourceRef\x12\x0e\n\x06sha256\x18\x01 \x01(\t\x12\x0b\n\x03md5\x18\x02 \x01(\t\x12\x12\n\nsize_bytes\x18\x03 \x01(\x03\x12\x11\n\tfile_name\x18\x04 \x01(\t\"\xd7\x01\n\x0bSourceFacts\x12\x11\n\tcontainer\x18\x01 \x01(\t\x12\r\n\x05\x63odec\x18\x02 \x01(\t\x12\x17\n\x0f\x62its_per_sample\x18\x03 \x01(\x05\x12\x0f\n\x07\x64\x65\x63oder\x18\x04 \x01(\t\x12\x1b\n\x13trimmed_lead_frames\x18\x05 \x01(\x03\x12\x0e\n\x06\x61rtist\x18\x06 \x01(\t\x12\r\n\x05title\x18\x07 \x01(\t\x12\x0e\n\x06\x64\x61mage\x18\x08 \x01(\t\x12\x1b\n\x13trimmed_tail_frames\x18\t \x01(\x03\x12\x13\n\x0btiming_note\x18\n \x01(\t\"6\n\x04Stem\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nobject_key\x18\x02 \x01(\t\x12\x0c\n\x04peak\x18\x03 \x01(\x01\"\xe8\x02\n\x07StemSet\x12%\n\x05\x61udio\x18\x01 \x01(\x0b\x32\x16.stemhouse.v1.AudioRef\x12\x0e\n\x06\x65ngine\x18\x02 \x01(\t\x12\r\n\x05model\x18\x03 \x01(\t\x12\x11\n\tengine_id\x18\x04 \x01(\t\x12!\n\x05stems\x18\x05 \x03(\x0b\x32\x12.stemhouse.v1.Stem\x12\x0c\n\x04gain\x18\x06 \x01(\x01\x12\x15\n\rnull_depth_db\x18\x07 \x01(\x01\x12\x19\n\x11instrumental_peak\x18\x08 \x01(\x01\x12\x13\n\x0bsums_to_mix\x18\t \x01(\x08\x12\x14\n\x0cprocessing_s\x18\n \x01(\x01\x12\x0e\n\x06\x64\x65vice\x18\x0b \x01(\t\x12\x35\n\x08versions\x18\x0c \x03(\x0b\x32#.stemhouse.v1.StemSet.VersionsEntry\x1a/\n\rVersionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x9c\x01\n\x0bStemQuality\x12\x0c\n\x04stem\x18\x01 \x01(\t\x12+\n\x06status\x18\x02 \x01(\x0e\x32\x1b.stemhouse.v1.QualityStatus\x12\x16\n\tsi_sdr_db\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x13\n\x06sdr_db\x18\x04 \x01(\x01H\x01\x88\x01\x01\x12\x0c\n\x04note\x18\x05 \x01(\tB\x0c\n\n_si_sdr_dbB\t\n\x07_sdr_db\"I\n\rQualityReport\x12\x0e\n\x06method\x18\x01 \x01(\t\x12(\n\x05stems\x18\x02 \x03(\x0b\x32\x19.stemhouse.v1.StemQuality\"f\n\x06\x45ngine\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x11\n\tengine_id\x18\x03 \x01(\t\x12\r\n\x05stems\x18\x04 \x03(\t\x12\r\n\x05grade\x18\x05 \x01(\t\x12\x0e\n\x06\x64\x65vice\x18\x06 \x01(\t\":\n\tEngineGap\x12\x0e\n\x06\x65ngine\x18\x01 \x01(\t\x12\r\n\x05\x63\x61use\x18\x02 \x01(\t\x12\x0e\n\x06remedy\x18\x03 \x01(\t\">\n\x08\x44\x65\x63ision\x12\x0e\n\x06\x65ngine\x18\x01 \x01(\t\x12\x11\n\tengine_id\x18\x02 \x01(\t\x12\x0f\n\x07reasons\x18\x03 \x03(\t\"\x91\x02\n\x10SeparationResult\x12\'\n\x06source\x18\x01 \x01(\x0b\x32\x17.stemhouse.v1.SourceRef\x12(\n\x05\x66\x61\x63ts\x18\x02 \x01(\x0b\x32\x19.stemhouse.v1.SourceFacts\x12\'\n\x08stem_set\x18\x03 \x01(\x0b\x32\x15.stemhouse.v1.StemSet\x12,\n\x07quality\x18\x04 \x01(\x0b\x32\x1b.stemhouse.v1.QualityReport\x12(\n\x08\x64\x65\x63ision\x18\x05 \x01(\x0b\x32\x16.stemhouse.v1.Decision\x12)\n\tcache_hit\x18\x06 \x01(\x0e\x32\x16.stemhouse.v1.CacheHit*o\n\rQualityStatus\x12\x1e\n\x1aQUALITY_STATUS_UNSPECIFIED\x10\x00\x12\x1b\n\x17QUALITY_STATUS_MEASURED\x10\x01\x12!\n\x1dQUALITY_STATUS_NOT_APPLICABLE\x10\x02*`\n\x08\x43\x61\x63heHit\x12\x19\n\x15\x43\x41\x43HE_HIT_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x43\x41\x43HE_HIT_NONE\x10\x01\x12\x12\n\x0e\x43\x41\x43HE_HIT_FILE\x10\x02\x12\x11\n\rCACHE_HIT_PCM\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18stemhouse/v1/audio.proto\x12\x0cstemhouse.v1\"<\n\x0b\x41udioFormat\x12\x16\n\x0esample_rate_hz\x18\x01 \x01(\x05\x12\x15\n\rchannel_count\x18\x02 \x01(\x05\"\xa2\x01\n\x08\x41udioRef\x12\x12\n\nobject_key\x18\x01 \x01(\t\x12\x12\n\npcm_sha256\x18\x02 \x01(\t\x12)\n\x06\x66ormat\x18\x03 \x01(\x0b\x32\x19.stemhouse.v1.AudioFormat\x12\x13\n\x0b\x66rame_count\x18\x04 \x01(\x03\x12\x0c\n\x04gain\x18\x05 \x01(\x01\x12\x0c\n\x04peak\x18\x06 \x01(\x01\x12\x12\n\nsize_bytes\x18\x07 \x01(\x03\"O\n\tSourceRef\x12\x0e\n\x06sha256\x18\x01 \x01(\t\x12\x0b\n\x03md5\x18\x02 \x01(\t\x12\x12\n\nsize_bytes\x18\x03 \x01(\x03\x12\x11\n\tfile_name\x18\x04 \x01(\t\"\xf3\x01\n\x0bSourceFacts\x12\x11\n\tcontainer\x18\x01 \x01(\t\x12\r\n\x05\x63odec\x18\x02 \x01(\t\x12\x17\n\x0f\x62its_per_sample\x18\x03 \x01(\x05\x12\x0f\n\x07\x64\x65\x63oder\x18\x04 \x01(\t\x12\x1b\n\x13trimmed_lead_frames\x18\x05 \x01(\x03\x12\x0e\n\x06\x61rtist\x18\x06 \x01(\t\x12\r\n\x05title\x18\x07 \x01(\t\x12\x0e\n\x06\x64\x61mage\x18\x08 \x01(\t\x12\x1b\n\x13trimmed_tail_frames\x18\t \x01(\x03\x12\x13\n\x0btiming_note\x18\n \x01(\t\x12\x0b\n\x03\x62pm\x18\x0b \x01(\x01\x12\r\n\x05genre\x18\x0c \x01(\t\"J\n\x04Stem\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nobject_key\x18\x02 \x01(\t\x12\x0c\n\x04peak\x18\x03 \x01(\x01\x12\x12\n\nsize_bytes\x18\x04 \x01(\x03\"\x92\x03\n\x07StemSet\x12%\n\x05\x61udio\x18\x01 \x01(\x0b\x32\x16.stemhouse.v1.AudioRef\x12\x0e\n\x06\x65ngine\x18\x02 \x01(\t\x12\r\n\x05model\x18\x03 \x01(\t\x12\x11\n\tengine_id\x18\x04 \x01(\t\x12!\n\x05stems\x18\x05 \x03(\x0b\x32\x12.stemhouse.v1.Stem\x12\x0c\n\x04gain\x18\x06 \x01(\x01\x12\x15\n\rnull_depth_db\x18\x07 \x01(\x01\x12\x19\n\x11instrumental_peak\x18\x08 \x01(\x01\x12\x13\n\x0bsums_to_mix\x18\t \x01(\x08\x12\x14\n\x0cprocessing_s\x18\n \x01(\x01\x12\x0e\n\x06\x64\x65vice\x18\x0b \x01(\t\x12\x35\n\x08versions\x18\x0c \x03(\x0b\x32#.stemhouse.v1.StemSet.VersionsEntry\x12\x18\n\x0bvocal_share\x18\x0e \x01(\x01H\x00\x88\x01\x01\x1a/\n\rVersionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x0e\n\x0c_vocal_share\"\x9c\x01\n\x0bStemQuality\x12\x0c\n\x04stem\x18\x01 \x01(\t\x12+\n\x06status\x18\x02 \x01(\x0e\x32\x1b.stemhouse.v1.QualityStatus\x12\x16\n\tsi_sdr_db\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x13\n\x06sdr_db\x18\x04 \x01(\x01H\x01\x88\x01\x01\x12\x0c\n\x04note\x18\x05 \x01(\tB\x0c\n\n_si_sdr_dbB\t\n\x07_sdr_db\"I\n\rQualityReport\x12\x0e\n\x06method\x18\x01 \x01(\t\x12(\n\x05stems\x18\x02 \x03(\x0b\x32\x19.stemhouse.v1.StemQuality\"f\n\x06\x45ngine\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x11\n\tengine_id\x18\x03 \x01(\t\x12\r\n\x05stems\x18\x04 \x03(\t\x12\r\n\x05grade\x18\x05 \x01(\t\x12\x0e\n\x06\x64\x65vice\x18\x06 \x01(\t\":\n\tEngineGap\x12\x0e\n\x06\x65ngine\x18\x01 \x01(\t\x12\r\n\x05\x63\x61use\x18\x02 \x01(\t\x12\x0e\n\x06remedy\x18\x03 \x01(\t\">\n\x08\x44\x65\x63ision\x12\x0e\n\x06\x65ngine\x18\x01 \x01(\t\x12\x11\n\tengine_id\x18\x02 \x01(\t\x12\x0f\n\x07reasons\x18\x03 \x03(\t\"\x91\x02\n\x10SeparationResult\x12\'\n\x06source\x18\x01 \x01(\x0b\x32\x17.stemhouse.v1.SourceRef\x12(\n\x05\x66\x61\x63ts\x18\x02 \x01(\x0b\x32\x19.stemhouse.v1.SourceFacts\x12\'\n\x08stem_set\x18\x03 \x01(\x0b\x32\x15.stemhouse.v1.StemSet\x12,\n\x07quality\x18\x04 \x01(\x0b\x32\x1b.stemhouse.v1.QualityReport\x12(\n\x08\x64\x65\x63ision\x18\x05 \x01(\x0b\x32\x16.stemhouse.v1.Decision\x12)\n\tcache_hit\x18\x06 \x01(\x0e\x32\x16.stemhouse.v1.CacheHit*o\n\rQualityStatus\x12\x1e\n\x1aQUALITY_STATUS_UNSPECIFIED\x10\x00\x12\x1b\n\x17QUALITY_STATUS_MEASURED\x10\x01\x12!\n\x1dQUALITY_STATUS_NOT_APPLICABLE\x10\x02*`\n\x08\x43\x61\x63heHit\x12\x19\n\x15\x43\x41\x43HE_HIT_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x43\x41\x43HE_HIT_NONE\x10\x01\x12\x12\n\x0e\x43\x41\x43HE_HIT_FILE\x10\x02\x12\x11\n\rCACHE_HIT_PCM\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,34 +33,34 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_STEMSET_VERSIONSENTRY']._loaded_options = None
   _globals['_STEMSET_VERSIONSENTRY']._serialized_options = b'8\001'
-  _globals['_QUALITYSTATUS']._serialized_start=1705
-  _globals['_QUALITYSTATUS']._serialized_end=1816
-  _globals['_CACHEHIT']._serialized_start=1818
-  _globals['_CACHEHIT']._serialized_end=1914
+  _globals['_QUALITYSTATUS']._serialized_start=1815
+  _globals['_QUALITYSTATUS']._serialized_end=1926
+  _globals['_CACHEHIT']._serialized_start=1928
+  _globals['_CACHEHIT']._serialized_end=2024
   _globals['_AUDIOFORMAT']._serialized_start=42
   _globals['_AUDIOFORMAT']._serialized_end=102
   _globals['_AUDIOREF']._serialized_start=105
-  _globals['_AUDIOREF']._serialized_end=247
-  _globals['_SOURCEREF']._serialized_start=249
-  _globals['_SOURCEREF']._serialized_end=328
-  _globals['_SOURCEFACTS']._serialized_start=331
-  _globals['_SOURCEFACTS']._serialized_end=546
-  _globals['_STEM']._serialized_start=548
-  _globals['_STEM']._serialized_end=602
-  _globals['_STEMSET']._serialized_start=605
-  _globals['_STEMSET']._serialized_end=965
-  _globals['_STEMSET_VERSIONSENTRY']._serialized_start=918
-  _globals['_STEMSET_VERSIONSENTRY']._serialized_end=965
-  _globals['_STEMQUALITY']._serialized_start=968
-  _globals['_STEMQUALITY']._serialized_end=1124
-  _globals['_QUALITYREPORT']._serialized_start=1126
-  _globals['_QUALITYREPORT']._serialized_end=1199
-  _globals['_ENGINE']._serialized_start=1201
-  _globals['_ENGINE']._serialized_end=1303
-  _globals['_ENGINEGAP']._serialized_start=1305
-  _globals['_ENGINEGAP']._serialized_end=1363
-  _globals['_DECISION']._serialized_start=1365
-  _globals['_DECISION']._serialized_end=1427
-  _globals['_SEPARATIONRESULT']._serialized_start=1430
-  _globals['_SEPARATIONRESULT']._serialized_end=1703
+  _globals['_AUDIOREF']._serialized_end=267
+  _globals['_SOURCEREF']._serialized_start=269
+  _globals['_SOURCEREF']._serialized_end=348
+  _globals['_SOURCEFACTS']._serialized_start=351
+  _globals['_SOURCEFACTS']._serialized_end=594
+  _globals['_STEM']._serialized_start=596
+  _globals['_STEM']._serialized_end=670
+  _globals['_STEMSET']._serialized_start=673
+  _globals['_STEMSET']._serialized_end=1075
+  _globals['_STEMSET_VERSIONSENTRY']._serialized_start=1012
+  _globals['_STEMSET_VERSIONSENTRY']._serialized_end=1059
+  _globals['_STEMQUALITY']._serialized_start=1078
+  _globals['_STEMQUALITY']._serialized_end=1234
+  _globals['_QUALITYREPORT']._serialized_start=1236
+  _globals['_QUALITYREPORT']._serialized_end=1309
+  _globals['_ENGINE']._serialized_start=1311
+  _globals['_ENGINE']._serialized_end=1413
+  _globals['_ENGINEGAP']._serialized_start=1415
+  _globals['_ENGINEGAP']._serialized_end=1473
+  _globals['_DECISION']._serialized_start=1475
+  _globals['_DECISION']._serialized_end=1537
+  _globals['_SEPARATIONRESULT']._serialized_start=1540
+  _globals['_SEPARATIONRESULT']._serialized_end=1813
 # @@protoc_insertion_point(module_scope)

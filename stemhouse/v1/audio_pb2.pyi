@@ -104,6 +104,7 @@ class AudioRef(_message.Message):
     FRAME_COUNT_FIELD_NUMBER: _builtins.int
     GAIN_FIELD_NUMBER: _builtins.int
     PEAK_FIELD_NUMBER: _builtins.int
+    SIZE_BYTES_FIELD_NUMBER: _builtins.int
     object_key: _builtins.str
     pcm_sha256: _builtins.str
     frame_count: _builtins.int
@@ -111,6 +112,8 @@ class AudioRef(_message.Message):
     """The power of two (<= 1) by which the stored samples were lowered to fit; undone at delivery."""
     peak: _builtins.float
     """Largest absolute sample of the source, before `gain`; may exceed 1.0."""
+    size_bytes: _builtins.int
+    """Of the object; 0 where it was not noted."""
     @_builtins.property
     def format(self) -> Global___AudioFormat: ...
     def __init__(
@@ -122,10 +125,11 @@ class AudioRef(_message.Message):
         frame_count: _builtins.int = ...,
         gain: _builtins.float = ...,
         peak: _builtins.float = ...,
+        size_bytes: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["format", b"format"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["format", b"format", "frame_count", b"frame_count", "gain", b"gain", "object_key", b"object_key", "pcm_sha256", b"pcm_sha256", "peak", b"peak"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["format", b"format", "frame_count", b"frame_count", "gain", b"gain", "object_key", b"object_key", "pcm_sha256", b"pcm_sha256", "peak", b"peak", "size_bytes", b"size_bytes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -178,6 +182,8 @@ class SourceFacts(_message.Message):
     DAMAGE_FIELD_NUMBER: _builtins.int
     TRIMMED_TAIL_FRAMES_FIELD_NUMBER: _builtins.int
     TIMING_NOTE_FIELD_NUMBER: _builtins.int
+    BPM_FIELD_NUMBER: _builtins.int
+    GENRE_FIELD_NUMBER: _builtins.int
     container: _builtins.str
     codec: _builtins.str
     bits_per_sample: _builtins.int
@@ -192,6 +198,9 @@ class SourceFacts(_message.Message):
     """Padding that the encoder added at the end and the decoder removed."""
     timing_note: _builtins.str
     """Why other players may begin this file at another sample; empty where all that are known agree."""
+    bpm: _builtins.float
+    """As its tag says; 0 if it has none."""
+    genre: _builtins.str
     def __init__(
         self,
         *,
@@ -205,10 +214,12 @@ class SourceFacts(_message.Message):
         damage: _builtins.str = ...,
         trimmed_tail_frames: _builtins.int = ...,
         timing_note: _builtins.str = ...,
+        bpm: _builtins.float = ...,
+        genre: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["artist", b"artist", "bits_per_sample", b"bits_per_sample", "codec", b"codec", "container", b"container", "damage", b"damage", "decoder", b"decoder", "timing_note", b"timing_note", "title", b"title", "trimmed_lead_frames", b"trimmed_lead_frames", "trimmed_tail_frames", b"trimmed_tail_frames"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artist", b"artist", "bits_per_sample", b"bits_per_sample", "bpm", b"bpm", "codec", b"codec", "container", b"container", "damage", b"damage", "decoder", b"decoder", "genre", b"genre", "timing_note", b"timing_note", "title", b"title", "trimmed_lead_frames", b"trimmed_lead_frames", "trimmed_tail_frames", b"trimmed_tail_frames"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -223,20 +234,24 @@ class Stem(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     OBJECT_KEY_FIELD_NUMBER: _builtins.int
     PEAK_FIELD_NUMBER: _builtins.int
+    SIZE_BYTES_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     object_key: _builtins.str
     peak: _builtins.float
     """On the source's scale, before the set's common gain."""
+    size_bytes: _builtins.int
+    """Of the object; 0 where it was not noted."""
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         object_key: _builtins.str = ...,
         peak: _builtins.float = ...,
+        size_bytes: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "object_key", b"object_key", "peak", b"peak"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "object_key", b"object_key", "peak", b"peak", "size_bytes", b"size_bytes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -280,6 +295,7 @@ class StemSet(_message.Message):
     PROCESSING_S_FIELD_NUMBER: _builtins.int
     DEVICE_FIELD_NUMBER: _builtins.int
     VERSIONS_FIELD_NUMBER: _builtins.int
+    VOCAL_SHARE_FIELD_NUMBER: _builtins.int
     engine: _builtins.str
     model: _builtins.str
     engine_id: _builtins.str
@@ -292,6 +308,10 @@ class StemSet(_message.Message):
     sums_to_mix: _builtins.bool
     processing_s: _builtins.float
     device: _builtins.str
+    vocal_share: _builtins.float
+    """Share of the half seconds that are not silent in which the vocals are clearly there, 0 to 1; unset if there are no
+    vocals, or nobody had counted yet when it was made.
+    """
     @_builtins.property
     def audio(self) -> Global___AudioRef: ...
     @_builtins.property
@@ -313,12 +333,15 @@ class StemSet(_message.Message):
         processing_s: _builtins.float = ...,
         device: _builtins.str = ...,
         versions: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        vocal_share: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_vocal_share", b"_vocal_share", "audio", b"audio", "vocal_share", b"vocal_share"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "device", b"device", "engine", b"engine", "engine_id", b"engine_id", "gain", b"gain", "instrumental_peak", b"instrumental_peak", "model", b"model", "null_depth_db", b"null_depth_db", "processing_s", b"processing_s", "stems", b"stems", "sums_to_mix", b"sums_to_mix", "versions", b"versions"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_vocal_share", b"_vocal_share", "audio", b"audio", "device", b"device", "engine", b"engine", "engine_id", b"engine_id", "gain", b"gain", "instrumental_peak", b"instrumental_peak", "model", b"model", "null_depth_db", b"null_depth_db", "processing_s", b"processing_s", "stems", b"stems", "sums_to_mix", b"sums_to_mix", "versions", b"versions", "vocal_share", b"vocal_share"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__vocal_share: _TypeAlias = _typing.Literal["vocal_share"]  # noqa: Y015
+    _WhichOneofArgType__vocal_share: _TypeAlias = _typing.Literal["_vocal_share", b"_vocal_share"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__vocal_share) -> _WhichOneofReturnType__vocal_share | None: ...
 
 Global___StemSet: _TypeAlias = StemSet  # noqa: Y015
 

@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from stemhouse.v1 import audio_pb2 as _audio_pb2
+from stemhouse.v1 import production_pb2 as _production_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -220,3 +221,341 @@ class DeliverResponse(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType_part) -> _WhichOneofReturnType_part | None: ...
 
 Global___DeliverResponse: _TypeAlias = DeliverResponse  # noqa: Y015
+
+@_typing.final
+class FindStemsRequest(_message.Message):
+    """The folder whose files are asked for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FOLDER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def folder(self) -> _production_pb2.StemFolder: ...
+    def __init__(
+        self,
+        *,
+        folder: _production_pb2.StemFolder | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["folder", b"folder"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["folder", b"folder"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FindStemsRequest: _TypeAlias = FindStemsRequest  # noqa: Y015
+
+@_typing.final
+class FindStemsResponse(_message.Message):
+    """What is not there."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MISSING_STEMS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def missing_stems(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The stems whose files must be uploaded."""
+
+    def __init__(
+        self,
+        *,
+        missing_stems: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["missing_stems", b"missing_stems"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FindStemsResponse: _TypeAlias = FindStemsResponse  # noqa: Y015
+
+@_typing.final
+class UploadStemRequest(_message.Message):
+    """A piece of a file: what it is, then chunks of at most 1 MiB."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILE_FIELD_NUMBER: _builtins.int
+    CHUNK_FIELD_NUMBER: _builtins.int
+    chunk: _builtins.bytes
+    @_builtins.property
+    def file(self) -> _production_pb2.StemFile: ...
+    def __init__(
+        self,
+        *,
+        file: _production_pb2.StemFile | None = ...,
+        chunk: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "file", b"file", "part", b"part"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "file", b"file", "part", b"part"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["file", "chunk"]  # noqa: Y015
+    _WhichOneofArgType_part: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_part) -> _WhichOneofReturnType_part | None: ...
+
+Global___UploadStemRequest: _TypeAlias = UploadStemRequest  # noqa: Y015
+
+@_typing.final
+class UploadStemResponse(_message.Message):
+    """The file is stored."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UploadStemResponse: _TypeAlias = UploadStemResponse  # noqa: Y015
+
+@_typing.final
+class AnalyzeTrackRequest(_message.Message):
+    """The folder to analyse."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FOLDER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def folder(self) -> _production_pb2.StemFolder: ...
+    def __init__(
+        self,
+        *,
+        folder: _production_pb2.StemFolder | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["folder", b"folder"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["folder", b"folder"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AnalyzeTrackRequest: _TypeAlias = AnalyzeTrackRequest  # noqa: Y015
+
+@_typing.final
+class AnalyzeTrackResponse(_message.Message):
+    """What was found."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ANALYSIS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def analysis(self) -> _production_pb2.TrackAnalysis: ...
+    def __init__(
+        self,
+        *,
+        analysis: _production_pb2.TrackAnalysis | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["analysis", b"analysis"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["analysis", b"analysis"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AnalyzeTrackResponse: _TypeAlias = AnalyzeTrackResponse  # noqa: Y015
+
+@_typing.final
+class ExportAbletonRequest(_message.Message):
+    """The songs of a Live set, in order."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FOLDERS_FIELD_NUMBER: _builtins.int
+    BPM_FIELD_NUMBER: _builtins.int
+    bpm: _builtins.float
+    """20 to 999; unset: the tempo of the first song."""
+    @_builtins.property
+    def folders(self) -> _containers.RepeatedCompositeFieldContainer[_production_pb2.StemFolder]: ...
+    def __init__(
+        self,
+        *,
+        folders: _abc.Iterable[_production_pb2.StemFolder] | None = ...,
+        bpm: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_bpm", b"_bpm", "bpm", b"bpm"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_bpm", b"_bpm", "bpm", b"bpm", "folders", b"folders"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__bpm: _TypeAlias = _typing.Literal["bpm"]  # noqa: Y015
+    _WhichOneofArgType__bpm: _TypeAlias = _typing.Literal["_bpm", b"_bpm"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__bpm) -> _WhichOneofReturnType__bpm | None: ...
+
+Global___ExportAbletonRequest: _TypeAlias = ExportAbletonRequest  # noqa: Y015
+
+@_typing.final
+class ExportAbletonResponse(_message.Message):
+    """A piece of the project."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PART_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def part(self) -> Global___TreePart: ...
+    def __init__(
+        self,
+        *,
+        part: Global___TreePart | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportAbletonResponse: _TypeAlias = ExportAbletonResponse  # noqa: Y015
+
+@_typing.final
+class StretchStemsRequest(_message.Message):
+    """The folder to stretch, and how far."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FOLDER_FIELD_NUMBER: _builtins.int
+    RATIO_FIELD_NUMBER: _builtins.int
+    BPM_FIELD_NUMBER: _builtins.int
+    FILE_FORMAT_FIELD_NUMBER: _builtins.int
+    SAMPLE_FORMAT_FIELD_NUMBER: _builtins.int
+    STEMS_FIELD_NUMBER: _builtins.int
+    ratio: _builtins.float
+    """Of lengths, 0.5 to 2."""
+    bpm: _builtins.float
+    """The tempo to reach from that of the track."""
+    file_format: Global___FileFormat.ValueType
+    """WAV, FLAC or AIFF."""
+    sample_format: Global___SampleFormat.ValueType
+    @_builtins.property
+    def folder(self) -> _production_pb2.StemFolder: ...
+    @_builtins.property
+    def stems(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Empty: all."""
+
+    def __init__(
+        self,
+        *,
+        folder: _production_pb2.StemFolder | None = ...,
+        ratio: _builtins.float = ...,
+        bpm: _builtins.float = ...,
+        file_format: Global___FileFormat.ValueType = ...,
+        sample_format: Global___SampleFormat.ValueType = ...,
+        stems: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["bpm", b"bpm", "folder", b"folder", "ratio", b"ratio", "target", b"target"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bpm", b"bpm", "file_format", b"file_format", "folder", b"folder", "ratio", b"ratio", "sample_format", b"sample_format", "stems", b"stems", "target", b"target"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_target: _TypeAlias = _typing.Literal["ratio", "bpm"]  # noqa: Y015
+    _WhichOneofArgType_target: _TypeAlias = _typing.Literal["target", b"target"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_target) -> _WhichOneofReturnType_target | None: ...
+
+Global___StretchStemsRequest: _TypeAlias = StretchStemsRequest  # noqa: Y015
+
+@_typing.final
+class StretchStemsResponse(_message.Message):
+    """A piece of the stretched folder."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PART_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def part(self) -> Global___TreePart: ...
+    def __init__(
+        self,
+        *,
+        part: Global___TreePart | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StretchStemsResponse: _TypeAlias = StretchStemsResponse  # noqa: Y015
+
+@_typing.final
+class CreateVocalChopsRequest(_message.Message):
+    """The folder of the stem to cut."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FOLDER_FIELD_NUMBER: _builtins.int
+    OPTIONS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def folder(self) -> _production_pb2.StemFolder: ...
+    @_builtins.property
+    def options(self) -> _production_pb2.ChopOptions: ...
+    def __init__(
+        self,
+        *,
+        folder: _production_pb2.StemFolder | None = ...,
+        options: _production_pb2.ChopOptions | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["folder", b"folder", "options", b"options"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["folder", b"folder", "options", b"options"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateVocalChopsRequest: _TypeAlias = CreateVocalChopsRequest  # noqa: Y015
+
+@_typing.final
+class CreateVocalChopsResponse(_message.Message):
+    """A piece of the folder of chops."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PART_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def part(self) -> Global___TreePart: ...
+    def __init__(
+        self,
+        *,
+        part: Global___TreePart | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateVocalChopsResponse: _TypeAlias = CreateVocalChopsResponse  # noqa: Y015
+
+@_typing.final
+class TreePart(_message.Message):
+    """A piece of a tree of files: the plan, then for each file its start, chunks of at most 1 MiB, its end. The last file is
+    stemhouse.json, the record of all others.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PLAN_FIELD_NUMBER: _builtins.int
+    FILE_START_FIELD_NUMBER: _builtins.int
+    CHUNK_FIELD_NUMBER: _builtins.int
+    FILE_END_FIELD_NUMBER: _builtins.int
+    chunk: _builtins.bytes
+    @_builtins.property
+    def plan(self) -> _production_pb2.TreePlan: ...
+    @_builtins.property
+    def file_start(self) -> Global___FileStart:
+        """Its name is a relative path."""
+
+    @_builtins.property
+    def file_end(self) -> Global___FileEnd: ...
+    def __init__(
+        self,
+        *,
+        plan: _production_pb2.TreePlan | None = ...,
+        file_start: Global___FileStart | None = ...,
+        chunk: _builtins.bytes = ...,
+        file_end: Global___FileEnd | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "file_end", b"file_end", "file_start", b"file_start", "part", b"part", "plan", b"plan"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "file_end", b"file_end", "file_start", b"file_start", "part", b"part", "plan", b"plan"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["plan", "file_start", "chunk", "file_end"]  # noqa: Y015
+    _WhichOneofArgType_part: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_part) -> _WhichOneofReturnType_part | None: ...
+
+Global___TreePart: _TypeAlias = TreePart  # noqa: Y015

@@ -26,7 +26,10 @@ if _version_not_supported:
 
 
 class ExporterServiceStub:
-    """Delivery of stems.
+    """Delivery of stems, and what is made from delivered ones.
+
+    The files of a folder may have been edited since: their bytes count. What the store does not hold as it is in the
+    folder is uploaded first; it is kept until the end of the next day, UTC.
     """
 
     def __init__(self, channel):
@@ -40,14 +43,89 @@ class ExporterServiceStub:
                 request_serializer=stemhouse_dot_v1_dot_exporter__pb2.DeliverRequest.SerializeToString,
                 response_deserializer=stemhouse_dot_v1_dot_exporter__pb2.DeliverResponse.FromString,
                 _registered_method=True)
+        self.FindStems = channel.unary_unary(
+                '/stemhouse.v1.ExporterService/FindStems',
+                request_serializer=stemhouse_dot_v1_dot_exporter__pb2.FindStemsRequest.SerializeToString,
+                response_deserializer=stemhouse_dot_v1_dot_exporter__pb2.FindStemsResponse.FromString,
+                _registered_method=True)
+        self.UploadStem = channel.stream_unary(
+                '/stemhouse.v1.ExporterService/UploadStem',
+                request_serializer=stemhouse_dot_v1_dot_exporter__pb2.UploadStemRequest.SerializeToString,
+                response_deserializer=stemhouse_dot_v1_dot_exporter__pb2.UploadStemResponse.FromString,
+                _registered_method=True)
+        self.AnalyzeTrack = channel.unary_unary(
+                '/stemhouse.v1.ExporterService/AnalyzeTrack',
+                request_serializer=stemhouse_dot_v1_dot_exporter__pb2.AnalyzeTrackRequest.SerializeToString,
+                response_deserializer=stemhouse_dot_v1_dot_exporter__pb2.AnalyzeTrackResponse.FromString,
+                _registered_method=True)
+        self.ExportAbleton = channel.unary_stream(
+                '/stemhouse.v1.ExporterService/ExportAbleton',
+                request_serializer=stemhouse_dot_v1_dot_exporter__pb2.ExportAbletonRequest.SerializeToString,
+                response_deserializer=stemhouse_dot_v1_dot_exporter__pb2.ExportAbletonResponse.FromString,
+                _registered_method=True)
+        self.StretchStems = channel.unary_stream(
+                '/stemhouse.v1.ExporterService/StretchStems',
+                request_serializer=stemhouse_dot_v1_dot_exporter__pb2.StretchStemsRequest.SerializeToString,
+                response_deserializer=stemhouse_dot_v1_dot_exporter__pb2.StretchStemsResponse.FromString,
+                _registered_method=True)
+        self.CreateVocalChops = channel.unary_stream(
+                '/stemhouse.v1.ExporterService/CreateVocalChops',
+                request_serializer=stemhouse_dot_v1_dot_exporter__pb2.CreateVocalChopsRequest.SerializeToString,
+                response_deserializer=stemhouse_dot_v1_dot_exporter__pb2.CreateVocalChopsResponse.FromString,
+                _registered_method=True)
 
 
 class ExporterServiceServicer:
-    """Delivery of stems.
+    """Delivery of stems, and what is made from delivered ones.
+
+    The files of a folder may have been edited since: their bytes count. What the store does not hold as it is in the
+    folder is uploaded first; it is kept until the end of the next day, UTC.
     """
 
     def Deliver(self, request, context):
         """Streams a track's folder. The first message is the plan: a client that has it already may stop there.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def FindStems(self, request, context):
+        """Tells which files of a folder must be uploaded.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UploadStem(self, request_iterator, context):
+        """Takes a file of stems. The first message describes it, all others are chunks.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AnalyzeTrack(self, request, context):
+        """Finds beats, key and parts; what was found is kept.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExportAbleton(self, request, context):
+        """Streams a project of Ableton Live: a group of tracks for each folder, in one tempo.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StretchStems(self, request, context):
+        """Streams stems of another length and the same pitch.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateVocalChops(self, request, context):
+        """Streams a stem cut into pieces, with their index.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -61,6 +139,36 @@ def add_ExporterServiceServicer_to_server(servicer, server):
                     request_deserializer=stemhouse_dot_v1_dot_exporter__pb2.DeliverRequest.FromString,
                     response_serializer=stemhouse_dot_v1_dot_exporter__pb2.DeliverResponse.SerializeToString,
             ),
+            'FindStems': grpc.unary_unary_rpc_method_handler(
+                    servicer.FindStems,
+                    request_deserializer=stemhouse_dot_v1_dot_exporter__pb2.FindStemsRequest.FromString,
+                    response_serializer=stemhouse_dot_v1_dot_exporter__pb2.FindStemsResponse.SerializeToString,
+            ),
+            'UploadStem': grpc.stream_unary_rpc_method_handler(
+                    servicer.UploadStem,
+                    request_deserializer=stemhouse_dot_v1_dot_exporter__pb2.UploadStemRequest.FromString,
+                    response_serializer=stemhouse_dot_v1_dot_exporter__pb2.UploadStemResponse.SerializeToString,
+            ),
+            'AnalyzeTrack': grpc.unary_unary_rpc_method_handler(
+                    servicer.AnalyzeTrack,
+                    request_deserializer=stemhouse_dot_v1_dot_exporter__pb2.AnalyzeTrackRequest.FromString,
+                    response_serializer=stemhouse_dot_v1_dot_exporter__pb2.AnalyzeTrackResponse.SerializeToString,
+            ),
+            'ExportAbleton': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExportAbleton,
+                    request_deserializer=stemhouse_dot_v1_dot_exporter__pb2.ExportAbletonRequest.FromString,
+                    response_serializer=stemhouse_dot_v1_dot_exporter__pb2.ExportAbletonResponse.SerializeToString,
+            ),
+            'StretchStems': grpc.unary_stream_rpc_method_handler(
+                    servicer.StretchStems,
+                    request_deserializer=stemhouse_dot_v1_dot_exporter__pb2.StretchStemsRequest.FromString,
+                    response_serializer=stemhouse_dot_v1_dot_exporter__pb2.StretchStemsResponse.SerializeToString,
+            ),
+            'CreateVocalChops': grpc.unary_stream_rpc_method_handler(
+                    servicer.CreateVocalChops,
+                    request_deserializer=stemhouse_dot_v1_dot_exporter__pb2.CreateVocalChopsRequest.FromString,
+                    response_serializer=stemhouse_dot_v1_dot_exporter__pb2.CreateVocalChopsResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'stemhouse.v1.ExporterService', rpc_method_handlers)
@@ -70,7 +178,10 @@ def add_ExporterServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ExporterService:
-    """Delivery of stems.
+    """Delivery of stems, and what is made from delivered ones.
+
+    The files of a folder may have been edited since: their bytes count. What the store does not hold as it is in the
+    folder is uploaded first; it is kept until the end of the next day, UTC.
     """
 
     @staticmethod
@@ -90,6 +201,168 @@ class ExporterService:
             '/stemhouse.v1.ExporterService/Deliver',
             stemhouse_dot_v1_dot_exporter__pb2.DeliverRequest.SerializeToString,
             stemhouse_dot_v1_dot_exporter__pb2.DeliverResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FindStems(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stemhouse.v1.ExporterService/FindStems',
+            stemhouse_dot_v1_dot_exporter__pb2.FindStemsRequest.SerializeToString,
+            stemhouse_dot_v1_dot_exporter__pb2.FindStemsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UploadStem(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/stemhouse.v1.ExporterService/UploadStem',
+            stemhouse_dot_v1_dot_exporter__pb2.UploadStemRequest.SerializeToString,
+            stemhouse_dot_v1_dot_exporter__pb2.UploadStemResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AnalyzeTrack(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stemhouse.v1.ExporterService/AnalyzeTrack',
+            stemhouse_dot_v1_dot_exporter__pb2.AnalyzeTrackRequest.SerializeToString,
+            stemhouse_dot_v1_dot_exporter__pb2.AnalyzeTrackResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportAbleton(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/stemhouse.v1.ExporterService/ExportAbleton',
+            stemhouse_dot_v1_dot_exporter__pb2.ExportAbletonRequest.SerializeToString,
+            stemhouse_dot_v1_dot_exporter__pb2.ExportAbletonResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StretchStems(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/stemhouse.v1.ExporterService/StretchStems',
+            stemhouse_dot_v1_dot_exporter__pb2.StretchStemsRequest.SerializeToString,
+            stemhouse_dot_v1_dot_exporter__pb2.StretchStemsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateVocalChops(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/stemhouse.v1.ExporterService/CreateVocalChops',
+            stemhouse_dot_v1_dot_exporter__pb2.CreateVocalChopsRequest.SerializeToString,
+            stemhouse_dot_v1_dot_exporter__pb2.CreateVocalChopsResponse.FromString,
             options,
             channel_credentials,
             insecure,

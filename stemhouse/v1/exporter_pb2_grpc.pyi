@@ -27,7 +27,11 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class ExporterServiceStub:
-    """Delivery of stems."""
+    """Delivery of stems, and what is made from delivered ones.
+
+    The files of a folder may have been edited since: their bytes count. What the store does not hold as it is in the
+    folder is uploaded first; it is kept until the end of the next day, UTC.
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -35,17 +39,49 @@ class ExporterServiceStub:
     def __new__(cls, channel: _aio.Channel) -> ExporterServiceAsyncStub: ...
     Deliver: _grpc.UnaryStreamMultiCallable[_exporter_pb2.DeliverRequest, _exporter_pb2.DeliverResponse]
     """Streams a track's folder. The first message is the plan: a client that has it already may stop there."""
+    FindStems: _grpc.UnaryUnaryMultiCallable[_exporter_pb2.FindStemsRequest, _exporter_pb2.FindStemsResponse]
+    """Tells which files of a folder must be uploaded."""
+    UploadStem: _grpc.StreamUnaryMultiCallable[_exporter_pb2.UploadStemRequest, _exporter_pb2.UploadStemResponse]
+    """Takes a file of stems. The first message describes it, all others are chunks."""
+    AnalyzeTrack: _grpc.UnaryUnaryMultiCallable[_exporter_pb2.AnalyzeTrackRequest, _exporter_pb2.AnalyzeTrackResponse]
+    """Finds beats, key and parts; what was found is kept."""
+    ExportAbleton: _grpc.UnaryStreamMultiCallable[_exporter_pb2.ExportAbletonRequest, _exporter_pb2.ExportAbletonResponse]
+    """Streams a project of Ableton Live: a group of tracks for each folder, in one tempo."""
+    StretchStems: _grpc.UnaryStreamMultiCallable[_exporter_pb2.StretchStemsRequest, _exporter_pb2.StretchStemsResponse]
+    """Streams stems of another length and the same pitch."""
+    CreateVocalChops: _grpc.UnaryStreamMultiCallable[_exporter_pb2.CreateVocalChopsRequest, _exporter_pb2.CreateVocalChopsResponse]
+    """Streams a stem cut into pieces, with their index."""
 
 @_typing.type_check_only
 class ExporterServiceAsyncStub(ExporterServiceStub):
-    """Delivery of stems."""
+    """Delivery of stems, and what is made from delivered ones.
+
+    The files of a folder may have been edited since: their bytes count. What the store does not hold as it is in the
+    folder is uploaded first; it is kept until the end of the next day, UTC.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Deliver: _aio.UnaryStreamMultiCallable[_exporter_pb2.DeliverRequest, _exporter_pb2.DeliverResponse]  # type: ignore[assignment]
     """Streams a track's folder. The first message is the plan: a client that has it already may stop there."""
+    FindStems: _aio.UnaryUnaryMultiCallable[_exporter_pb2.FindStemsRequest, _exporter_pb2.FindStemsResponse]  # type: ignore[assignment]
+    """Tells which files of a folder must be uploaded."""
+    UploadStem: _aio.StreamUnaryMultiCallable[_exporter_pb2.UploadStemRequest, _exporter_pb2.UploadStemResponse]  # type: ignore[assignment]
+    """Takes a file of stems. The first message describes it, all others are chunks."""
+    AnalyzeTrack: _aio.UnaryUnaryMultiCallable[_exporter_pb2.AnalyzeTrackRequest, _exporter_pb2.AnalyzeTrackResponse]  # type: ignore[assignment]
+    """Finds beats, key and parts; what was found is kept."""
+    ExportAbleton: _aio.UnaryStreamMultiCallable[_exporter_pb2.ExportAbletonRequest, _exporter_pb2.ExportAbletonResponse]  # type: ignore[assignment]
+    """Streams a project of Ableton Live: a group of tracks for each folder, in one tempo."""
+    StretchStems: _aio.UnaryStreamMultiCallable[_exporter_pb2.StretchStemsRequest, _exporter_pb2.StretchStemsResponse]  # type: ignore[assignment]
+    """Streams stems of another length and the same pitch."""
+    CreateVocalChops: _aio.UnaryStreamMultiCallable[_exporter_pb2.CreateVocalChopsRequest, _exporter_pb2.CreateVocalChopsResponse]  # type: ignore[assignment]
+    """Streams a stem cut into pieces, with their index."""
 
 class ExporterServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Delivery of stems."""
+    """Delivery of stems, and what is made from delivered ones.
+
+    The files of a folder may have been edited since: their bytes count. What the store does not hold as it is in the
+    folder is uploaded first; it is kept until the end of the next day, UTC.
+    """
 
     @_abc_1.abstractmethod
     def Deliver(
@@ -54,5 +90,53 @@ class ExporterServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_exporter_pb2.DeliverResponse], _abc.AsyncIterator[_exporter_pb2.DeliverResponse]]:
         """Streams a track's folder. The first message is the plan: a client that has it already may stop there."""
+
+    @_abc_1.abstractmethod
+    def FindStems(
+        self,
+        request: _exporter_pb2.FindStemsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_exporter_pb2.FindStemsResponse, _abc.Awaitable[_exporter_pb2.FindStemsResponse]]:
+        """Tells which files of a folder must be uploaded."""
+
+    @_abc_1.abstractmethod
+    def UploadStem(
+        self,
+        request_iterator: _MaybeAsyncIterator[_exporter_pb2.UploadStemRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_exporter_pb2.UploadStemResponse, _abc.Awaitable[_exporter_pb2.UploadStemResponse]]:
+        """Takes a file of stems. The first message describes it, all others are chunks."""
+
+    @_abc_1.abstractmethod
+    def AnalyzeTrack(
+        self,
+        request: _exporter_pb2.AnalyzeTrackRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_exporter_pb2.AnalyzeTrackResponse, _abc.Awaitable[_exporter_pb2.AnalyzeTrackResponse]]:
+        """Finds beats, key and parts; what was found is kept."""
+
+    @_abc_1.abstractmethod
+    def ExportAbleton(
+        self,
+        request: _exporter_pb2.ExportAbletonRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_exporter_pb2.ExportAbletonResponse], _abc.AsyncIterator[_exporter_pb2.ExportAbletonResponse]]:
+        """Streams a project of Ableton Live: a group of tracks for each folder, in one tempo."""
+
+    @_abc_1.abstractmethod
+    def StretchStems(
+        self,
+        request: _exporter_pb2.StretchStemsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_exporter_pb2.StretchStemsResponse], _abc.AsyncIterator[_exporter_pb2.StretchStemsResponse]]:
+        """Streams stems of another length and the same pitch."""
+
+    @_abc_1.abstractmethod
+    def CreateVocalChops(
+        self,
+        request: _exporter_pb2.CreateVocalChopsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_exporter_pb2.CreateVocalChopsResponse], _abc.AsyncIterator[_exporter_pb2.CreateVocalChopsResponse]]:
+        """Streams a stem cut into pieces, with their index."""
 
 def add_ExporterServiceServicer_to_server(servicer: ExporterServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -608,6 +608,71 @@ class ListTracksResponse(_message.Message):
 Global___ListTracksResponse: _TypeAlias = ListTracksResponse  # noqa: Y015
 
 @_typing.final
+class ProbeTracksRequest(_message.Message):
+    """Which tracks to listen to: those among the first `limit` in the order of work."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LOCATION_FIELD_NUMBER: _builtins.int
+    CRATES_FIELD_NUMBER: _builtins.int
+    IS_CRATES_ONLY_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    location: _builtins.str
+    is_crates_only: _builtins.bool
+    """Only tracks of the crates."""
+    limit: _builtins.int
+    """1 to 1000; 100 if 0."""
+    @_builtins.property
+    def crates(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Crates that come first."""
+
+    def __init__(
+        self,
+        *,
+        location: _builtins.str = ...,
+        crates: _abc.Iterable[_builtins.str] | None = ...,
+        is_crates_only: _builtins.bool = ...,
+        limit: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["crates", b"crates", "is_crates_only", b"is_crates_only", "limit", b"limit", "location", b"location"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProbeTracksRequest: _TypeAlias = ProbeTracksRequest  # noqa: Y015
+
+@_typing.final
+class ProbeTracksResponse(_message.Message):
+    """How far it is: one message at the start, and one behind each track."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DONE_COUNT_FIELD_NUMBER: _builtins.int
+    TOTAL_COUNT_FIELD_NUMBER: _builtins.int
+    PROBLEM_FIELD_NUMBER: _builtins.int
+    done_count: _builtins.int
+    total_count: _builtins.int
+    @_builtins.property
+    def problem(self) -> Global___ScanProblem:
+        """The track that could not be listened to just now."""
+
+    def __init__(
+        self,
+        *,
+        done_count: _builtins.int = ...,
+        total_count: _builtins.int = ...,
+        problem: Global___ScanProblem | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["problem", b"problem"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["done_count", b"done_count", "problem", b"problem", "total_count", b"total_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProbeTracksResponse: _TypeAlias = ProbeTracksResponse  # noqa: Y015
+
+@_typing.final
 class ListCratesRequest(_message.Message):
     """Crates of a location; empty: all."""
 
@@ -703,6 +768,7 @@ class BatchSpec(_message.Message):
     LAYOUT_FIELD_NUMBER: _builtins.int
     IS_WATCHING_FIELD_NUMBER: _builtins.int
     KEEPS_RESULTS_FIELD_NUMBER: _builtins.int
+    PROBES_VOCALS_FIELD_NUMBER: _builtins.int
     location: _builtins.str
     """What was scanned."""
     library: Global___LibraryKind.ValueType
@@ -725,6 +791,10 @@ class BatchSpec(_message.Message):
     """Goes on for ever with tracks that come or change."""
     keeps_results: _builtins.bool
     """What is separated for the batch stays in the object store when its files have been delivered."""
+    probes_vocals: _builtins.bool
+    """Tracks of which neither words nor an earlier result tell whether they are sung are listened to shortly before their
+    turn, and those that are sung go first.
+    """
     @_builtins.property
     def crates(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Crates that come first."""
@@ -751,10 +821,11 @@ class BatchSpec(_message.Message):
         layout: Global___BatchLayout.ValueType = ...,
         is_watching: _builtins.bool = ...,
         keeps_results: _builtins.bool = ...,
+        probes_vocals: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_sum_to_mix", b"_sum_to_mix", "sum_to_mix", b"sum_to_mix"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_sum_to_mix", b"_sum_to_mix", "crates", b"crates", "engine", b"engine", "file_format", b"file_format", "force", b"force", "is_crates_only", b"is_crates_only", "is_watching", b"is_watching", "keeps_results", b"keeps_results", "layout", b"layout", "library", b"library", "location", b"location", "model", b"model", "output_dir", b"output_dir", "sample_format", b"sample_format", "stems", b"stems", "sum_to_mix", b"sum_to_mix"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_sum_to_mix", b"_sum_to_mix", "crates", b"crates", "engine", b"engine", "file_format", b"file_format", "force", b"force", "is_crates_only", b"is_crates_only", "is_watching", b"is_watching", "keeps_results", b"keeps_results", "layout", b"layout", "library", b"library", "location", b"location", "model", b"model", "output_dir", b"output_dir", "probes_vocals", b"probes_vocals", "sample_format", b"sample_format", "stems", b"stems", "sum_to_mix", b"sum_to_mix"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__sum_to_mix: _TypeAlias = _typing.Literal["sum_to_mix"]  # noqa: Y015
     _WhichOneofArgType__sum_to_mix: _TypeAlias = _typing.Literal["_sum_to_mix", b"_sum_to_mix"]  # noqa: Y015

@@ -50,6 +50,11 @@ class LibraryServiceStub:
                 request_serializer=stemhouse_dot_v1_dot_library__pb2.ListCratesRequest.SerializeToString,
                 response_deserializer=stemhouse_dot_v1_dot_library__pb2.ListCratesResponse.FromString,
                 _registered_method=True)
+        self.ProbeTracks = channel.unary_stream(
+                '/stemhouse.v1.LibraryService/ProbeTracks',
+                request_serializer=stemhouse_dot_v1_dot_library__pb2.ProbeTracksRequest.SerializeToString,
+                response_deserializer=stemhouse_dot_v1_dot_library__pb2.ProbeTracksResponse.FromString,
+                _registered_method=True)
         self.PlanBatch = channel.unary_unary(
                 '/stemhouse.v1.LibraryService/PlanBatch',
                 request_serializer=stemhouse_dot_v1_dot_library__pb2.PlanBatchRequest.SerializeToString,
@@ -122,6 +127,14 @@ class LibraryServiceServicer:
 
     def ListCrates(self, request, context):
         """Crates and playlists of the catalogue, by library and name.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ProbeTracks(self, request, context):
+        """Listens to tracks of which nothing tells whether they are sung; what is found counts in the order of work. Ends
+        with the call; what has been found by then is kept.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -214,6 +227,11 @@ def add_LibraryServiceServicer_to_server(servicer, server):
                     servicer.ListCrates,
                     request_deserializer=stemhouse_dot_v1_dot_library__pb2.ListCratesRequest.FromString,
                     response_serializer=stemhouse_dot_v1_dot_library__pb2.ListCratesResponse.SerializeToString,
+            ),
+            'ProbeTracks': grpc.unary_stream_rpc_method_handler(
+                    servicer.ProbeTracks,
+                    request_deserializer=stemhouse_dot_v1_dot_library__pb2.ProbeTracksRequest.FromString,
+                    response_serializer=stemhouse_dot_v1_dot_library__pb2.ProbeTracksResponse.SerializeToString,
             ),
             'PlanBatch': grpc.unary_unary_rpc_method_handler(
                     servicer.PlanBatch,
@@ -348,6 +366,33 @@ class LibraryService:
             '/stemhouse.v1.LibraryService/ListCrates',
             stemhouse_dot_v1_dot_library__pb2.ListCratesRequest.SerializeToString,
             stemhouse_dot_v1_dot_library__pb2.ListCratesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ProbeTracks(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/stemhouse.v1.LibraryService/ProbeTracks',
+            stemhouse_dot_v1_dot_library__pb2.ProbeTracksRequest.SerializeToString,
+            stemhouse_dot_v1_dot_library__pb2.ProbeTracksResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -39,6 +39,10 @@ class LibraryServiceStub:
     """Tracks of the catalogue, by path or in the order in which a batch would take them."""
     ListCrates: _grpc.UnaryUnaryMultiCallable[_library_pb2.ListCratesRequest, _library_pb2.ListCratesResponse]
     """Crates and playlists of the catalogue, by library and name."""
+    ProbeTracks: _grpc.UnaryStreamMultiCallable[_library_pb2.ProbeTracksRequest, _library_pb2.ProbeTracksResponse]
+    """Listens to tracks of which nothing tells whether they are sung; what is found counts in the order of work. Ends
+    with the call; what has been found by then is kept.
+    """
     PlanBatch: _grpc.UnaryUnaryMultiCallable[_library_pb2.PlanBatchRequest, _library_pb2.PlanBatchResponse]
     """What a batch would do and take; starts nothing."""
     StartBatch: _grpc.UnaryUnaryMultiCallable[_library_pb2.StartBatchRequest, _library_pb2.StartBatchResponse]
@@ -71,6 +75,10 @@ class LibraryServiceAsyncStub(LibraryServiceStub):
     """Tracks of the catalogue, by path or in the order in which a batch would take them."""
     ListCrates: _aio.UnaryUnaryMultiCallable[_library_pb2.ListCratesRequest, _library_pb2.ListCratesResponse]  # type: ignore[assignment]
     """Crates and playlists of the catalogue, by library and name."""
+    ProbeTracks: _aio.UnaryStreamMultiCallable[_library_pb2.ProbeTracksRequest, _library_pb2.ProbeTracksResponse]  # type: ignore[assignment]
+    """Listens to tracks of which nothing tells whether they are sung; what is found counts in the order of work. Ends
+    with the call; what has been found by then is kept.
+    """
     PlanBatch: _aio.UnaryUnaryMultiCallable[_library_pb2.PlanBatchRequest, _library_pb2.PlanBatchResponse]  # type: ignore[assignment]
     """What a batch would do and take; starts nothing."""
     StartBatch: _aio.UnaryUnaryMultiCallable[_library_pb2.StartBatchRequest, _library_pb2.StartBatchResponse]  # type: ignore[assignment]
@@ -118,6 +126,16 @@ class LibraryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_library_pb2.ListCratesResponse, _abc.Awaitable[_library_pb2.ListCratesResponse]]:
         """Crates and playlists of the catalogue, by library and name."""
+
+    @_abc_1.abstractmethod
+    def ProbeTracks(
+        self,
+        request: _library_pb2.ProbeTracksRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_library_pb2.ProbeTracksResponse], _abc.AsyncIterator[_library_pb2.ProbeTracksResponse]]:
+        """Listens to tracks of which nothing tells whether they are sung; what is found counts in the order of work. Ends
+        with the call; what has been found by then is kept.
+        """
 
     @_abc_1.abstractmethod
     def PlanBatch(

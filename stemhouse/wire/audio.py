@@ -63,6 +63,7 @@ def audio_ref_to_proto(audio: AudioRef) -> pb.AudioRef:
         frame_count=audio.frame_count,
         gain=audio.gain,
         peak=audio.peak,
+        size_bytes=audio.size_bytes,
     )
 
 
@@ -76,6 +77,7 @@ def audio_ref_from_proto(message: pb.AudioRef) -> AudioRef:
     checks.require("audio.frame_count", holds=message.frame_count > 0, because="must be positive")
     checks.within("audio.peak", message.peak, 0.0, LARGEST_PEAK)
     checks.require("audio.gain", holds=0.0 < message.gain <= 1.0, because="must be above 0 and at most 1")
+    checks.require("audio.size_bytes", holds=message.size_bytes >= 0, because="must not be negative")
     checks.done()
     return AudioRef(
         object_key=message.object_key,
@@ -84,6 +86,7 @@ def audio_ref_from_proto(message: pb.AudioRef) -> AudioRef:
         frame_count=message.frame_count,
         gain=message.gain,
         peak=message.peak,
+        size_bytes=message.size_bytes,
     )
 
 
@@ -100,6 +103,8 @@ def source_facts_to_proto(facts: SourceFacts) -> pb.SourceFacts:
         damage=facts.damage,
         trimmed_tail_frames=facts.trimmed_tail_frames,
         timing_note=facts.timing_note,
+        bpm=facts.bpm,
+        genre=facts.genre,
     )
 
 
@@ -116,6 +121,8 @@ def source_facts_from_proto(message: pb.SourceFacts) -> SourceFacts:
         damage=message.damage,
         trimmed_tail_frames=message.trimmed_tail_frames,
         timing_note=message.timing_note,
+        bpm=message.bpm,
+        genre=message.genre,
     )
 
 
@@ -126,7 +133,10 @@ def stem_set_to_proto(stem_set: StemSet) -> pb.StemSet:
         engine=stem_set.engine,
         model=stem_set.model,
         engine_id=stem_set.engine_id,
-        stems=[pb.Stem(name=stem.name, object_key=stem.object_key, peak=stem.peak) for stem in stem_set.stems],
+        stems=[
+            pb.Stem(name=stem.name, object_key=stem.object_key, peak=stem.peak, size_bytes=stem.size_bytes)
+            for stem in stem_set.stems
+        ],
         gain=stem_set.gain,
         null_depth_db=stem_set.null_depth_db,
         instrumental_peak=stem_set.instrumental_peak,
@@ -134,6 +144,7 @@ def stem_set_to_proto(stem_set: StemSet) -> pb.StemSet:
         processing_s=stem_set.processing_s,
         device=stem_set.device,
         versions=stem_set.versions,
+        vocal_share=stem_set.vocal_share,
     )
 
 
@@ -144,16 +155,19 @@ def stem_set_from_proto(message: pb.StemSet) -> StemSet:
         checks.matches(f"stem_set.stems[{index}].name", stem.name, NAME)
         checks.matches(f"stem_set.stems[{index}].object_key", stem.object_key, OBJECT_KEY)
         checks.within(f"stem_set.stems[{index}].peak", stem.peak, 0.0, LARGEST_PEAK)
+        is_size = stem.size_bytes >= 0
+        checks.require(f"stem_set.stems[{index}].size_bytes", holds=is_size, because="must not be negative")
     checks.within("stem_set.instrumental_peak", message.instrumental_peak, 0.0, LARGEST_PEAK)
     checks.require("stem_set.null_depth_db", holds=isfinite(message.null_depth_db), because="must be finite")
     checks.require("stem_set.gain", holds=0.0 < message.gain <= 1.0, because="must be above 0 and at most 1")
+    checks.within("stem_set.vocal_share", message.vocal_share, 0.0, 1.0)
     checks.done()
     return StemSet(
         audio=audio_ref_from_proto(message.audio),
         engine=message.engine,
         model=message.model,
         engine_id=message.engine_id,
-        stems=tuple(StemRef(stem.name, stem.object_key, stem.peak) for stem in message.stems),
+        stems=tuple(StemRef(stem.name, stem.object_key, stem.peak, stem.size_bytes) for stem in message.stems),
         gain=message.gain,
         null_depth_db=message.null_depth_db,
         instrumental_peak=message.instrumental_peak,
@@ -161,6 +175,7 @@ def stem_set_from_proto(message: pb.StemSet) -> StemSet:
         processing_s=message.processing_s,
         device=message.device,
         versions=dict(message.versions),
+        vocal_share=message.vocal_share if message.HasField("vocal_share") else None,
     )
 
 

@@ -64,6 +64,7 @@ def batch_spec_to_proto(spec: BatchSpec) -> pb.BatchSpec:
         layout=LAYOUTS.to_proto(spec.layout),
         is_watching=spec.is_watching,
         keeps_results=spec.keeps_results,
+        probes_vocals=spec.probes_vocals,
     )
 
 
@@ -98,6 +99,7 @@ def batch_spec_from_proto(message: pb.BatchSpec) -> BatchSpec:
         layout=LAYOUTS.from_proto("spec.layout", message.layout),
         is_watching=message.is_watching,
         keeps_results=message.keeps_results,
+        probes_vocals=message.probes_vocals,
     )
 
 

@@ -7,6 +7,7 @@ from stemhouse.tracks import (
     CueKind,
     DJFacts,
     LibraryKind,
+    ProbeProgress,
     RankedPage,
     RankedTrack,
     ScanProblem,
@@ -165,6 +166,22 @@ def scan_progress_from_proto(message: pb.ScanLibraryResponse) -> ScanProgress:
         problems=tuple(ScanProblem(problem.path, problem.reason) for problem in message.problems),
         is_complete=message.is_complete,
     )
+
+
+def probe_progress_to_proto(progress: ProbeProgress) -> pb.ProbeTracksResponse:
+    """Value to message."""
+    problem = progress.problem
+    return pb.ProbeTracksResponse(
+        done_count=progress.done_count,
+        total_count=progress.total_count,
+        problem=pb.ScanProblem(path=problem.path, reason=problem.reason) if problem else None,
+    )
+
+
+def probe_progress_from_proto(message: pb.ProbeTracksResponse) -> ProbeProgress:
+    """Message to value."""
+    problem = ScanProblem(message.problem.path, message.problem.reason) if message.HasField("problem") else None
+    return ProbeProgress(message.done_count, message.total_count, problem)
 
 
 def track_page_to_proto(page: TrackPage | RankedPage) -> pb.ListTracksResponse:

@@ -1,4 +1,4 @@
-"""Speed of a scan over a generated library: first, unchanged, and the order of work; and how the memory grows.
+"""Speed of a scan over a generated library: first, unchanged, the order of work, and plans; and how the memory grows.
 
 usage: python -m tests.bench.library [--tracks N] [--folder DIR]
 The files are MP3, FLAC, AIFF, WAV and M4A of half a second with tags and 50-200 kB of cover art. They are written once
@@ -16,27 +16,44 @@ from typing import TypeVar
 
 import numpy as np
 import psutil
+from sqlalchemy import Engine
+from sqlmodel import Session
 
 from services.library.adapters.catalogue import SqliteTrackCatalogue
+from services.library.adapters.deliveries import ExporterDeliveries
+from services.library.adapters.disks import MachineDisks
 from services.library.adapters.dj_libraries import DJLibraries
+from services.library.adapters.export_record import SqliteExportRecord, remember_export
 from services.library.adapters.folders import DiskFolders
 from services.library.adapters.library_catalogue import SqliteLibraryCatalogue
 from services.library.adapters.music_files import MusicFiles
+from services.library.core.batch_plan import BatchPlanner, PlanPorts
+from services.library.core.batch_ports import Export
+from services.library.core.disk_budget import Places
+from services.library.core.exports import key_of_item
 from services.library.core.scanner import DJLibraryScanner, ScannerParts
 from services.library.core.work_order import CatalogueWorkOrder
 from services.library.migrations import migrate
+from stemhouse.batches import BatchSpec
+from stemhouse.client.endpoints import Endpoints
+from stemhouse.client.sdk import Stemhouse
 from stemhouse.platform.databases import open_database
 from stemhouse.tracks import ScanProgress
+from stemhouse.vocab import BASE_STEMS
 from tests.tagged_files import TAGGED_FORMATS, TaggedFiles
+from tests.unit.library.batch_world import FakeSeparations
 
 Result = TypeVar("Result")
 FILES_A_FOLDER = 12
 PLAYLIST_TRACKS = 40
-TARGETS = "targets for 10,000: first scan >= 300 files/s, unchanged <= 5 s, memory < 1 MB per 1,000 tracks"
+TARGETS = (
+    "targets for 10,000: first scan >= 300 files/s, unchanged <= 5 s, plan <= 30 s, memory < 1 MB per 1,000 tracks"
+)
+NOBODY = "127.0.0.1:1"
 
 
 def main() -> None:
-    """Generate the library, scan it twice, and ask for the order of work."""
+    """Generate the library, scan it twice, ask for the order of work, and plan a batch."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--tracks", type=int, default=10_000)
     parser.add_argument("--folder", type=Path)
@@ -82,8 +99,34 @@ def measure(music: Path, database_file: Path) -> None:
     order = CatalogueWorkOrder(tracks, libraries, files)
     ordered, order_s = timed(lambda: order.files(str(music), ["Set 1"], is_crates_only=False))
     print(f"work order: {len(ordered)} tracks in {order_s:.2f} s")
+    with Stemhouse(Endpoints(NOBODY, NOBODY, NOBODY)) as client:
+        exports, deliveries = SqliteExportRecord(database), ExporterDeliveries(client)
+        ports = PlanPorts(order, exports, deliveries, FakeSeparations(), MachineDisks())
+        home = str(database_file.parent)
+        measure_plans(BatchPlanner(ports, Places(home, home)), database, BatchSpec(str(music), f"{home}/stems"))
     print(TARGETS)
     database.dispose()
+
+
+def measure_plans(planner: BatchPlanner, database: Engine, spec: BatchSpec) -> None:
+    """Print how long it takes to plan a batch of everything, before and after all of it was delivered."""
+    plan, seconds = timed(lambda: planner.plan(spec))
+    print(f"plan: {plan.track_count} tracks to do in {seconds:.2f} s")
+    deliver_all(planner, database, spec)
+    plan, seconds = timed(lambda: planner.plan(spec))
+    print(f"plan: {plan.skipped_count} tracks that are done, each of their files looked at, in {seconds:.2f} s")
+
+
+def deliver_all(planner: BatchPlanner, database: Engine, spec: BatchSpec) -> None:
+    """Four files for each track, and what the library remembers of them."""
+    with Session(database) as session, session.begin():
+        for item in planner.items(spec):
+            folder = Path(spec.output_dir, str(item.place))
+            folder.mkdir(parents=True)
+            for stem in BASE_STEMS:
+                (folder / f"{stem}.wav").write_bytes(b"stem")
+            sizes_bytes = dict.fromkeys((f"{stem}.wav" for stem in BASE_STEMS), len(b"stem"))
+            remember_export(session, key_of_item(spec, item), Export(str(folder), sizes_bytes, item.audio_s))
 
 
 def drain(reports: Iterator[ScanProgress], memory: list[tuple[int, int]]) -> ScanProgress:

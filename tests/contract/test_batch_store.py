@@ -35,6 +35,7 @@ SPEC = BatchSpec(
     delivery=DeliveryOptions(FileFormat.FLAC, SampleFormat.PCM16, ("vocals", "drums")),
     layout=BatchLayout.MIRROR,
     is_watching=True,
+    probes_vocals=True,
 )
 RUN = BatchRun(Batch("b", "r", SPEC, BatchState.RUNNING, NOW), "demucs")
 KEY = ExportKey("/music/1.mp3", FileStamp(10, 2**62), "a wish", "flac")
@@ -98,6 +99,7 @@ def test_batch_and_items_come_back_equal(store: BatchStore) -> None:
         error=JobError("UNREADABLE_AUDIO", "cut", {"file": "2"}),
         remedy="get it anew",
         work_s=1.5,
+        tier=3,
     )
     put(store, failed)
     assert store.items("b", (), limit=9) == [item(1), failed, item(3)]
@@ -261,6 +263,25 @@ def test_export_is_found_by_all_of_its_key(store: BatchStore, exports: ExportRec
     assert exports.find([]) == {}
 
 
+def test_exports_are_found_by_the_size_of_their_source(store: BatchStore, exports: ExportRecord) -> None:
+    """Wherever it lay, if its digest is known."""
+    known = replace(EXPORT, source_sha256="ab")
+    store.change("b", item(1), item(1), (KEY, known))
+    store.change("b", item(1), item(1), (replace(KEY, path="/music/2.mp3"), replace(EXPORT, folder="/out/2")))
+    assert exports.of_files_of_size(KEY.wish, 10) == [known]
+    assert exports.of_files_of_size(KEY.wish, 11) == []
+    assert exports.of_files_of_size("another", 10) == []
+
+
+def test_export_whose_files_were_replaced_is_forgotten(store: BatchStore, exports: ExportRecord) -> None:
+    """By files of the same names in the same folder; those of another format lie beside them."""
+    others = [replace(KEY, wish="starter"), replace(KEY, wish="mp3")]
+    store.change("b", item(1), item(1), (KEY, EXPORT))
+    store.change("b", item(1), item(1), (others[1], replace(EXPORT, file_sizes_bytes={"vocals.mp3": 1})))
+    store.change("b", item(1), item(1), (others[0], EXPORT))
+    assert set(exports.find([KEY, *others])) == set(others)
+
+
 def test_size_of_output_is_measured_by_class(store: BatchStore, exports: ExportRecord) -> None:
     """Bytes over seconds of all deliveries of the class."""
     assert exports.output_bytes_per_s("flac") is None
@@ -274,7 +295,16 @@ def test_size_of_output_is_measured_by_class(store: BatchStore, exports: ExportR
 def test_speed_of_an_engine_adds_up(exports: ExportRecord) -> None:
     """Unknown before any work."""
     assert exports.audio_s_per_wall_s("demucs") is None
-    exports.record_work("demucs", 100.0, 50.0)
-    exports.record_work("demucs", 200.0, 50.0)
+    exports.record_work("demucs", 100.0, 50.0, 0)
+    exports.record_work("demucs", 200.0, 50.0, 0)
     assert exports.audio_s_per_wall_s("demucs") == 3.0
     assert exports.audio_s_per_wall_s("other") is None
+
+
+def test_what_the_store_holds_is_measured_by_engine(exports: ExportRecord) -> None:
+    """Results of which it is unknown count for the speed alone."""
+    exports.record_work("demucs", 100.0, 50.0, 0)
+    assert exports.stored_bytes_per_s("demucs") is None
+    exports.record_work("demucs", 200.0, 50.0, 2**40)
+    exports.record_work("demucs", 300.0, 50.0, 500)
+    assert exports.stored_bytes_per_s("demucs") == pytest.approx((2**40 + 500) / 500)

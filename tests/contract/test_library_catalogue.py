@@ -20,6 +20,7 @@ from services.library.core.ports import (
     LibraryRecord,
     NamedFile,
     TrackCatalogue,
+    VocalShare,
 )
 from services.library.migrations import migrate
 from stemhouse.platform.databases import open_database
@@ -166,11 +167,17 @@ def test_aliases_are_paths_by_real_paths(catalogue: Catalogue) -> None:
 def test_vocals_are_known_until_the_file_changes(catalogue: Catalogue) -> None:
     """0 is a share, too."""
     add(catalogue, "/a", "/b")
-    catalogue.tracks.record_vocals("/a", 0.0)
-    catalogue.tracks.record_vocals("/nowhere", 0.5)
-    assert {each.path: each.vocal_share for each in catalogue.tracks.candidates("")} == {"/a": 0.0, "/b": None}
-    add(catalogue, "/a")
-    assert [each.vocal_share for each in catalogue.tracks.candidates("")] == [None, None]
+    stamp, probed, separated = FileStamp(10, 2**62), VocalShare(0.0, is_probed=True), VocalShare(0.5, is_probed=False)
+    for path, vocals in (("/a", probed), ("/b", separated), ("/nowhere", probed)):
+        catalogue.tracks.record_vocals(path, stamp, vocals)
+        catalogue.tracks.record_vocals(path, FileStamp(10, 1), VocalShare(0.9, is_probed=True))
+    seen = [(each.path, each.vocal_share, each.is_probed) for each in catalogue.tracks.candidates("")]
+    assert sorted(seen) == [("/a", 0.0, True), ("/b", 0.5, False)]
+    assert [catalogue.tracks.vocals(path, stamp) for path in ("/a", "/b", "/nowhere")] == [probed, separated, None]
+    assert catalogue.tracks.vocals("/a", FileStamp(10, 1)) is None
+    add(catalogue, "/a", "/b")
+    assert {(each.vocal_share, each.is_probed) for each in catalogue.tracks.candidates("")} == {(None, False)}
+    assert catalogue.tracks.vocals("/a", stamp) is None
 
 
 def test_stamps_of_paths(catalogue: Catalogue) -> None:
@@ -184,7 +191,7 @@ def test_each_change_has_a_new_revision(catalogue: Catalogue) -> None:
     seen = {(catalogue.tracks.revision(), catalogue.libraries.revision())}
     changes: list[Callable[[], None]] = [
         lambda: add(catalogue, "/a"),
-        lambda: catalogue.tracks.record_vocals("/a", 0.5),
+        lambda: catalogue.tracks.record_vocals("/a", FileStamp(10, 2**62), VocalShare(0.5, is_probed=True)),
         lambda: catalogue.libraries.replace(XML, [file("/a")], []),
         lambda: catalogue.libraries.repoint(XML.prefix, {0: ""}),
         lambda: catalogue.tracks.remove(["/a"]),

@@ -37,6 +37,7 @@ from stemhouse.tracks import (
     CueKind,
     DJFacts,
     LibraryKind,
+    ProbeProgress,
     RankedPage,
     RankedTrack,
     ScanProblem,
@@ -54,8 +55,8 @@ from stemhouse.wire import (
 )
 
 SOURCE = SourceRef("a" * 64, "b" * 32, 123, "Björk - Jóga.mp3")
-AUDIO = AudioRef("audio/x.flac", "c" * 64, AudioFormat(48_000, 1), 12_345, gain=0.5, peak=1.7)
-FACTS = SourceFacts("MP3", "MPEG_LAYER_III", 16, "libsndfile", 1105, "Björk", "Jóga", "cut", 576, "why")
+AUDIO = AudioRef("audio/x.flac", "c" * 64, AudioFormat(48_000, 1), 12_345, gain=0.5, peak=1.7, size_bytes=77)
+FACTS = SourceFacts("MP3", "MPEG_LAYER_III", 16, "libsndfile", 1105, "Björk", "Jóga", "cut", 576, "why", 128.5, "Pop")
 STEM_SET = StemSet(
     audio=AUDIO,
     engine="starter",
@@ -69,6 +70,7 @@ STEM_SET = StemSet(
     processing_s=2.5,
     device="cuda:0",
     versions={"torch": "2"},
+    vocal_share=0.25,
 )
 QUALITY = QualityReport(
     "si_sdr",
@@ -126,6 +128,7 @@ SPEC = BatchSpec(
     layout=BatchLayout.MIRROR,
     keeps_results=True,
     is_watching=True,
+    probes_vocals=True,
 )
 PLAN = BatchPlan(
     track_count=3,
@@ -202,6 +205,8 @@ def test_library_values_survive() -> None:
     assert wire_tracks.cue_from_proto(wire_tracks.cue_to_proto(Cue(CueKind.CUE, 0.0))) == Cue(CueKind.CUE, 0.0)
     page = TrackPage((TRACK,), "token", 7)
     assert wire_tracks.track_page_from_proto(wire_tracks.track_page_to_proto(page)) == page
+    for probe in (ProbeProgress(1, 2), ProbeProgress(2, 2, ScanProblem("/x", "why"))):
+        assert wire_tracks.probe_progress_from_proto(wire_tracks.probe_progress_to_proto(probe)) == probe
     progress = ScanProgress(5, 4, 3, 2, 1, 6, 7, 8, (ScanProblem("/x", "why"),), is_complete=True)
     assert wire_tracks.scan_progress_from_proto(wire_tracks.scan_progress_to_proto(progress)) == progress
 

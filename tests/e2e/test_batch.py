@@ -1,45 +1,16 @@
 """A whole library through the CLI, over a real stack: crates, a bad file, a second run; the library stays as it was."""
 
 import csv
-import hashlib
 import io
-import json
 import struct
-import uuid
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-import mutagen.id3
 import pytest
-import soundfile
 
 from tests.e2e.conftest import Stack
-from tests.signals import song
-
-if TYPE_CHECKING:
-    import subprocess
+from tests.e2e.libraries import digests, document, new_song, states
 
 pytestmark = pytest.mark.stack
-
-RATE_HZ = 44_100
-
-
-def document(answer: "subprocess.CompletedProcess[str]") -> dict[str, Any]:
-    """The one JSON document on stdout."""
-    found: dict[str, Any] = json.loads(answer.stdout)
-    return found
-
-
-def new_song(path: Path, genre: str = "") -> Path:
-    """One second that was never separated before."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    soundfile.write(path, song(RATE_HZ, RATE_HZ, seed=uuid.uuid4().int % 2**32).T, RATE_HZ)
-    if genre:
-        tags = mutagen.id3.ID3()
-        tags.add(mutagen.id3.TCON(text=genre))
-        tags.add(mutagen.id3.TIT2(text=path.stem))
-        tags.save(path)
-    return path
 
 
 def crate_bytes(paths: list[Path], volume: Path) -> bytes:
@@ -67,20 +38,6 @@ def music(tmp_path: Path) -> Path:
     (subcrates / "Friday%%Peak.crate").write_bytes(crate_bytes([friday, music / "gone.mp3"], music))
     (music / "list.m3u8").write_text(f"#EXTM3U\n{plain.name}\n", encoding="utf-8")
     return music
-
-
-def digests(folder: Path) -> dict[str, tuple[str, int]]:
-    """Every file's digest and time of change."""
-    return {
-        str(path): (hashlib.sha256(path.read_bytes()).hexdigest(), path.stat().st_mtime_ns)
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
-
-
-def states(report: dict[str, Any]) -> dict[str, str]:
-    """Each track's state, by the name of its file."""
-    return {Path(item["path"]).name: item["state"] for item in report["items"]}
 
 
 def test_library_is_worked_through_once(stack: Stack, music: Path, tmp_path: Path) -> None:

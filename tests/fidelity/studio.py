@@ -11,7 +11,8 @@ import numpy as np
 import soxr
 
 from services.exporter.adapters.stored_audio import StoredFlac
-from services.exporter.core.delivery import FileStart, StemDelivery
+from services.exporter.core.delivery import StemDelivery
+from services.exporter.core.parts import FileStart
 from services.exporter.main import file_encoders
 from services.separator.adapters.demucs.engine import DemucsModels
 from services.separator.adapters.engine_rack import EngineRack

@@ -4,31 +4,25 @@ import hashlib
 import io
 import json
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import av
-import grpc
 import numpy as np
 import pytest
 import soundfile
 
-from services.exporter.adapters.stored_audio import StoredFlac
-from services.exporter.core.delivery import StemDelivery
-from services.exporter.main import file_encoders
-from services.exporter.servicer import ExporterServicer, service
 from stemhouse.delivery import DeliveryOptions, DeliveryPlan, FileFormat, SampleFormat
 from stemhouse.errors import InvalidRequest, NotFound
 from stemhouse.jobs import SeparationResult
 from stemhouse.platform.channel import connect
-from stemhouse.platform.interceptors import RpcInterceptor
 from stemhouse.platform.status import rpc_errors
 from stemhouse.v1 import exporter_pb2 as pb
 from stemhouse.v1.exporter_pb2_grpc import ExporterServiceStub
 from stemhouse.vocab import BASE_STEMS
 from stemhouse.wire.delivery import deliver_request_to_proto, plan_from_proto
 from tests.fakes import MemoryObjectStore
+from tests.fakes_exporter import FakeTools, serve_exporter
 from tests.unit.exporter.results import separated
 
 TRACK = separated(100_000)
@@ -44,14 +38,8 @@ def store() -> MemoryObjectStore:
 @pytest.fixture
 def stub(store: MemoryObjectStore, tmp_path: Path) -> Iterator[ExporterServiceStub]:
     """A stub to a server on a free port, wired as `main` does."""
-    delivery = StemDelivery(StoredFlac(store, tmp_path), file_encoders(tmp_path), {})
-    server = grpc.server(ThreadPoolExecutor(4), interceptors=[RpcInterceptor()])
-    service(ExporterServicer(delivery), lambda: None).register(server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    with connect(f"127.0.0.1:{port}") as channel:
+    with serve_exporter(store, tmp_path, FakeTools()) as address, connect(address) as channel:
         yield ExporterServiceStub(channel)
-    server.stop(0).wait()
     assert list(tmp_path.iterdir()) == []
 
 

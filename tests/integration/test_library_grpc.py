@@ -15,8 +15,10 @@ from services.library.adapters.dj_libraries import DJLibraries
 from services.library.adapters.folders import DiskFolders
 from services.library.adapters.library_catalogue import SqliteLibraryCatalogue
 from services.library.adapters.tag_reader import MutagenTagReader
+from services.library.core.hearing import VocalHearing
 from services.library.core.listing import TrackListing
 from services.library.core.scanner import DJLibraryScanner, ScannerParts
+from services.library.core.track_probes import TrackProbes
 from services.library.core.work_order import CatalogueWorkOrder
 from services.library.migrations import migrate
 from services.library.servicer import LibraryParts, LibraryServicer, service
@@ -60,9 +62,11 @@ def stub(tmp_path: Path, world: World) -> Iterator[LibraryServiceStub]:
     migrate(database)
     catalogue, libraries, folders = SqliteTrackCatalogue(database), SqliteLibraryCatalogue(database), DiskFolders()
     scanner = DJLibraryScanner(ScannerParts(catalogue, libraries, folders, MutagenTagReader(), DJLibraries()))
-    listing = TrackListing(catalogue, libraries, folders, CatalogueWorkOrder(catalogue, libraries, folders))
+    order = CatalogueWorkOrder(catalogue, libraries, folders)
+    listing = TrackListing(catalogue, libraries, folders, order)
+    probes = TrackProbes(order, VocalHearing(catalogue, world.separations))
     server = grpc.server(ThreadPoolExecutor(4), interceptors=[RpcInterceptor()])
-    service(LibraryServicer(LibraryParts(scanner, listing, world.orders)), catalogue.probe).register(server)
+    service(LibraryServicer(LibraryParts(scanner, listing, probes, world.orders)), catalogue.probe).register(server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     with connect(f"127.0.0.1:{port}") as channel:
@@ -114,6 +118,21 @@ def test_listing_goes_on_from_its_token(stub: LibraryServiceStub, music: Path) -
     )
     assert (first.total_count, rest.next_page_token) == (2, "")
     assert [Path(page.tracks[0].track.path).name for page in (first, rest)] == ["Jóga 🎧.flac", "a.wav"]
+
+
+def test_probed_tracks_change_places(stub: LibraryServiceStub, music: Path, world: World) -> None:
+    """With the reasons; nobody is asked twice."""
+    scan(stub, music)
+    world.separations.probed_shares[str(music / "a.wav")] = 0.5
+    request = pb.ProbeTracksRequest(location=str(music))
+    for total_count in (2, 0):
+        counts = [(said.done_count, said.total_count) for said in stub.ProbeTracks(request, timeout=10)]
+        assert counts == [(count, total_count) for count in range(total_count + 1)]
+    ranked = pb.ListTracksRequest(location=str(music), order=pb.TRACK_ORDER_PRIORITY)
+    listed = stub.ListTracks(ranked, timeout=10).tracks
+    reasons = [(Path(each.track.path).name, list(each.reasons)) for each in listed]
+    assert reasons == [("a.wav", ["vocals: 50% of it (probed)"]), ("Jóga 🎧.flac", ["no vocals (probed)"])]
+    assert len(world.separations.probed) == 2
 
 
 def test_missing_folder_is_not_found(stub: LibraryServiceStub, tmp_path: Path) -> None:

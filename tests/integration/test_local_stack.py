@@ -18,13 +18,13 @@ import urllib3
 
 from stemhouse.client.sdk import Stemhouse
 from stemhouse.errors import InvalidRequest, StorageUnavailable, Unavailable
-from stemhouse.local.children import Child
+from stemhouse.local.children import Child, ChildSpec
 from stemhouse.local.health import Health
 from stemhouse.local.home import HOME_VARIABLE, Home
 from stemhouse.local.processes import ProcessId
 from stemhouse.local.record import read_record
 from stemhouse.local.stack import ensure_stack, stack_status, stop_stack
-from stemhouse.local.store import store_settings, store_spec, verify_store
+from stemhouse.local.store import clear_up, store_settings, store_spec, verify_store
 from stemhouse.platform.object_stores import StoreSettings, connect_object_store
 
 pytestmark = pytest.mark.stack
@@ -33,9 +33,9 @@ _GRACE_S = 30.0
 
 
 @contextmanager
-def running_store(home: Home) -> Iterator[tuple[StoreSettings, int]]:
+def running_store(home: Home, spec: ChildSpec | None = None) -> Iterator[tuple[StoreSettings, int]]:
     """A verified store of the home, and its process id."""
-    child = Child(store_spec(home), home.log_file("store"), time.monotonic, echo=False)
+    child = Child(spec or store_spec(home), home.log_file("store"), time.monotonic, echo=False)
     child.start()
     try:
         settings = store_settings(home, child.spec.address)
@@ -55,17 +55,30 @@ def home(tmp_path: Path) -> Iterator[Home]:
     stop_stack(home)
 
 
-def test_objects_survive_a_restart_on_other_ports(home: Home) -> None:
-    """With the same credentials."""
-    content = os.urandom(3_000_000)
-    with running_store(home) as (first, _):
-        connect_object_store(first).put("sources/abc", io.BytesIO(content))
+def test_objects_survive_clearing_up_and_a_restart_on_other_ports(home: Home) -> None:
+    """With the same credentials; the room of those that were deleted is given back when it is asked for."""
+    content, spec = os.urandom(3_000_000), store_spec(home)
+    with running_store(home, spec) as (first, _):
+        store = connect_object_store(first)
+        for name in ("abc", "gone"):
+            store.put(f"sources/{name}", io.BytesIO(content))
+        store.delete("sources/gone")
+        give_up_at_s = time.monotonic() + _GRACE_S
+        while _volume_bytes(home) > len(content) * 1.1:  # the deletion reaches the volume a moment later
+            assert time.monotonic() < give_up_at_s
+            clear_up(spec)
+    with pytest.raises(StorageUnavailable, match="does not clear up"):
+        clear_up(spec)
     with running_store(home) as (second, _):
         store = connect_object_store(second)
         assert b"".join(store.read("sources/abc")) == content
         store.put("sources/def", io.BytesIO(content))
         assert b"".join(store.read("sources/def")) == content
     assert first.endpoint != second.endpoint
+
+
+def _volume_bytes(home: Home) -> int:
+    return sum(file.stat().st_size for file in home.store_dir.glob("data/*.dat"))
 
 
 def test_two_stores_run_side_by_side(tmp_path: Path) -> None:

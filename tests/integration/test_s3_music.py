@@ -182,7 +182,7 @@ def test_object_is_stamped_and_had_at_hand_for_a_batch(client: Minio, music: Pat
     client.fput_object(BUCKET, name, str(music / "Bjørk/0 ü.mp3"))
     files = MusicFiles(DiskFolders(), S3Folders(client))
     path = f"s3://{BUCKET}/{name}"
-    sources = StoredSourceFiles(files.look)
+    sources = StoredSourceFiles(files.look, DiskFolders().is_away)
     assert sources.stamp(path, f"s3://{BUCKET}/batch").size_bytes == (music / "Bjørk/0 ü.mp3").stat().st_size
     with files.at_hand(path) as copy:
         assert (copy.name, copy.read_bytes()) == ("0 ü.mp3", (music / "Bjørk/0 ü.mp3").read_bytes())

@@ -1,37 +1,19 @@
 """Delivery: the bytes of a result's files, in order."""
 
-import hashlib
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterator, Mapping
 
 from services.exporter.core import metadata
 from services.exporter.core.files import StemFileManager
 from services.exporter.core.metadata import DeliveredFile, metadata_json
 from services.exporter.core.objects import require_own_objects
+from services.exporter.core.parts import FileEnd, FileStart, file_parts, while_wanted
 from services.exporter.core.plan import PlannedDelivery, plan_delivery, stored_stem
 from services.exporter.core.ports import FileEncoder, StoredAudio
 from services.exporter.core.samples import UnitBlock, difference, in_format, on_source_scale
 from stemhouse.audio import StemSet
 from stemhouse.delivery import DeliveryOptions, DeliveryPlan, FileFormat
-from stemhouse.errors import Cancelled
 from stemhouse.jobs import SeparationResult
 from stemhouse.vocab import VOCALS
-
-
-@dataclass(frozen=True)
-class FileStart:
-    """A file begins; its chunks follow."""
-
-    name: str
-    size_bytes: int
-
-
-@dataclass(frozen=True)
-class FileEnd:
-    """A file is complete; the digest is that of its bytes."""
-
-    sha256: str
-
 
 Part = DeliveryPlan | FileStart | bytes | FileEnd
 """A piece of a delivery: the plan, then for each file its start, its chunks of at most 1 MiB, its end."""
@@ -64,17 +46,17 @@ class StemDelivery:
         yield planned.announcement
         files = []
         for stem, name in planned.files.items():
-            units = _while_wanted(self._units(result.stem_set, stem), is_wanted)
+            units = while_wanted(self._units(result.stem_set, stem), is_wanted)
             files.append((yield from self._audio_file(stem, name, planned, units)))
         document = metadata_json(result, planned, self._tool_versions, files)
-        yield from _file(metadata.FILE_NAME, len(document), [document])
+        yield from file_parts(metadata.FILE_NAME, len(document), [document])
 
     def _audio_file(
         self, stem: str, name: str, planned: PlannedDelivery, units: Iterator[UnitBlock]
     ) -> Generator[Part, None, DeliveredFile]:
         samples = in_format(units, planned.gain, planned.spec.sample_format)
         with self._encoders[planned.options.file_format].encode(planned.spec, samples) as encoded:
-            sha256 = yield from _file(name, encoded.size_bytes, encoded.chunks)
+            sha256 = yield from file_parts(name, encoded.size_bytes, encoded.chunks)
         return DeliveredFile(name, stem, encoded.size_bytes, sha256)
 
     def _units(self, stem_set: StemSet, stem: str) -> Iterator[UnitBlock]:
@@ -84,22 +66,3 @@ class StemDelivery:
             return on_source_scale(self._stored.blocks(stored.object_key, stem_set.audio), stem_set.gain)
         mix = self._stored.blocks(stem_set.audio.object_key, stem_set.audio)
         return difference(on_source_scale(mix, stem_set.audio.gain), self._units(stem_set, VOCALS))
-
-
-def _file(name: str, size_bytes: int, chunks: Iterable[bytes]) -> Generator[Part, None, str]:
-    """The parts of one file; returns the digest."""
-    yield FileStart(name, size_bytes)
-    digest = hashlib.sha256()
-    for chunk in chunks:
-        digest.update(chunk)
-        yield chunk
-    yield FileEnd(digest.hexdigest())
-    return digest.hexdigest()
-
-
-def _while_wanted(blocks: Iterable[UnitBlock], is_wanted: Callable[[], bool]) -> Iterator[UnitBlock]:
-    for block in blocks:
-        if not is_wanted():
-            message = "the delivery is not wanted any more"
-            raise Cancelled(message)
-        yield block

@@ -24,9 +24,12 @@ class WavEncoder:
 
     def encode(self, spec: FileSpec, blocks: Iterable[SampleBlock]) -> AbstractContextManager[EncodedFile]:
         """See FileEncoder.encode."""
-        header = wav_header(spec)
-        size_bytes = len(header) + _data_bytes(spec) + _data_bytes(spec) % 2
-        return nullcontext(EncodedFile(size_bytes, _chunks(header, spec, blocks)))
+        return nullcontext(EncodedFile(wav_bytes(spec), _chunks(wav_header(spec), spec, blocks)))
+
+
+def wav_bytes(spec: FileSpec) -> int:
+    """The size of the whole file."""
+    return len(wav_header(spec)) + _data_bytes(spec) + _data_bytes(spec) % 2
 
 
 def wav_header(spec: FileSpec) -> bytes:

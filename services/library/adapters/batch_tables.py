@@ -49,29 +49,37 @@ class BatchItemRow(LibraryTable, table=True):
     error: dict[str, Any] | None = Field(default=None, sa_type=JSON)
     remedy: str
     work_s: float
+    tier: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
 
 
 class ExportRow(LibraryTable, table=True):
     """What was delivered last of a path for a wish, and the stamp of the file that it was made of."""
 
     __tablename__ = "exports"
+    __table_args__ = (Index("ix_exports_wish_size_bytes", "wish", "size_bytes"),)
 
     path: str = Field(primary_key=True)
     wish: str = Field(primary_key=True)
     size_bytes: int = Field(sa_type=BigInteger)
     modified_ns: int = Field(sa_type=BigInteger)
-    folder: str
+    folder: str = Field(index=True)
     file_sizes_bytes: dict[str, int] = Field(sa_type=JSON)
     audio_s: float
     size_class: str = Field(index=True)
     total_bytes: int = Field(sa_type=BigInteger)
+    source_sha256: str = Field(default="", sa_column_kwargs={"server_default": ""})
 
 
 class EngineWorkRow(LibraryTable, table=True):
-    """How much audio an engine has separated in batches, and in how much time."""
+    """How much audio an engine has separated in batches, in how much time, and what the store held of it.
+
+    `stored_audio_s` is the part of the audio whose bytes are known.
+    """
 
     __tablename__ = "engine_work"
 
     engine_id: str = Field(primary_key=True)
     audio_s: float
     wall_s: float
+    stored_audio_s: float = 0.0
+    stored_bytes: int = Field(default=0, sa_type=BigInteger)

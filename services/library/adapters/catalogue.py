@@ -14,7 +14,7 @@ from sqlmodel import col, delete, select, update
 from services.library.adapters.path_queries import CHUNK_ROWS, chunks, is_below, is_track_of
 from services.library.adapters.tables import CrateEntryRow, CrateRow, LibraryEntryRow, TrackRow
 from services.library.core.dj_facts import SHARED_FIELDS, facts_from_document, facts_to_document, merged_facts
-from services.library.core.ports import Candidate, CatalogueEntry, FileStamp
+from services.library.core.ports import Candidate, CatalogueEntry, FileStamp, VocalShare
 from stemhouse.platform.databases import database_errors
 from stemhouse.tracks import Track
 
@@ -87,10 +87,18 @@ class SqliteTrackCatalogue:
             )
             yield from starmap(Candidate, rows)
 
-    def record_vocals(self, path: str, share: float) -> None:
+    def record_vocals(self, path: str, stamp: FileStamp, vocals: VocalShare) -> None:
         """See TrackCatalogue.record_vocals."""
+        values = {"vocal_share": vocals.share, "is_probed": vocals.is_probed}
         with self._change() as connection:
-            connection.execute(update(TrackRow).where(_path == path).values(vocal_share=share))
+            connection.execute(update(TrackRow).where(_is_file(path, stamp)).values(**values))
+
+    def vocals(self, path: str, stamp: FileStamp) -> VocalShare | None:
+        """See TrackCatalogue.vocals."""
+        query = select(col(TrackRow.vocal_share), col(TrackRow.is_probed)).where(_is_file(path, stamp))
+        with self._transaction() as connection:
+            share, is_probed = connection.execute(query).one_or_none() or (None, False)
+            return None if share is None else VocalShare(share, is_probed=is_probed)
 
     def revision(self) -> int:
         """See TrackCatalogue.revision."""
@@ -114,6 +122,11 @@ class SqliteTrackCatalogue:
             yield connection
 
 
+def _is_file(path: str, stamp: FileStamp) -> ColumnElement[bool]:
+    is_same = (col(TrackRow.size_bytes) == stamp.size_bytes) & (col(TrackRow.modified_ns) == stamp.modified_ns)
+    return is_same & (_path == path)
+
+
 def _told(name: str) -> ColumnElement[Any]:
     """A value as the file tells it, or else the first library that names the file and has one."""
     own, named = getattr(TrackRow, name), getattr(LibraryEntryRow, name)
@@ -135,6 +148,7 @@ _CANDIDATE = (
     col(TrackRow.modified_ns),
     *map(_told, ("duration_s", "title", "genre", "bpm")),
     col(TrackRow.vocal_share),
+    col(TrackRow.is_probed),
 )
 
 
@@ -200,5 +214,6 @@ def _row(entry: CatalogueEntry) -> dict[str, Any]:
         "modified_ns": entry.stamp.modified_ns,
         "size_bytes": entry.stamp.size_bytes,
         "vocal_share": None,
+        "is_probed": False,
         "real_path": entry.real_path,
     }

@@ -5,7 +5,8 @@ from pathlib import Path, PurePath
 
 from services.library.core.batch_ports import DeliveryOrder, Export
 from stemhouse.batches import BatchLayout
-from stemhouse.client.delivery import METADATA, discard_unfinished, require_place
+from stemhouse.client.delivery import METADATA
+from stemhouse.client.receiving import discard_unfinished, require_place
 from stemhouse.client.sdk import Stemhouse
 from stemhouse.errors import InvalidRequest, Unavailable
 from stemhouse.jobs import SeparationResult
@@ -23,11 +24,12 @@ class ExporterDeliveries:
     def __init__(self, client: Stemhouse) -> None:
         """Keep the client; no call is made here."""
         self._client = client
+        self._mounts: dict[Path, bool] = {}
 
     def deliver(self, result: SeparationResult, order: DeliveryOrder) -> Export:
         """See Deliveries.deliver."""
         output_dir = Path(order.spec.output_dir)
-        _require_there(output_dir)
+        self._require_there(output_dir)
         try:
             delivered = self._client.deliver(result, order.spec.delivery, folder_for(order), order.label)
             # Without the metadata: a later delivery of another format into the folder writes that anew.
@@ -62,6 +64,13 @@ class ExporterDeliveries:
         except OSError as error:
             raise Unavailable(f"cannot tidy up below {order.spec.output_dir}: {error}") from error
 
+    def _require_there(self, output_dir: Path) -> None:
+        """A folder that was made at the start is not made anew: that could fill the volume that lies below."""
+        is_mount = output_dir.is_mount()
+        was_mount = self._mounts.setdefault(output_dir, is_mount)
+        if not output_dir.is_dir() or (was_mount and not is_mount):
+            raise Unavailable(f"the output folder {output_dir} is gone: mount its volume, or make it again")
+
 
 def folder_for(order: DeliveryOrder) -> Path:
     """Where the track's own folder goes.
@@ -76,11 +85,6 @@ def folder_for(order: DeliveryOrder) -> Path:
     location = PurePath(order.spec.location)
     relative = folder.relative_to(location if folder.is_relative_to(location) else folder.anchor)
     return output_dir / relative
-
-
-def _require_there(output_dir: Path) -> None:
-    if not output_dir.is_dir():  # made at the start; to make it anew could fill the volume that lies below
-        raise Unavailable(f"the output folder {output_dir} is gone: mount its volume, or make it again")
 
 
 def _require_writable(output_dir: Path) -> None:

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 from services.library.core.batch_ports import Volume
-from stemhouse.client.delivery import require_place
+from stemhouse.client.receiving import require_place
 from stemhouse.errors import InvalidRequest
 
 

@@ -29,6 +29,13 @@ class SqliteExportRecord:
             found |= self._find(keys[start : start + _MOST_VARIABLES])
         return found
 
+    def of_files_of_size(self, wish: str, size_bytes: int) -> Sequence[Export]:
+        """See ExportRecord.of_files_of_size."""
+        is_known = col(ExportRow.source_sha256) != ""
+        rows = select(ExportRow).where(ExportRow.wish == wish, ExportRow.size_bytes == size_bytes, is_known)
+        with self._session() as session:
+            return [_export(row) for row in session.exec(rows)]
+
     def output_bytes_per_s(self, size_class: str) -> float | None:
         """See ExportRecord.output_bytes_per_s."""
         sums = select(func.sum(ExportRow.total_bytes), func.sum(ExportRow.audio_s))
@@ -36,15 +43,25 @@ class SqliteExportRecord:
             total_bytes, audio_s = session.exec(sums.where(ExportRow.size_class == size_class)).one()
         return total_bytes / audio_s if audio_s else None
 
-    def record_work(self, engine_id: str, audio_s: float, wall_s: float) -> None:
+    def record_work(self, engine_id: str, audio_s: float, wall_s: float, stored_bytes: int) -> None:
         """See ExportRecord.record_work."""
-        statement = insert(EngineWorkRow).values(engine_id=engine_id, audio_s=audio_s, wall_s=wall_s)
-        added = {
-            "audio_s": EngineWorkRow.audio_s + statement.excluded.audio_s,
-            "wall_s": EngineWorkRow.wall_s + statement.excluded.wall_s,
-        }
+        statement = insert(EngineWorkRow).values(
+            engine_id=engine_id,
+            audio_s=audio_s,
+            wall_s=wall_s,
+            stored_audio_s=audio_s if stored_bytes else 0.0,
+            stored_bytes=stored_bytes,
+        )
+        figures = [column for column in statement.excluded if column.name != "engine_id"]
+        added = {column.name: getattr(EngineWorkRow, column.name) + column for column in figures}
         with self._session() as session:
             session.execute(statement.on_conflict_do_update(index_elements=["engine_id"], set_=added))
+
+    def stored_bytes_per_s(self, engine_id: str) -> float | None:
+        """See ExportRecord.stored_bytes_per_s."""
+        with self._session() as session:
+            row = session.get(EngineWorkRow, engine_id)
+            return row.stored_bytes / row.stored_audio_s if row and row.stored_audio_s > 0.0 else None
 
     def audio_s_per_wall_s(self, engine_id: str) -> float | None:
         """See ExportRecord.audio_s_per_wall_s."""
@@ -66,7 +83,11 @@ class SqliteExportRecord:
 
 
 def remember_export(session: Session, key: ExportKey, export: Export) -> None:
-    """Write it within the session's transaction, in the place of an older one of the same path and wish."""
+    """Write it within the session's transaction, in the place of older ones of the same path and wish.
+
+    Also of others whose files these have replaced.
+    """
+    _forget_replaced(session, key, export)
     statement = insert(ExportRow).values(
         path=key.path,
         wish=key.wish,
@@ -77,9 +98,17 @@ def remember_export(session: Session, key: ExportKey, export: Export) -> None:
         audio_s=export.audio_s,
         size_class=key.size_class,
         total_bytes=sum(export.file_sizes_bytes.values()),
+        source_sha256=export.source_sha256,
     )
     replaced = {column.name: column for column in statement.excluded if column.name not in {"path", "wish"}}
     session.execute(statement.on_conflict_do_update(index_elements=["path", "wish"], set_=replaced))
+
+
+def _forget_replaced(session: Session, key: ExportKey, export: Export) -> None:
+    others = select(ExportRow).where(ExportRow.folder == export.folder, ExportRow.wish != key.wish)
+    for row in session.exec(others).all():
+        if row.file_sizes_bytes.keys() & export.file_sizes_bytes.keys():
+            session.delete(row)
 
 
 def _is_of(row: ExportRow, key: ExportKey) -> bool:
@@ -87,4 +116,4 @@ def _is_of(row: ExportRow, key: ExportKey) -> bool:
 
 
 def _export(row: ExportRow) -> Export:
-    return Export(row.folder, row.file_sizes_bytes, row.audio_s)
+    return Export(row.folder, row.file_sizes_bytes, row.audio_s, row.source_sha256)

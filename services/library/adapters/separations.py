@@ -1,11 +1,12 @@
 """The router, by way of the SDK."""
 
 import contextlib
-from collections.abc import Callable, Collection, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from stemhouse.audio import SourceRef
+from stemhouse.client.files import sha256_of
 from stemhouse.client.sdk import Stemhouse
 from stemhouse.errors import InvalidRequest, NotFound
 from stemhouse.jobs import EngineSurvey, Job, SeparationRequest
@@ -28,14 +29,19 @@ class RouterSeparations:
         """See Separations.survey."""
         return self._client.survey()
 
+    def sha256(self, path: str) -> str:
+        """See Separations.sha256."""
+        with _readable(path), self._at_hand(path) as file:
+            return sha256_of(file)
+
     def upload(self, path: str) -> SourceRef:
         """See Separations.upload."""
-        try:
-            with self._at_hand(path) as file:
-                return self._client.upload(file)
-        except OSError as error:
-            message = f"cannot read {path}: {error.strerror or error}"
-            raise InvalidRequest(message, {"file": path}) from error
+        with _readable(path), self._at_hand(path) as file:
+            return self._client.upload(file)
+
+    def detect_vocals(self, source: SourceRef) -> float:
+        """See Separations.detect_vocals."""
+        return self._client.detect_vocals(source)
 
     def submit(self, request: SeparationRequest, request_id: str, batch_id: str) -> Job:
         """See Separations.submit."""
@@ -67,3 +73,12 @@ class RouterSeparations:
             return self._client.get_job(job_id)
         except NotFound:
             return None
+
+
+@contextmanager
+def _readable(path: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        message = f"cannot read {path}: {error.strerror or error}"
+        raise InvalidRequest(message, {"file": path}) from error

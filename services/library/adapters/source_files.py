@@ -1,42 +1,54 @@
 """The files of the library as they are now."""
 
+import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
 
 from services.library.adapters.s3_folders import is_s3
 from services.library.core.ports import FileStamp, FoundFile
-from stemhouse.errors import NotFound, Unavailable
+from stemhouse.errors import InputRejected, NotFound, Unavailable
+
+_OF_THE_FILE = {errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENAMETOOLONG, errno.EINVAL}
+"""What one path is at fault for, and not the volume."""
 
 
 class StoredSourceFiles:
     """SourceFiles over the file system, and over the object store of music where there is one."""
 
-    def __init__(self, look: Callable[[str], object]) -> None:
-        """`look` tells what a path is in the store: a FoundFile, or why there is none."""
+    def __init__(self, look: Callable[[str], object], is_away: Callable[[str], bool]) -> None:
+        """`look` tells what a path is in the store: a FoundFile, or why there is none.
+
+        `is_away` tells of a path on disk that is not there whether its volume has gone with it.
+        """
         self._look = look
+        self._is_away = is_away
 
     def stamp(self, path: str, location: str) -> FileStamp:
         """See SourceFiles.stamp."""
         if not is_s3(path):
-            return _stamp_on_disk(path, location)
+            return self._stamp_on_disk(path, location)
         found = self._look(path)
         if isinstance(found, FoundFile):
             return found.stamp
         message = f"{path} is not there"
         raise NotFound(message, {"file": path})
 
-
-def _stamp_on_disk(path: str, location: str) -> FileStamp:
-    try:
-        facts = Path(path).stat()
-    except (FileNotFoundError, NotADirectoryError) as error:
-        _require_location(location)
-        message = f"{path} is not there"
-        raise NotFound(message, {"file": path}) from error
-    except OSError as error:
-        raise Unavailable(f"cannot look at {path}: {error.strerror or error}") from error
-    return FileStamp(facts.st_size, facts.st_mtime_ns)
+    def _stamp_on_disk(self, path: str, location: str) -> FileStamp:
+        try:
+            facts = Path(path).stat()
+        except (FileNotFoundError, NotADirectoryError) as error:
+            _require_location(location)
+            if self._is_away(path):
+                raise Unavailable(f"{path} is not there, nor is its folder: mount its volume") from error
+            message = f"{path} is not there"
+            raise NotFound(message, {"file": path}) from error
+        except OSError as error:
+            message = f"cannot look at {path}: {error.strerror or error}"
+            if error.errno in _OF_THE_FILE:
+                raise InputRejected(message, {"file": path}) from error
+            raise Unavailable(message) from error
+        return FileStamp(facts.st_size, facts.st_mtime_ns)
 
 
 def _require_location(location: str) -> None:

@@ -15,7 +15,8 @@ class LibraryTable(SQLModel):
 class TrackRow(LibraryTable, table=True):
     """A `stemhouse.tracks.Track` as its file alone tells it, and when the file was changed last.
 
-    `real_path` is set where links lead to the file, `vocal_share` where somebody has listened.
+    `real_path` is set where links lead to the file, `vocal_share` where somebody has listened, if only to excerpts
+    (`is_probed`).
     """
 
     __tablename__ = "tracks"
@@ -32,6 +33,7 @@ class TrackRow(LibraryTable, table=True):
     duration_s: float
     dj_facts: list[Any] = Field(sa_column=Column(JSON, nullable=False, server_default="[]"))
     vocal_share: float | None = None
+    is_probed: bool = Field(default=False, sa_column_kwargs={"server_default": "0"})
     real_path: str = Field(default="", sa_column_kwargs={"server_default": ""})
 
 

@@ -10,13 +10,13 @@ from services.library.core.batch_ports import Bell
 class DJBatchProcessor:
     """Works on batches, each on a thread of its own, with a pool for what takes long.
 
-    Tracks are prepared ahead, up to a limit of bytes, and sent in the order of their places; the router keeps the
-    backlog. A batch can be interrupted at any point: taken up again, it repeats only what was under way, and no
-    attempt at a track is ever two jobs.
+    Tracks are prepared ahead, up to a limit of bytes, and sent in the order of their places, or, where somebody is to
+    listen to them, those first that are sung; the router keeps the backlog. A batch can be interrupted at any point:
+    taken up again, it repeats only what was under way, and no attempt at a track is ever two jobs.
     """
 
     def __init__(self, ports: DrivePorts, executor: Executor, limits: Limits) -> None:
-        """Keep the ports, and a pool with room for the preparations and deliveries of `limits`."""
+        """Keep the ports, and a pool with room for the preparations, probes and deliveries of `limits`."""
         self._ports = ports
         self._executor = executor
         self._limits = limits

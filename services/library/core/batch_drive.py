@@ -23,25 +23,15 @@ from services.library.core.batch_ports import (
 from services.library.core.batch_track import DeliveredTrack, TrackWork
 from services.library.core.exports import item_of, key_of_item
 from services.library.core.hindrances import Duty, Hindrances
-from services.library.core.ordering import WorkOrder
-from services.library.core.ports import FileStamp
-from services.library.core.remedies import job_error_of, remedy_for
+from services.library.core.ordering import OrderedFile, WorkOrder
+from services.library.core.ports import FileStamp, VocalShare
+from services.library.core.remedies import TRACK_FAULTS, job_error_of, remedy_for, stands_in_the_way_of_all
 from stemhouse.batches import BatchItem, BatchSpec, BatchState, ItemState
-from stemhouse.errors import (
-    EngineUnavailable,
-    InputRejected,
-    InternalFault,
-    InvalidRequest,
-    NotFound,
-    RequestConflict,
-    StemhouseError,
-)
+from stemhouse.errors import EngineUnavailable, InternalFault, RequestConflict, StemhouseError
 from stemhouse.jobs import Job, JobError
 from stemhouse.vocab import JobState
 
 _ACTIVE = (ItemState.SENT, ItemState.SEPARATED)
-_FAULTS = (InputRejected, InternalFault, InvalidRequest, NotFound)
-"""Errors that one track is at fault for. All others tell of something that stands in the way of every track."""
 
 
 @dataclass(frozen=True)
@@ -71,29 +61,31 @@ class Drive:
     """One batch at work."""
 
     def __init__(self, ports: DrivePorts, executor: Executor, limits: Limits, batch_id: str, bell: Bell) -> None:
-        """Take up whatever the store says; `executor` has room for all preparations and deliveries at once."""
+        """Take up whatever the store says; `executor` has room for all preparations, probes and deliveries at once."""
         self._ports = ports
         self._store = ports.store
         self._executor = executor
         self._limits = limits
         self._batch_id = batch_id
         self._bell = bell
-        self._line = Line(limits)
+        run = self._store.run(batch_id)
+        self._line = Line(limits, probes_vocals=run.batch.spec.probes_vocals)
+        self._begun: frozenset[int] = frozenset()
         self._deliveries: dict[int, _Delivery] = {}
         self._hindrances = Hindrances()
         self._now_s = ports.clock()
         self._pace = Pace(self._now_s)
         self._worked_s = 0.0
         self._was_running = False
+        self._is_idle = False
         self._looked_at_s: float | None = None
         self._rescanned_at_s = self._now_s
         self._told: tuple[bool, str] | None = None
         self._told_at_s = self._now_s
         self._has_moved = False
-        self._tidy()
+        self._tidy(run)
 
-    def _tidy(self) -> None:
-        run = self._store.run(self._batch_id)
+    def _tidy(self, run: BatchRun) -> None:
         for item in self._active():
             if item.state is ItemState.SEPARATED:
                 self._ports.tracks.discard_unfinished(run, item)
@@ -107,13 +99,13 @@ class Drive:
         self._look_at_jobs(run)
         active = self._active()
         self._deliver(run, active)
-        is_idle = False
+        self._is_idle = False
         if is_running:
-            is_idle = self._advance(run, active)
+            self._is_idle = self._advance(run, active)
         else:
             self._line.clear()
         self._tell(is_running=is_running)
-        if is_idle:
+        if self._is_idle:
             return self._round_off(run)
         return is_running or bool(active or self._deliveries or self._store.recalled(self._batch_id))
 
@@ -124,7 +116,9 @@ class Drive:
         self._now_s = self._ports.clock()
         if is_running and not self._was_running:
             self._pace = Pace(self._now_s)
-        self._worked_s += self._pace.tick(self._now_s, is_working=is_running and not self._hindrances)
+        self._worked_s += self._pace.tick(
+            self._now_s, is_working=is_running and not (self._hindrances or self._is_idle)
+        )
         self._was_running = is_running
 
     @contextmanager
@@ -155,6 +149,8 @@ class Drive:
                 self._withdraw(item, jobs.get(item.job_id))
             for item in sent:
                 self._take_news(run, item, jobs.get(item.job_id))
+            running = {job_id for job_id, job in jobs.items() if job.state is JobState.RUNNING}
+            self._begun = frozenset(item.place for item in sent if item.job_id in running)
 
     def _withdraw(self, item: BatchItem, job: Job | None) -> None:
         """Stop a job that nobody wants any more; the item keeps its id until the job is seen to have ended.
@@ -184,7 +180,7 @@ class Drive:
             self._put_back(item, job_id=item.job_id)
 
     def _take_failure(self, item: BatchItem, error: JobError) -> None:
-        if error.reason == EngineUnavailable.reason:  # the next track would fare no better
+        if stands_in_the_way_of_all(error):
             self._put_back(item, job_id="")
             self._hindrances.note(Duty.SEPARATE, error.message, self._now_s)
         else:
@@ -215,7 +211,7 @@ class Drive:
                 self._deliveries[item.place] = _Delivery(item, outcome)
                 outcome.add_done_callback(self._wake)
 
-    def _wake(self, _future: Future[DeliveredTrack | None] | Future[Prepared]) -> None:
+    def _wake(self, _future: Future[DeliveredTrack | None] | Future[Prepared] | Future[VocalShare | None]) -> None:
         self._bell.ring()
 
     def _collect_deliveries(self, run: BatchRun) -> None:
@@ -224,7 +220,7 @@ class Drive:
             with self._duty(Duty.DELIVER):
                 try:
                     self._take_delivered(run, delivery.item, delivery.outcome.result())
-                except _FAULTS as error:
+                except TRACK_FAULTS as error:
                     self._fail(delivery.item, job_error_of(error))
 
     def _take_delivered(self, run: BatchRun, item: BatchItem, delivered: DeliveredTrack | None) -> None:
@@ -246,7 +242,8 @@ class Drive:
             self._pace.add_track(item.audio_s)
             self._has_moved = True
         if delivered.is_new_work:
-            self._ports.exports.record_work(delivered.engine_id, export.audio_s, self._worked_s)
+            stored_bytes = delivered.stored_bytes
+            self._ports.exports.record_work(delivered.engine_id, export.audio_s, self._worked_s, stored_bytes)
             self._worked_s = 0.0
             if not run.batch.spec.keeps_results:
                 self._executor.submit(self._ports.tracks.release, item)
@@ -255,8 +252,9 @@ class Drive:
 
     def _advance(self, run: BatchRun, active: list[BatchItem]) -> bool:
         """Send what is prepared, in order, and prepare what follows; whether nothing is left to do."""
-        while (head := self._line.ready_head()) and self._settle(run, head, active):
+        while (head := self._line.ready_head(is_needed=self._is_needed(active))) and self._settle(run, head, active):
             pass
+        self._listen()
         if self._line.is_full(active) or not self._hindrances.may_try(Duty.PREPARE, self._now_s):
             return False
         waiting = self._store.waiting(self._batch_id, limit=len(self._line) + self._limits.preparations)
@@ -270,13 +268,24 @@ class Drive:
             preparation.add_done_callback(self._wake)
         return not (waiting or active or self._deliveries)
 
+    def _is_needed(self, active: Sequence[BatchItem]) -> bool:
+        """Whether the router should have another track, whoever sings."""
+        waiting = sum(item.state is ItemState.SENT and item.place not in self._begun for item in active)
+        return waiting < self._limits.backlog_tracks
+
+    def _listen(self) -> None:
+        for place in self._line.unheard():
+            hearing = self._executor.submit(self._ports.tracks.hear, place.preparation.result())
+            self._line.listen(place.item, hearing)
+            hearing.add_done_callback(self._wake)
+
     def _settle(self, run: BatchRun, head: Place, active: list[BatchItem]) -> bool:
         """Do with a prepared track what is due; whether the line moves on."""
         moves_on = False
         with self._duty(Duty.PREPARE):
             try:
-                moves_on = self._go_on_with(run, head, head.preparation.result(), active)
-            except _FAULTS as error:
+                moves_on = self._go_on_with(run, head, head.prepared(), active)
+            except TRACK_FAULTS as error:
                 self._fail(head.item, job_error_of(error))
                 self._line.drop(head.item)
                 moves_on = True
@@ -293,7 +302,8 @@ class Drive:
             folder=prepared.export.folder,
             file_sizes_bytes=prepared.export.file_sizes_bytes,
         )
-        self._change(head.item, skipped)
+        exported = key_of_item(run.batch.spec, skipped), prepared.export
+        self._store.change(self._batch_id, head.item, skipped, exported)
         self._line.drop(head.item)
         return True
 
@@ -307,7 +317,7 @@ class Drive:
                 job = self._ports.tracks.send(run, prepared)
             except RequestConflict:  # the file has changed since an earlier, interrupted submission
                 self._change(head.item, replace(item, attempt=item.attempt + 1))
-            except _FAULTS as error:
+            except TRACK_FAULTS as error:
                 self._fail(head.item, job_error_of(error))
             except EngineUnavailable as error:
                 self._hindrances.note(Duty.SEPARATE, error.message, self._now_s)
@@ -360,5 +370,14 @@ class Drive:
             self._ports.rescan(spec)
             known = self._store.stamps(self._batch_id)
             files = self._ports.order.files(spec.location, spec.crates, is_crates_only=spec.is_crates_only)
-            news = [file for file in files if known.get(file.path) != FileStamp(file.size_bytes, file.modified_ns)]
+            news = [file for file in files if known.get(file.path) != _stamp(file) and self._has_settled(file)]
             self._store.append(self._batch_id, [item_of(file) for file in news])
+
+    def _has_settled(self, file: OrderedFile) -> bool:
+        """Whether nobody seems to be copying it any more."""
+        age_s = self._ports.now().timestamp() - file.modified_ns / 1e9
+        return not 0.0 <= age_s < self._limits.settling_s
+
+
+def _stamp(file: OrderedFile) -> FileStamp:
+    return FileStamp(file.size_bytes, file.modified_ns)

@@ -44,16 +44,23 @@ class BatchOrders:
         return self._planner.plan(spec)
 
     def start(self, request_id: str, spec: BatchSpec) -> Batch:
-        """Begin a batch, or give the one that the request has made; raises RequestConflict if that was another wish.
+        """Begin a batch, or give the one that the request has made, or one of the same wish that is still at work.
+
+        Raises RequestConflict if the request has made a batch of another wish.
 
         Raises what BatchPlanner.start does.
         """
-        found = self._store.find(request_id) or self._create(request_id, spec)
+        found = self._store.find(request_id) or self._running(spec) or self._create(request_id, spec)
         if found.spec != spec:
             message = f"request {request_id} has started another batch; use a new request id"
             raise RequestConflict(message, {"request_id": request_id})
         self._drivers.wake(found.batch_id)
         return found
+
+    def _running(self, spec: BatchSpec) -> Batch | None:
+        """A second batch at the same tracks would do them twice."""
+        batches = [self.batch(batch_id) for batch_id in self._store.unfinished()]
+        return next((batch for batch in batches if batch.spec == spec and batch.state is BatchState.RUNNING), None)
 
     def _create(self, request_id: str, spec: BatchSpec) -> Batch:
         engine, items = self._planner.start(spec)

@@ -7,6 +7,7 @@ from itertools import islice
 from services.library.core.batch_engine import offer_for, require_stems
 from services.library.core.batch_ports import Deliveries, Disks, ExportRecord, Separations
 from services.library.core.disk_budget import (
+    Measured,
     Places,
     Workload,
     needs_by_folder,
@@ -97,25 +98,29 @@ class BatchPlanner:
     ) -> BatchPlan:
         pending = [item for item in items if item.state is ItemState.WAITING]
         work = workload_of(pending)
-        volumes = self._volumes(spec, work, len(offer.stems if offer else BASE_STEMS))
+        measured = self._measured(spec, offer)
+        volumes = self._volumes(spec, work, len(offer.stems if offer else BASE_STEMS), measured)
         shortages = tuple(shortage_of(volume) for volume in volumes if not volume.fits)
         return BatchPlan(
             track_count=work.track_count,
             skipped_count=len(items) - work.track_count,
             audio_s=work.audio_s,
-            work_s=self._work_s(offer, work.audio_s),
+            work_s=work.audio_s / measured.speed if measured.speed else None,
             cloud_minutes=0.0,
             volumes=volumes,
             obstacles=obstacles + shortages,
         )
 
-    def _work_s(self, offer: EngineOffer | None, audio_s: float) -> float | None:
-        speed = self._ports.exports.audio_s_per_wall_s(offer.engine_id) if offer else None
-        return audio_s / speed if speed else None
+    def _measured(self, spec: BatchSpec, offer: EngineOffer | None) -> Measured:
+        exports = self._ports.exports
+        return Measured(
+            output_bytes_per_s=exports.output_bytes_per_s(size_class_of(spec)),
+            stored_bytes_per_s=exports.stored_bytes_per_s(offer.engine_id) if offer else None,
+            speed=exports.audio_s_per_wall_s(offer.engine_id) if offer else None,
+        )
 
-    def _volumes(self, spec: BatchSpec, work: Workload, stem_count: int) -> tuple[VolumePlan, ...]:
-        measured = self._ports.exports.output_bytes_per_s(size_class_of(spec))
-        needs = needs_by_folder(work, spec, self._places, stem_count, output_bytes_per_s=measured)
+    def _volumes(self, spec: BatchSpec, work: Workload, stem_count: int, measured: Measured) -> tuple[VolumePlan, ...]:
+        needs = needs_by_folder(work, spec, self._places, stem_count, measured)
         return volume_plans([(self._ports.disks.volume(folder), need) for folder, need in needs])
 
 

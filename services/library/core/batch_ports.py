@@ -13,11 +13,15 @@ from stemhouse.jobs import EngineSurvey, Job, SeparationRequest, SeparationResul
 
 @dataclass(frozen=True)
 class Export:
-    """Files that were delivered: their folder, their sizes by name, and the playing time of the track."""
+    """Files that were delivered: their folder, their sizes by name, and the playing time of the track.
+
+    `source_sha256` is that of the file that they were made of; empty if nobody knows.
+    """
 
     folder: str
     file_sizes_bytes: dict[str, int] = field(default_factory=dict)
     audio_s: float = 0.0
+    source_sha256: str = ""
 
 
 @dataclass(frozen=True)
@@ -157,11 +161,17 @@ class ExportRecord(Protocol):
     def find(self, keys: Sequence[ExportKey]) -> Mapping[ExportKey, Export]:
         """The exports of these keys, where there are any; nobody has looked whether the files are still there."""
 
+    def of_files_of_size(self, wish: str, size_bytes: int) -> Sequence[Export]:
+        """The exports for a wish whose sources, wherever they lay, had this size and a known digest."""
+
     def output_bytes_per_s(self, size_class: str) -> float | None:
         """Bytes of files for each second of audio, as measured on deliveries of a class; None if there are none."""
 
-    def record_work(self, engine_id: str, audio_s: float, wall_s: float) -> None:
-        """Remember that so much audio was separated anew in so much time."""
+    def record_work(self, engine_id: str, audio_s: float, wall_s: float, stored_bytes: int) -> None:
+        """Remember that so much audio was separated anew in so much time, and what the store held of it; 0: unknown."""
+
+    def stored_bytes_per_s(self, engine_id: str) -> float | None:
+        """Bytes of mix and stems in the store for each second of audio, as recorded; None if there are none."""
 
     def audio_s_per_wall_s(self, engine_id: str) -> float | None:
         """How much audio an engine gets through in a second, all work of batches taken together; None if unknown."""
@@ -173,10 +183,19 @@ class Separations(Protocol):
     def survey(self) -> EngineSurvey:
         """The engines that can be asked for now."""
 
+    def sha256(self, path: str) -> str:
+        """The digest of a file as it is now; raises InvalidRequest if it cannot be read."""
+
     def upload(self, path: str) -> SourceRef:
         """Make the router know a file.
 
         Raises InvalidRequest if it cannot be read, InputRejected if it is empty or changes meanwhile.
+        """
+
+    def detect_vocals(self, source: SourceRef) -> float:
+        """The share of a few excerpts of a source in which somebody sings, 0 to 1; waits for its turn at the engine.
+
+        Raises EngineUnavailable if nobody can tell, and InputRejected.
         """
 
     def submit(self, request: SeparationRequest, request_id: str, batch_id: str) -> Job:
@@ -227,7 +246,8 @@ class SourceFiles(Protocol):
     def stamp(self, path: str, location: str) -> FileStamp:
         """What tells whether it has changed.
 
-        Raises NotFound if it is not there, and Unavailable if nothing of its location is: its volume will be away.
+        Raises NotFound if it is not there, InputRejected if it may not be looked at, and Unavailable if its volume
+        seems to be away, or that of its location.
         """
 
 

@@ -12,12 +12,15 @@ from services.library.core.batch_ports import (
     Deliveries,
     DeliveryOrder,
     Export,
+    ExportKey,
     ExportRecord,
     Separations,
     SourceFiles,
 )
 from services.library.core.exports import key_of_item
-from stemhouse.batches import BATCH_PRIORITY, BatchItem, BatchSpec
+from services.library.core.hearing import VocalHearing
+from services.library.core.ports import FileStamp, VocalShare
+from stemhouse.batches import BATCH_PRIORITY, BatchItem, BatchLayout, BatchSpec
 from stemhouse.errors import InternalFault, InvalidRequest, NotFound, StemhouseError, Unavailable
 from stemhouse.jobs import CacheHit, Job, SeparationRequest, SeparationResult
 
@@ -29,23 +32,28 @@ _MOST_ATTEMPTS = 3
 
 @dataclass(frozen=True)
 class DeliveredTrack:
-    """A track's files, who made its stems, whether they were made for it, and the time since its submission."""
+    """A track's files, who made its stems, whether they were made for it, and the time since its submission.
+
+    `stored_bytes` is what mix and stems take in the store; 0 if unknown.
+    """
 
     export: Export
     engine_id: str
     is_new_work: bool
     work_s: float
+    stored_bytes: int = 0
 
 
 class TrackWork:
     """Prepares, sends and delivers single tracks."""
 
-    def __init__(  # noqa: PLR0913  four ports, a clock, and somebody to tell
+    def __init__(  # noqa: PLR0913  five partners, a clock, and somebody to tell
         self,
         sources: SourceFiles,
         separations: Separations,
         deliveries: Deliveries,
         exports: ExportRecord,
+        hearing: VocalHearing,
         *,
         now: Callable[[], datetime],
         on_defect: Callable[[Exception], object],
@@ -55,12 +63,20 @@ class TrackWork:
         self._separations = separations
         self._deliveries = deliveries
         self._exports = exports
+        self._hearing = hearing
         self._now = now
         self._on_defect = on_defect
 
     def prepare(self, run: BatchRun, item: BatchItem) -> Prepared:
         """Look whether its files are there, else make the router know it. Raises StemhouseError alone."""
         return self._contained(lambda: self._prepare(run.batch.spec, item))
+
+    def hear(self, prepared: Prepared) -> VocalShare | None:
+        """How much of it is sung; None if nobody can tell now, for which no track fails."""
+        item = prepared.item
+        with contextlib.suppress(StemhouseError):
+            return self._contained(lambda: self._hearing.share(item.path, _stamp(item), prepared.source))
+        return None
 
     def send(self, run: BatchRun, prepared: Prepared) -> Job:
         """Queue it; however often that is repeated for an attempt, it is one job."""
@@ -81,7 +97,8 @@ class TrackWork:
     def deliver(self, run: BatchRun, item: BatchItem) -> DeliveredTrack | None:
         """Write its files; None if the router has forgotten the job, or the store no longer has its stems.
 
-        Stems go when a copy of the track has been delivered, here or by another batch. Raises StemhouseError alone.
+        Stems go when a copy of the track has been delivered, here or by another batch. What its vocals are like is
+        known from then on. Raises StemhouseError alone.
         """
         return self._contained(lambda: self._deliver(run, item))
 
@@ -103,6 +120,7 @@ class TrackWork:
         if not spec.force:
             key = key_of_item(spec, found)
             export = self._exports.find([key]).get(key)
+            export = export or self._export_of_equal_file(spec, key)
             if export and self._deliveries.holds(export):
                 return Prepared(found, export=export)
         try:
@@ -110,6 +128,14 @@ class TrackWork:
         except InvalidRequest:
             self._sources.stamp(item.path, spec.location)  # says so where it is the volume that has gone
             raise
+
+    def _export_of_equal_file(self, spec: BatchSpec, key: ExportKey) -> Export | None:
+        """Of a file that was touched, moved or renamed since; a mirrored layout has its own place for each path."""
+        if spec.layout is BatchLayout.MIRROR:
+            return None
+        candidates = self._exports.of_files_of_size(key.wish, key.stamp.size_bytes)
+        sha256 = self._separations.sha256(key.path) if candidates else ""
+        return next((export for export in candidates if export.source_sha256 == sha256), None)
 
     def _deliver(self, run: BatchRun, item: BatchItem) -> DeliveredTrack | None:
         job = self._separations.jobs(run.batch.batch_id, [item.job_id]).get(item.job_id)
@@ -121,12 +147,19 @@ class TrackWork:
             if item.attempt >= _MOST_ATTEMPTS:
                 raise
             return None
+        self._note_vocals(item, job.result)
         return DeliveredTrack(
-            export=replace(export, audio_s=_audio_s(job.result)),
+            export=replace(export, audio_s=_audio_s(job.result), source_sha256=job.result.source.sha256),
             engine_id=job.result.stem_set.engine_id,
             is_new_work=job.result.cache_hit is CacheHit.NONE,
             work_s=max(0.0, (self._now() - job.created_at).total_seconds()),
+            stored_bytes=_stored_bytes(job.result),
         )
+
+    def _note_vocals(self, item: BatchItem, result: SeparationResult) -> None:
+        share = result.stem_set.vocal_share
+        if share is not None:
+            self._hearing.note_result(item.path, _stamp(item), share)
 
     def _contained(self, action: Callable[[], T]) -> T:
         try:
@@ -138,8 +171,19 @@ class TrackWork:
             raise InternalFault(f"internal error: {error!r}") from error
 
 
+def _stamp(item: BatchItem) -> FileStamp:
+    return FileStamp(item.size_bytes, item.modified_ns)
+
+
 def _audio_s(result: SeparationResult) -> float:
     return result.stem_set.audio.duration_s
+
+
+def _stored_bytes(result: SeparationResult) -> int:
+    """Of mix and stems; 0 for a result of which not every size was noted."""
+    stem_set = result.stem_set
+    sizes_bytes = [stem_set.audio.size_bytes, *(stem.size_bytes for stem in stem_set.stems)]
+    return sum(sizes_bytes) if all(sizes_bytes) else 0
 
 
 def _order(run: BatchRun, item: BatchItem) -> DeliveryOrder:

@@ -1,11 +1,13 @@
 """How many bytes a run takes of each volume, at most.
 
-Tags tell neither rate nor channels, so every track is counted as stereo at 44.1 kHz.
+Tags tell neither rate nor channels, so every track is counted as stereo at 44.1 kHz. What the store holds at once is
+what is under way, and what was let go and not cleared up yet.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from services.library.core.batch_line import Limits
 from services.library.core.batch_ports import Volume
 from stemhouse.batches import BatchSpec, DiskNeed, VolumePlan
 from stemhouse.delivery import DeliveryOptions, FileFormat, SampleFormat
@@ -25,9 +27,17 @@ _PCM24_BYTES_PER_S = _FRAME_RATE_HZ * _CHANNELS * 3
 _MIX_FLAC_SHARE = 0.61
 """Of the same three mixes; sources of 16 bits take less."""
 
-_UNCLEARED_AUDIO_S = 20 * 5 * 60.0
-"""Of what has been let go: SeaweedFS was seen to clear up within two minutes. In five, an engine that is 20 times as
-fast as real time makes so much; where there is a faster one, its cluster has a store of its own."""
+_CLEARING_S = 28.0
+"""Until the room of a deleted object is free: stemhouse/local/store.py has the store clear up every 15 s, which takes
+one to three, and deletions reach it a few seconds late. The rest is for times at which a batch is faster than on
+average: with 22 s a run of 18 s took a tenth more than was planned."""
+_FASTEST_SPEED = 20.0
+"""Seconds of audio a second, until an engine has been measured; a faster one has a cluster with a store of its own."""
+_TRACKS_UNDER_WAY = 4
+"""Of which the store holds mix or stems: one is separated, others are decoded before it and delivered behind it."""
+_LARGEST_VOLUME_BYTES = 1024**3
+"""Of SeaweedFS, on a large disk: it is copied when it is cleared up, without what was deleted."""
+_AHEAD = Limits()
 
 _SCRATCH_BYTES_PER_S = 190e6 / 60
 """Of the track that is being separated: 131 to 190 MB a minute were measured."""
@@ -44,6 +54,28 @@ class Workload:
     longest_s: float
     source_bytes: int
     largest_source_bytes: int
+
+    @property
+    def mean_s(self) -> float:
+        """Of a track."""
+        return self.audio_s / max(self.track_count, 1)
+
+    @property
+    def mean_source_bytes(self) -> float:
+        """Of a track."""
+        return self.source_bytes / max(self.track_count, 1)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What earlier work has shown, each for a second of audio, and the speed in such seconds a second; None: nothing.
+
+    Output is that of deliveries of the same kind, the rest that of the engine.
+    """
+
+    output_bytes_per_s: float | None = None
+    stored_bytes_per_s: float | None = None
+    speed: float | None = None
 
 
 @dataclass(frozen=True)
@@ -75,24 +107,49 @@ def _bytes_per_s(delivery: DeliveryOptions) -> float:
 
 
 def needs_by_folder(
-    work: Workload, spec: BatchSpec, places: Places, stem_count: int, *, output_bytes_per_s: float | None
+    work: Workload, spec: BatchSpec, places: Places, stem_count: int, measured: Measured
 ) -> Sequence[tuple[str, DiskNeed]]:
     """Each use with the folder that it writes to; `stem_count` is that of the engine."""
     delivered_count = len(spec.delivery.stems) or stem_count
-    needs = [
-        (spec.output_dir, DiskNeed(OUTPUT, output_bytes(work, spec.delivery, delivered_count, output_bytes_per_s)))
-    ]
+    delivered_bytes = output_bytes(work, spec.delivery, delivered_count, measured.output_bytes_per_s)
+    needs = [(spec.output_dir, DiskNeed(OUTPUT, delivered_bytes))]
     if places.store_dir:
-        uncleared = min(1.0, _UNCLEARED_AUDIO_S / max(work.audio_s, 1.0))
-        share = _MIX_FLAC_SHARE + stem_count * _STEM_FLAC_SHARE[SampleFormat.PCM24]
-        stored_bytes = share * work.audio_s * _PCM24_BYTES_PER_S * (1.0 if spec.keeps_results else uncleared)
+        stored_bytes = _stored_bytes(work, stem_count, measured, keeps_results=spec.keeps_results)
         needs += [
             (places.store_dir, DiskNeed(STORE, round(stored_bytes))),
-            (places.store_dir, DiskNeed(SOURCES, round(work.source_bytes * uncleared))),
+            (places.store_dir, DiskNeed(SOURCES, round(_source_copy_bytes(work, measured)))),
         ]
     if places.scratch_dir:
         needs.append((places.scratch_dir, DiskNeed(TEMPORARY, _scratch_bytes(work, places))))
     return needs
+
+
+def _stored_bytes(work: Workload, stem_count: int, measured: Measured, *, keeps_results: bool) -> float:
+    """Of mixes and stems: all of them, if they are kept."""
+    usual_share = _MIX_FLAC_SHARE + stem_count * _STEM_FLAC_SHARE[SampleFormat.PCM24]
+    per_s = measured.stored_bytes_per_s or usual_share * _PCM24_BYTES_PER_S
+    other_tracks = max(min(_TRACKS_UNDER_WAY, work.track_count) - 1, 0)
+    under_way_bytes = per_s * (work.longest_s + other_tracks * work.mean_s)
+    whole_bytes = per_s * work.audio_s
+    return whole_bytes if keeps_results else _peak_bytes(whole_bytes, under_way_bytes, per_s * _uncleared_s(measured))
+
+
+def _source_copy_bytes(work: Workload, measured: Measured) -> float:
+    """Of files as they came: they are uploaded ahead, and go when they have been decoded."""
+    ahead_tracks = min(_AHEAD.ahead_tracks, work.track_count)
+    ahead_bytes = min(ahead_tracks * work.mean_source_bytes, max(_AHEAD.ahead_bytes, work.largest_source_bytes))
+    per_s = work.source_bytes / max(work.audio_s, 1.0)
+    return _peak_bytes(work.source_bytes, ahead_bytes, per_s * _uncleared_s(measured))
+
+
+def _uncleared_s(measured: Measured) -> float:
+    return (measured.speed or _FASTEST_SPEED) * _CLEARING_S
+
+
+def _peak_bytes(whole_bytes: float, live_bytes: float, uncleared_bytes: float) -> float:
+    """Of what comes and goes; where there is something to be cleared, what is alive is copied for that."""
+    copied_bytes = min(live_bytes, _LARGEST_VOLUME_BYTES, max(whole_bytes - live_bytes, 0.0))
+    return min(whole_bytes, live_bytes + uncleared_bytes) + copied_bytes
 
 
 def _scratch_bytes(work: Workload, places: Places) -> int:

@@ -34,7 +34,7 @@ class TrackListing:
 
         Raises InvalidRequest for another page size, a token that no listing gave, or a relative location.
         """
-        size = _checked(page_size)
+        size = checked_page_size(page_size)
         prefix = self._prefix(location)
         found = self._catalogue.page(prefix, _text_from_token(page_token), size + 1)
         tracks = tuple(found[:size])
@@ -48,7 +48,7 @@ class TrackListing:
 
         Raises InvalidRequest as `page` does, and NotFound for a location or a crate that is not known.
         """
-        size, start = _checked(page_size), _place_from_token(page_token)
+        size, start = checked_page_size(page_size), _place_from_token(page_token)
         files = self._order.files(location, crates, is_crates_only=is_crates_only)
         shown = files[start : start + size]
         tracks = self._catalogue.tracks([file.path for file in shown])
@@ -81,11 +81,12 @@ class _LastOrder:
         return last[1]
 
 
-def _checked(page_size: int) -> int:
-    if not 0 <= page_size <= LARGEST_PAGE_SIZE:
-        message = f"page_size must be from 0 to {LARGEST_PAGE_SIZE}, not {page_size}"
-        raise InvalidRequest(message, {"page_size": message})
-    return page_size or DEFAULT_PAGE_SIZE
+def checked_page_size(wanted: int, field: str = "page_size") -> int:
+    """The size, or 100 for 0. Raises InvalidRequest that names the field unless it is from 0 to 1000."""
+    if not 0 <= wanted <= LARGEST_PAGE_SIZE:
+        message = f"{field} must be from 0 to {LARGEST_PAGE_SIZE}, not {wanted}"
+        raise InvalidRequest(message, {field: message})
+    return wanted or DEFAULT_PAGE_SIZE
 
 
 def _token_from_text(text: str) -> str:

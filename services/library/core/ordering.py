@@ -7,7 +7,10 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class OrderedFile:
-    """A file at its place in the order of work, from 1, and why it has that place, in a few words each."""
+    """A file at its place in the order of work, from 1, and why it has that place, in a few words each.
+
+    Files whose vocals nobody knows have equal tiers (> 0) if an answer could let them change places; all others have 0.
+    """
 
     place: int
     path: str
@@ -15,6 +18,7 @@ class OrderedFile:
     modified_ns: int
     duration_s: float
     reasons: tuple[str, ...]
+    tier: int = 0
 
 
 class WorkOrder(Protocol):

@@ -101,9 +101,17 @@ class LibrarySource:
     library: DJLibrary
 
 
+@dataclass(frozen=True)
+class VocalShare:
+    """How much of a track is sung, 0 to 1: of all of it, as it was separated, or of a few excerpts (`is_probed`)."""
+
+    share: float
+    is_probed: bool
+
+
 @dataclass(frozen=True, slots=True)  # a listing in the order of work holds one for each file
 class Candidate:
-    """What a file's place in the order of work depends on."""
+    """What a file's place in the order of work depends on; `vocal_share` as in VocalShare, or None."""
 
     path: str
     size_bytes: int
@@ -112,7 +120,8 @@ class Candidate:
     title: str
     genre: str
     bpm: float
-    vocal_share: float | None
+    vocal_share: float | None = None
+    is_probed: bool = False
 
 
 class FolderReader(Protocol):
@@ -194,8 +203,14 @@ class TrackCatalogue(Protocol):
     def candidates(self, prefix: str) -> Iterable[Candidate]:
         """All tracks of the prefix, in no order."""
 
-    def record_vocals(self, path: str, share: float) -> None:
-        """Remember which share of a track is sung, until its file changes; an unknown path is no error."""
+    def record_vocals(self, path: str, stamp: FileStamp, vocals: VocalShare) -> None:
+        """Remember how much of a track is sung, until its file changes.
+
+        A path that is unknown, or whose file is known as another one by now, is no error.
+        """
+
+    def vocals(self, path: str, stamp: FileStamp) -> VocalShare | None:
+        """What was recorded for the file as it is."""
 
     def revision(self) -> int:
         """Another number after each change that this process has made."""

@@ -12,12 +12,12 @@ from functools import lru_cache
 from operator import itemgetter
 
 from services.library.core.ordering import OrderedFile
-from services.library.core.ports import Candidate
+from services.library.core.ports import Candidate, VocalShare
 
 HOUSE = "house"
 FAST_BPM = 120.0
 SUNG_SHARE = 0.2
-"""Of a track's frames. Instrumental tracks were heard to reach 0.1 by mistake; see the separator's probe of vocals."""
+"""Instrumental tracks were heard to reach 0.1 by mistake: see `sung` in the separator's core."""
 
 CratePlace = tuple[int, int]
 """A crate by its index, or by its rank among those asked for, and a place in it; smaller is earlier."""
@@ -79,17 +79,35 @@ def in_order(candidates: Iterable[Candidate], crates: CratePlaces) -> tuple[Orde
     return tuple(OrderedFile(place, key[-1], *facts) for place, (key, facts) in enumerate(ranked, start=1))
 
 
-def vocals_of(title: str, genre: str, share: float | None) -> tuple[Vocals, str]:
+def heard_vocals(heard: VocalShare) -> tuple[Vocals, str]:
+    """What follows from what was heard, and how that is known, in a few words."""
+    source = "probed" if heard.is_probed else "earlier result"
+    is_sung = heard.share >= SUNG_SHARE
+    return (
+        (Vocals.YES, f"vocals: {heard.share:.0%} of it ({source})") if is_sung else (Vocals.NO, f"no vocals ({source})")
+    )
+
+
+def vocals_of(title: str, genre: str, heard: VocalShare | None) -> tuple[Vocals, str]:
     """What is known of vocals, and how, in a few words; an empty text where nothing is."""
-    if share is not None:
-        is_sung = share >= SUNG_SHARE
-        return (Vocals.YES, f"vocals: {share:.0%} of it") if is_sung else (Vocals.NO, "no vocals heard")
+    if heard:
+        return heard_vocals(heard)
     found = min(_findings(title, genre), key=itemgetter(0), default=None)
     return (_WORDS[found[0]][1], _vocal_reason(*found)) if found else (Vocals.UNKNOWN, "")
 
 
+def _heard(candidate: Candidate) -> VocalShare | None:
+    share = candidate.vocal_share
+    return None if share is None else VocalShare(share, candidate.is_probed)
+
+
+def _tier(*, is_house: bool, is_fast: bool) -> int:
+    """See OrderedFile.tier: the same numbers in every order, since a batch that watches joins several."""
+    return 1 + 2 * (not is_house) + (not is_fast)
+
+
 _Key = tuple[CratePlace, bool, bool, Vocals, CratePlace, str]
-_Facts = tuple[int, int, float, tuple[str, ...]]
+_Facts = tuple[int, int, float, tuple[str, ...], int]
 """What an OrderedFile has beside place and path."""
 
 
@@ -97,7 +115,8 @@ def _ranked(candidate: Candidate, crates: CratePlaces) -> tuple[_Key, _Facts]:
     wished = (crates.wished or {}).get(candidate.path)
     first = crates.first.get(candidate.path)
     is_house, is_fast = HOUSE in candidate.genre.lower(), candidate.bpm > FAST_BPM
-    vocals, vocal_reason = vocals_of(candidate.title, candidate.genre, candidate.vocal_share)
+    vocals, vocal_reason = vocals_of(candidate.title, candidate.genre, _heard(candidate))
+    is_open = vocals is Vocals.UNKNOWN and not wished  # a crate that was asked for has an order of its own
     reasons = [
         _crate_reason(crates.wished_names[wished[0]]) if wished else "",
         _genre_reason(candidate.genre) if is_house else "",
@@ -107,7 +126,8 @@ def _ranked(candidate: Candidate, crates: CratePlaces) -> tuple[_Key, _Facts]:
     ]
     key = (wished or _NOWHERE, not is_house, not is_fast, vocals, first or _NOWHERE, candidate.path)
     told = tuple(dict.fromkeys(filter(None, reasons)))
-    return key, (candidate.size_bytes, candidate.modified_ns, candidate.duration_s, told)
+    tier = _tier(is_house=is_house, is_fast=is_fast) if is_open else 0
+    return key, (candidate.size_bytes, candidate.modified_ns, candidate.duration_s, told, tier)
 
 
 def _findings(title: str, genre: str) -> Iterator[tuple[int, str, str]]:

@@ -2,6 +2,7 @@
 
 from stemhouse.errors import (
     Cancelled,
+    DeadlineExceeded,
     InputRejected,
     InternalFault,
     InvalidRequest,
@@ -10,9 +11,13 @@ from stemhouse.errors import (
     Unavailable,
     UnreadableAudio,
     UnsupportedAudio,
+    WorkerDied,
     error_from_reason,
 )
 from stemhouse.jobs import JobError
+
+TRACK_FAULTS = (InputRejected, InternalFault, InvalidRequest, NotFound)
+"""Errors that one track is at fault for. All others tell of something that stands in the way of every track."""
 
 _RETRY = "`stemhouse batch retry {batch_id}`"
 
@@ -33,6 +38,15 @@ _REMEDIES: tuple[tuple[type[StemhouseError], str], ...] = (
     (StemhouseError, f"Mend what the message tells, then {_RETRY}."),
 )
 """Each kind of error before those that it is one of."""
+
+
+def stands_in_the_way_of_all(error: JobError) -> bool:
+    """Whether a job failed for what any other would have met: no engine, no store, no room to work in.
+
+    A track may itself be what a worker dies of, or takes too long for.
+    """
+    kind = error_from_reason(error.reason, error.message)
+    return isinstance(kind, Unavailable) and not isinstance(kind, WorkerDied | DeadlineExceeded)
 
 
 def remedy_for(error: JobError, batch_id: str) -> str:

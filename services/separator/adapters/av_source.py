@@ -80,6 +80,8 @@ class AvSource:
             damage=self._damage,
             trimmed_tail_frames=self._trimmer.tail_count,
             timing_note=self._layout.timing_note,
+            bpm=tags.bpm,
+            genre=tags.genre,
         )
 
     def _raw_blocks(self, causes: list[str]) -> Iterator[SourceBlock]:

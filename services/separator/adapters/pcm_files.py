@@ -1,6 +1,7 @@
 """Samples on the canonical grid in scratch files: 24-bit FLAC by libsndfile, and raw 32-bit spools."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,14 @@ import soundfile
 from services.separator.core.pcm import block_frames
 from services.separator.core.ports import PcmBlock
 from stemhouse.audio import AudioFormat
-from stemhouse.errors import InternalFault, UnsupportedAudio
+from stemhouse.errors import InternalFault, StemhouseError, StorageUnavailable, UnsupportedAudio
 from stemhouse.ports import ObjectStore
 
 _UNUSED_BITS = np.int32(8)
 """libsndfile has 24-bit samples in the upper bits of 32."""
 _LARGEST_RATE_CODE = 2**16 - 1
+_SYSTEM_ERROR = 2
+"""SF_ERR_SYSTEM of sndfile.h: a disk that fails, whatever is in the file."""
 
 
 class StoredFlac:
@@ -43,14 +46,19 @@ class StoredFlac:
         try:
             return soundfile.SoundFile(self._path)
         except soundfile.LibsndfileError as error:
-            raise self._fault(f"is not audio: {error.error_string}") from error
+            raise self._reading_error("is not audio", error) from error
 
     def _read(self, sound: Any) -> PcmBlock:
         try:
             interleaved: PcmBlock = sound.read(block_frames(self._format), dtype="int32", always_2d=True)
         except soundfile.LibsndfileError as error:
-            raise self._fault(f"is damaged: {error.error_string}") from error
+            raise self._reading_error("is damaged", error) from error
         return interleaved
+
+    def _reading_error(self, what: str, error: Any) -> StemhouseError:
+        if error.code == _SYSTEM_ERROR:
+            return StorageUnavailable(f"the scratch file of {self._object_key} cannot be read: {error.error_string}")
+        return self._fault(f"{what}: {error.error_string}")
 
     def _fault(self, what: str) -> InternalFault:
         return InternalFault(f"{self._object_key} {what}", {"object_key": self._object_key})
@@ -64,23 +72,36 @@ class NewFlac:
         self._path = path
         self._store = store
         _require_flac_rate(audio_format.sample_rate_hz)
-        self._sound = soundfile.SoundFile(
-            path, "w", audio_format.sample_rate_hz, audio_format.channel_count, subtype="PCM_24", format="FLAC"
-        )
+        with _writing():
+            self._sound = soundfile.SoundFile(
+                path, "w", audio_format.sample_rate_hz, audio_format.channel_count, subtype="PCM_24", format="FLAC"
+            )
 
     def append(self, block: PcmBlock) -> None:
         """See FlacFile.append."""
-        self._sound.write(np.ascontiguousarray(block.T) << _UNUSED_BITS)
+        with _writing():
+            self._sound.write(np.ascontiguousarray(block.T) << _UNUSED_BITS)
 
-    def upload(self, object_key: str) -> None:
+    def upload(self, object_key: str) -> int:
         """See FlacFile.upload."""
-        self._sound.close()
+        with _writing():
+            self._sound.close()
         with self._path.open("rb") as file:
             self._store.put(object_key, file)
+        return self._path.stat().st_size
 
     def close(self) -> None:
         """Let the file go."""
         self._sound.close()
+
+
+@contextmanager
+def _writing() -> Iterator[None]:
+    """What fails while our own samples are written is the disk."""
+    try:
+        yield
+    except soundfile.LibsndfileError as error:
+        raise StorageUnavailable(f"a scratch file cannot be written, is the disk full? {error.error_string}") from error
 
 
 def _require_flac_rate(rate_hz: int) -> None:

@@ -75,6 +75,8 @@ class SndfileSource:
             damage=self._damage,
             trimmed_tail_frames=tail,
             timing_note=self._layout.timing_note,
+            bpm=tags.bpm,
+            genre=tags.genre,
         )
 
     def _trimmed_frames(self) -> tuple[int, int]:

@@ -58,9 +58,10 @@ def ingest_track(source: SourceRef, desk: AudioDesk, control: TaskControl) -> In
         flac.append(block)
     meter.require_frames()
     key = audio_key(digest.hexdigest())
-    if desk.store.size_bytes(key) is None:
-        flac.upload(key)
-    audio = AudioRef(key, digest.hexdigest(), sound.format, meter.frame_count, gain, meter.peak)
+    size_bytes = desk.store.size_bytes(key)
+    if size_bytes is None:
+        size_bytes = flac.upload(key)
+    audio = AudioRef(key, digest.hexdigest(), sound.format, meter.frame_count, gain, meter.peak, size_bytes)
     return IngestedTrack(audio, sound.facts())
 
 

@@ -125,8 +125,8 @@ class FlacFile(Protocol):
     def append(self, block: PcmBlock) -> None:
         """Encode the next frames, which must fit 24 bits."""
 
-    def upload(self, object_key: str) -> None:
-        """Finish the file and put it into the store."""
+    def upload(self, object_key: str) -> int:
+        """Finish the file and put it into the store; gives its size in bytes."""
 
 
 class AudioDesk(Protocol):

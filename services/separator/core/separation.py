@@ -80,6 +80,7 @@ def _described(task: SeparateTask, spec: EngineSpec, takes: Takes, encoded: Enco
         sums_to_mix=task.sum_to_mix,
         processing_s=0.0,
         device=spec.device,
+        vocal_share=takes.vocal_share(),
     )
 
 
@@ -90,8 +91,9 @@ def _publish(task: SeparateTask, stem_set: StemSet, encoded: EncodedStems, bench
     """
     if task.force:
         bench.desk.store.delete(task.manifest_key)
-    for stem, flac in encoded.flacs.items():
-        flac.upload(task.stem_key(stem))
-    if bench.desk.store.put_if_absent(task.manifest_key, manifest_from_stem_set(stem_set)):
-        return stem_set
-    return find_result(bench.desk.store, task) or stem_set
+    sizes_bytes = {stem: flac.upload(task.stem_key(stem)) for stem, flac in encoded.flacs.items()}
+    stems = tuple(replace(stem, size_bytes=sizes_bytes[stem.name]) for stem in stem_set.stems)
+    stored = replace(stem_set, stems=stems)
+    if bench.desk.store.put_if_absent(task.manifest_key, manifest_from_stem_set(stored)):
+        return stored
+    return find_result(bench.desk.store, task) or stored

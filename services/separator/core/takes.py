@@ -23,6 +23,7 @@ from services.separator.core.ports import (
     TaskControl,
 )
 from services.separator.core.results import SeparateTask
+from services.separator.core.sung import SungShare
 from stemhouse.audio import AudioRef
 from stemhouse.errors import InternalFault
 from stemhouse.vocab import OTHER, VOCALS
@@ -52,10 +53,11 @@ class PcmRange:
 
 @dataclass(frozen=True)
 class Takes:
-    """All stems of one track: spooled samples and ranges by name, and the range of mix - vocals."""
+    """All stems of one track: spooled samples and ranges by name; of the vocals how much sings, and mix - vocals."""
 
     spools: Mapping[str, PcmSpool]
     ranges: Mapping[str, PcmRange]
+    sung: SungShare
     instrumental: PcmRange = field(default_factory=PcmRange)
 
     def add(self, mix: PcmBlock, stems: StemPcm) -> None:
@@ -65,6 +67,11 @@ class Takes:
             self.spools[name].append(block)
         if VOCALS in stems:
             self.instrumental.add(mix - stems[VOCALS])
+            self.sung.add(mix, stems[VOCALS])
+
+    def vocal_share(self) -> float | None:
+        """How much of the track is sung, once all of it is there; None if it has no stem of vocals."""
+        return self.sung.share() if VOCALS in self.spools else None
 
 
 def take_stems(
@@ -77,8 +84,7 @@ def take_stems(
     Cancelled within one block of what it reads.
     """
     mix_blocks = Intake(mixture.blocks())
-    stems = engine.spec.stems
-    takes = Takes({stem: desk.create_spool(task.audio.format) for stem in stems}, {stem: PcmRange() for stem in stems})
+    takes = _empty_takes(engine.spec, task.audio, desk)
     rounding = _Rounding(engine.spec, task.audio)
     frame_count = 0
     for blocks in engine.separate(_Heard(mixture, task.audio.gain, control)):
@@ -90,6 +96,14 @@ def take_stems(
         frame_count += mix.shape[1]
         control.report(min(frame_count / task.audio.frame_count, 1.0))
     return takes, frame_count
+
+
+def _empty_takes(spec: EngineSpec, audio: AudioRef, desk: AudioDesk) -> Takes:
+    return Takes(
+        {stem: desk.create_spool(audio.format) for stem in spec.stems},
+        {stem: PcmRange() for stem in spec.stems},
+        SungShare(audio.format.sample_rate_hz, audio.gain * FULL_SCALE),
+    )
 
 
 @dataclass(frozen=True)

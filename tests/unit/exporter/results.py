@@ -29,7 +29,7 @@ RATE_HZ = 44100
 FULL_SCALE = 2**23
 PCM_SHA256 = "c" * 64
 SOURCE = SourceRef("a" * 64, "0123456789abcdef" * 2, 5_000_000_000, "Somebody - Something.wav")
-FACTS = SourceFacts("wav", "pcm_s16le", 16, "libsndfile 1.2.2", 0, "Björk", "Jóga")
+FACTS = SourceFacts("wav", "pcm_s16le", 16, "libsndfile 1.2.2", 0, "Björk", "Jóga", bpm=124.0, genre="Pop")
 
 
 @dataclass(frozen=True)

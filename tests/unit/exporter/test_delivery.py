@@ -14,7 +14,8 @@ import numpy.typing as npt
 import pytest
 import soundfile
 
-from services.exporter.core.delivery import FileEnd, FileStart, Part, StemDelivery
+from services.exporter.core.delivery import Part, StemDelivery
+from services.exporter.core.parts import FileEnd, FileStart
 from services.exporter.core.ports import BLOCK_FRAMES, GridBlock
 from services.exporter.core.wav import WavEncoder
 from stemhouse.audio import AudioRef, StemQuality
@@ -162,6 +163,8 @@ def test_metadata_tells_all() -> None:
         "damage": "",
         "trimmed_tail_frames": 0,
         "timing_note": "",
+        "bpm": 124.0,
+        "genre": "Pop",
     }
     assert told["separation"] == {
         "engine": "starter",

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from services.exporter.core.files import LONGEST_SEGMENT_BYTES, StemFileManager
+from services.exporter.core.files import StemFileManager
+from services.exporter.core.names import LONGEST_SEGMENT_BYTES
 from stemhouse.delivery import FileFormat
 from stemhouse.errors import InvalidRequest
 from tests.unit.exporter.results import FACTS, SOURCE

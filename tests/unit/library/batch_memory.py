@@ -20,9 +20,15 @@ class MemoryExportRecord:
     def __init__(self) -> None:
         self.exports: dict[tuple[str, str], tuple[ExportKey, Export]] = {}
         self.work: dict[str, tuple[float, float]] = {}
+        self.stored: dict[str, tuple[float, int]] = {}
 
     def remember(self, key: ExportKey, export: Export) -> None:
-        """In the place of an older one."""
+        """In the place of an older one, and of others whose files these have replaced."""
+        self.exports = {
+            name: (known, older)
+            for name, (known, older) in self.exports.items()
+            if known.wish == key.wish or older.folder != export.folder or not _shares_names(older, export)
+        }
         self.exports[key.path, key.wish] = key, export
 
     def find(self, keys: Sequence[ExportKey]) -> Mapping[ExportKey, Export]:
@@ -30,16 +36,33 @@ class MemoryExportRecord:
         known = dict(self.exports.values())
         return {key: known[key] for key in keys if key in known}
 
+    def of_files_of_size(self, wish: str, size_bytes: int) -> Sequence[Export]:
+        """See ExportRecord.of_files_of_size."""
+        wanted = (wish, size_bytes)
+        return [
+            export
+            for key, export in self.exports.values()
+            if export.source_sha256 and (key.wish, key.stamp.size_bytes) == wanted
+        ]
+
     def output_bytes_per_s(self, size_class: str) -> float | None:
         """See ExportRecord.output_bytes_per_s."""
         found = [export for key, export in self.exports.values() if key.size_class == size_class]
         audio_s = sum(export.audio_s for export in found)
         return sum(sum(export.file_sizes_bytes.values()) for export in found) / audio_s if audio_s else None
 
-    def record_work(self, engine_id: str, audio_s: float, wall_s: float) -> None:
+    def record_work(self, engine_id: str, audio_s: float, wall_s: float, stored_bytes: int) -> None:
         """See ExportRecord.record_work."""
         known = self.work.get(engine_id, (0.0, 0.0))
         self.work[engine_id] = known[0] + audio_s, known[1] + wall_s
+        if stored_bytes:
+            stored = self.stored.get(engine_id, (0.0, 0))
+            self.stored[engine_id] = stored[0] + audio_s, stored[1] + stored_bytes
+
+    def stored_bytes_per_s(self, engine_id: str) -> float | None:
+        """See ExportRecord.stored_bytes_per_s."""
+        audio_s, stored_bytes = self.stored.get(engine_id, (0.0, 0))
+        return stored_bytes / audio_s if audio_s else None
 
     def audio_s_per_wall_s(self, engine_id: str) -> float | None:
         """See ExportRecord.audio_s_per_wall_s."""
@@ -202,3 +225,7 @@ class MemoryBatchStore:
 
 def _ending(state: BatchState, ended_at: datetime) -> dict[str, Any]:
     return {"state": state, "ended_at": ended_at, "hindrance": "", "remaining_s": None}
+
+
+def _shares_names(one: Export, other: Export) -> bool:
+    return bool(one.file_sizes_bytes.keys() & other.file_sizes_bytes.keys())

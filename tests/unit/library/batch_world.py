@@ -15,8 +15,9 @@ from services.library.core.batch_plan import BatchPlanner, PlanPorts
 from services.library.core.batch_ports import DeliveryOrder, Export, Volume
 from services.library.core.batch_track import TrackWork
 from services.library.core.disk_budget import Places
+from services.library.core.hearing import VocalHearing
 from services.library.core.ordering import OrderedFile
-from services.library.core.ports import FileStamp
+from services.library.core.ports import FileStamp, VocalShare
 from stemhouse.audio import AudioFormat, AudioRef, QualityReport, SourceFacts, SourceRef, StemRef, StemSet
 from stemhouse.batches import BatchItem, BatchSpec
 from stemhouse.errors import NotFound, RequestConflict, StemhouseError
@@ -38,6 +39,8 @@ DEMUCS = EngineOffer("demucs", "htdemucs", "demucs-htdemucs-0", BASE_STEMS, "ful
 STARTER = EngineOffer("starter", "tiny", "starter-tiny-0", BASE_STEMS, "basic", "cpu")
 NO_DEMUCS = EngineGap("demucs", "no model is installed", "stemhouse models pull htdemucs")
 TRACK_S = 200.0
+MIX_BYTES = 6_000
+STEM_BYTES = 5_000
 TRACK_BYTES = 1000
 BEGIN = datetime(2026, 1, 2, tzinfo=UTC)
 
@@ -112,7 +115,12 @@ class FakeSeparations:
     outage: StemhouseError | None = None
     submit_error: StemhouseError | None = None
     cache_hit: CacheHit = CacheHit.NONE
+    vocal_share: float | None = None
+    probed_shares: dict[str, float] = field(default_factory=dict)
+    probe_error: StemhouseError | None = None
+    probed: list[str] = field(default_factory=list)
     ended_per_look: int = 1
+    begun_per_look: int = 0
     most_open: int = 0
     clock: Callable[[], float] = lambda: 0.0
     asked_at_s: list[float] = field(default_factory=list)
@@ -122,6 +130,10 @@ class FakeSeparations:
         self._answer()
         return self.survey_now
 
+    def sha256(self, path: str) -> str:
+        """See Separations.sha256."""
+        return self.contents.get(path, path)
+
     def upload(self, path: str) -> SourceRef:
         """See Separations.upload."""
         self._answer()
@@ -129,6 +141,14 @@ class FakeSeparations:
             raise self.upload_errors[path]
         self.uploads.append(path)
         return SourceRef(self.contents.get(path, path), "0" * 32, TRACK_BYTES, path)
+
+    def detect_vocals(self, source: SourceRef) -> float:
+        """See Separations.detect_vocals; nobody sings in a track of which nothing was said."""
+        self._answer()
+        self.probed.append(source.file_name)
+        if self.probe_error:
+            raise self.probe_error
+        return self.probed_shares.get(source.file_name, 0.0)
 
     def submit(self, request: SeparationRequest, request_id: str, batch_id: str) -> Job:
         """See Separations.submit."""
@@ -150,6 +170,8 @@ class FakeSeparations:
         self._answer()
         for job in self._open()[: self.ended_per_look]:
             self._end(job)
+        for job in self._open()[: self.begun_per_look]:
+            self.jobs_by_request[job.request_id] = replace(job, state=JobState.RUNNING)
         return {job.job_id: job for job in self.jobs_by_request.values() if job.job_id in job_ids}
 
     def cancel(self, job_id: str) -> None:
@@ -178,7 +200,7 @@ class FakeSeparations:
         path = job.request.source.file_name
         error = self.job_errors.get(path)
         ended = replace(job, state=JobState.FAILED, error=error) if error else replace(job, state=JobState.DONE)
-        result = None if error else result_of(job.request.source, self.cache_hit)
+        result = None if error else result_of(job.request.source, self.cache_hit, self.vocal_share)
         self.jobs_by_request[job.request_id] = replace(ended, result=result)
 
     def _answer(self) -> None:
@@ -187,20 +209,23 @@ class FakeSeparations:
             raise self.outage
 
 
-def result_of(source: SourceRef, cache_hit: CacheHit = CacheHit.NONE) -> SeparationResult:
+def result_of(
+    source: SourceRef, cache_hit: CacheHit = CacheHit.NONE, vocal_share: float | None = None
+) -> SeparationResult:
     """TRACK_S seconds of demucs."""
     stem_set = StemSet(
-        audio=AudioRef("audio/a.flac", "a" * 64, AudioFormat(100, 2), round(TRACK_S * 100)),
+        audio=AudioRef("audio/a.flac", "a" * 64, AudioFormat(100, 2), round(TRACK_S * 100), size_bytes=MIX_BYTES),
         engine=DEMUCS.name,
         model=DEMUCS.model,
         engine_id=DEMUCS.engine_id,
-        stems=tuple(StemRef(name, f"results/{name}.flac", 0.5) for name in BASE_STEMS),
+        stems=tuple(StemRef(name, f"results/{name}.flac", 0.5, STEM_BYTES) for name in BASE_STEMS),
         gain=1.0,
         null_depth_db=-120.0,
         instrumental_peak=0.5,
         sums_to_mix=True,
         processing_s=1.0,
         device="cpu",
+        vocal_share=vocal_share,
     )
     decision = Decision(DEMUCS.name, DEMUCS.engine_id, ("asked for",))
     facts = SourceFacts("MP3", "MP3", 0, "fake")
@@ -243,11 +268,22 @@ class FakeDeliveries:
 
 @dataclass
 class FakeFiles:
-    """SourceFiles and WorkOrder over a dictionary of stamps, in the order in which it was filled."""
+    """SourceFiles, WorkOrder and VocalRecord over dictionaries, in the order in which `scanned` was filled."""
 
     stamps: dict[str, FileStamp] = field(default_factory=dict)
     scanned: dict[str, FileStamp] = field(default_factory=dict)
     outage: StemhouseError | None = None
+    tiers: dict[str, int] = field(default_factory=dict)
+    heard: dict[str, VocalShare] = field(default_factory=dict)
+
+    def vocals(self, path: str, stamp: FileStamp) -> VocalShare | None:
+        """See TrackCatalogue.vocals."""
+        return self.heard.get(path) if self.scanned.get(path) == stamp else None
+
+    def record_vocals(self, path: str, stamp: FileStamp, vocals: VocalShare) -> None:
+        """See TrackCatalogue.record_vocals."""
+        if self.scanned.get(path) == stamp:
+            self.heard[path] = vocals
 
     def stamp(self, path: str, location: str) -> FileStamp:
         """See SourceFiles.stamp."""
@@ -261,7 +297,9 @@ class FakeFiles:
     def files(self, location: str, crates: Sequence[str], *, is_crates_only: bool) -> Sequence[OrderedFile]:
         """See WorkOrder.files."""
         return [
-            OrderedFile(place, path, stamp.size_bytes, stamp.modified_ns, TRACK_S, ("by path",))
+            OrderedFile(
+                place, path, stamp.size_bytes, stamp.modified_ns, TRACK_S, ("by path",), self.tiers.get(path, 0)
+            )
             for place, (path, stamp) in enumerate(self.scanned.items(), 1)
         ]
 
@@ -366,8 +404,9 @@ class World:
         self.deliveries.tick = fuse.tick
         store: Any
         store, separations, deliveries = (Fused(port, fuse) for port in (self.store, self.separations, self.deliveries))
+        hearing = VocalHearing(self.files, separations)
         tracks = TrackWork(
-            self.files, separations, deliveries, self.exports, now=self.now, on_defect=self.defects.append
+            self.files, separations, deliveries, self.exports, hearing, now=self.now, on_defect=self.defects.append
         )
         ports = DrivePorts(
             store=store,

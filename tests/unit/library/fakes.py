@@ -18,6 +18,7 @@ from services.library.core.ports import (
     LibrarySource,
     NamedFile,
     OwnFile,
+    VocalShare,
 )
 from stemhouse.errors import InvalidRequest, LibraryRejected, NotFound
 from stemhouse.tracks import Crate, DJFacts, LibraryKind, ScanProblem, Track
@@ -28,7 +29,7 @@ class MemoryCatalogue:
 
     def __init__(self) -> None:
         self.entries: dict[str, CatalogueEntry] = {}
-        self.shares: dict[str, float] = {}
+        self.shares: dict[str, VocalShare] = {}
         self.records: dict[str, LibraryRecord] = {}
         self.named: dict[str, list[LibraryFile]] = {}
         self.filed: dict[str, list[FiledCrate]] = {}
@@ -74,13 +75,19 @@ class MemoryCatalogue:
         for path in self._paths(prefix):
             track, stamp = self._track(path), self.entries[path].stamp
             told = (track.duration_s, track.title, track.genre, track.bpm)
-            yield Candidate(path, stamp.size_bytes, stamp.modified_ns, *told, self.shares.get(path))
+            vocals = self.shares.get(path, VocalShare(-1.0, is_probed=False))
+            heard = (vocals.share if path in self.shares else None, vocals.is_probed)
+            yield Candidate(path, stamp.size_bytes, stamp.modified_ns, *told, *heard)
 
-    def record_vocals(self, path: str, share: float) -> None:
+    def record_vocals(self, path: str, stamp: FileStamp, vocals: VocalShare) -> None:
         """See TrackCatalogue.record_vocals."""
-        if path in self.entries:
-            self.shares[path] = share
+        if self.stamps_of([path]).get(path) == stamp:
+            self.shares[path] = vocals
         self.changes += 1
+
+    def vocals(self, path: str, stamp: FileStamp) -> VocalShare | None:
+        """See TrackCatalogue.vocals."""
+        return self.shares.get(path) if self.stamps_of([path]).get(path) == stamp else None
 
     def revision(self) -> int:
         """See TrackCatalogue.revision."""

@@ -15,7 +15,7 @@ from stemhouse.errors import (
 )
 from stemhouse.jobs import CacheHit, Job, JobError, SeparationRequest
 from stemhouse.vocab import JobState
-from tests.unit.library.batch_world import World
+from tests.unit.library.batch_world import DEMUCS, MIX_BYTES, STEM_BYTES, TRACK_S, World, spec
 
 IDLE: list[Callable[[], object]] = [lambda: None]
 PATHS = [f"/music/{number}.mp3" for number in range(1, 6)]
@@ -101,11 +101,83 @@ def test_second_batch_skips_what_is_there(world: World) -> None:
 
 def test_what_another_batch_has_delivered_meanwhile_is_skipped(world: World) -> None:
     """The second look comes just before a track is taken."""
-    first, second = world.start(), world.start()
+    first, second = world.start(), world.start(keeps_results=True)
     world.process(first)
     world.process(second)
     assert world.batch(second).counts == BatchCounts(skipped=5)
     assert len(world.separations.uploads) == 5
+
+
+def test_same_wish_is_not_begun_twice(world: World) -> None:
+    """Who gives the command again, after ^C, gets the batch that is at work; a finished one is followed by another."""
+    first = world.start()
+    assert world.start() == first
+    world.process(first)
+    assert world.start() != first
+
+
+def test_file_that_was_touched_moved_or_renamed_is_not_separated_again(world: World) -> None:
+    """What is in it counts, which is hashed only where a file of that size was delivered."""
+    world.process(world.start())
+    touched, moved = "/music/1.mp3", "/music/old/2.mp3"
+    world.files.add(touched, modified_ns=2)
+    world.files.add(moved, modified_ns=3)
+    world.separations.contents[moved] = "/music/2.mp3"
+    for gone in (world.files.stamps, world.files.scanned):
+        del gone["/music/2.mp3"]
+    world.separations.uploads.clear()
+    second = world.start()
+    world.process(second)
+    assert world.batch(second).counts == BatchCounts(skipped=5)
+    assert world.separations.uploads == []
+    third = world.start()
+    assert world.batch(third).counts == BatchCounts(skipped=5)
+
+
+def test_other_content_of_the_same_size_is_separated(world: World) -> None:
+    """A digest tells."""
+    world.process(world.start())
+    world.files.add("/music/1.mp3", modified_ns=2)
+    world.separations.contents["/music/1.mp3"] = "another song"
+    second = world.start()
+    world.process(second)
+    assert world.batch(second).counts == BatchCounts(done=1, skipped=4)
+
+
+def test_file_that_is_still_being_copied_is_left_alone(world: World) -> None:
+    """It is taken when nobody has written to it for a while; so is one from the future, whose clock is wrong."""
+    batch_id = world.start(is_watching=True)
+    now_ns = int(world.now().timestamp() * 1e9)
+    taken_at_s: dict[str, float] = {}
+
+    def look() -> None:
+        world.files.stamps["/music/future.mp3"] = FileStamp(2000, now_ns + 10**18)
+        if world.now_s < 70.0:
+            world.files.stamps["/music/half.mp3"] = FileStamp(2000, now_ns + int(world.now_s * 1e9))
+        for item in world.items():
+            taken_at_s.setdefault(item.path, world.now_s)
+
+    world.process(batch_id, *[look] * 150, lambda: world.orders.cancel(batch_id))
+    assert taken_at_s["/music/half.mp3"] >= 85.0
+    assert taken_at_s["/music/future.mp3"] < 60.0
+
+
+def test_idle_watching_is_no_work(world: World) -> None:
+    """Else the speed of the engine, and all later plans, would be spoilt by a quiet night."""
+    batch_id = world.start(is_watching=True)
+    world.process(batch_id, *[lambda: None] * 100, lambda: world.orders.cancel(batch_id))
+    speed = world.exports.audio_s_per_wall_s(DEMUCS.engine_id)
+    before_s = world.now_s
+    again = world.start(is_watching=True)
+    late = [lambda: None] * 100
+
+    def add() -> None:
+        world.files.stamps["/music/new.mp3"] = FileStamp(2000, 1)
+
+    world.process(again, *late, add, *late, lambda: world.orders.cancel(again))
+    assert world.now_s - before_s > 100.0
+    assert speed is not None
+    assert (world.exports.audio_s_per_wall_s(DEMUCS.engine_id) or 0.0) > speed / 4
 
 
 def test_force_skips_nothing(world: World) -> None:
@@ -278,6 +350,15 @@ def test_measured_speed_is_kept_for_plans(world: World) -> None:
     world.files.add("/music/new.mp3")
     work_s = world.orders.plan(world.batch().spec).work_s
     assert work_s == pytest.approx(1.2, rel=0.3)
+
+
+def test_what_the_store_held_is_kept_for_plans(world: World) -> None:
+    """Mix and stems, over the audio of all tracks; results that do not tell all sizes are left out."""
+    world.process(world.start())
+    assert world.exports.stored_bytes_per_s(DEMUCS.engine_id) == (MIX_BYTES + 4 * STEM_BYTES) / TRACK_S
+    world.files.add("/music/new.mp3")
+    needs = {need.use: need for volume in world.orders.plan(spec()).volumes for need in volume.needs}
+    assert needs["store"].peak_bytes == MIX_BYTES + 4 * STEM_BYTES
 
 
 def test_stems_leave_the_store_when_their_files_are_there(world: World) -> None:

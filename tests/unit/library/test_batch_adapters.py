@@ -23,7 +23,7 @@ from stemhouse.batches import BatchLayout, BatchSpec
 from stemhouse.client.delivery import receive_delivery
 from stemhouse.client.sdk import Stemhouse
 from stemhouse.delivery import DeliveryPlan
-from stemhouse.errors import InvalidRequest, NotFound, StemhouseError, Unavailable
+from stemhouse.errors import InputRejected, InvalidRequest, NotFound, StemhouseError, Unavailable
 from stemhouse.jobs import SeparationRequest
 from stemhouse.v1.exporter_pb2 import DeliverResponse
 from stemhouse.vocab import JobState
@@ -148,7 +148,7 @@ def test_source_is_looked_at_as_it_is_now(tmp_path: Path) -> None:
     song = tmp_path / "song.mp3"
     song.write_bytes(b"abc")
     os.utime(song, ns=(1, 2))
-    sources = StoredSourceFiles(MusicFiles(DiskFolders()).look)
+    sources = StoredSourceFiles(MusicFiles(DiskFolders()).look, DiskFolders().is_away)
     assert sources.stamp(str(song), str(tmp_path)) == FileStamp(3, 2)
     with pytest.raises(NotFound, match=r"gone\.mp3 is not there"):
         sources.stamp(str(tmp_path / "gone.mp3"), str(tmp_path))
@@ -160,7 +160,26 @@ def test_source_is_not_missing_where_its_location_is(tmp_path: Path) -> None:
     mount.mkdir()
     for location in (mount, tmp_path / "nothing", tmp_path / "rekordbox.xml"):
         with pytest.raises(Unavailable, match="mount its volume"):
-            StoredSourceFiles(MusicFiles(DiskFolders()).look).stamp(str(location / "1.mp3"), str(location))
+            StoredSourceFiles(MusicFiles(DiskFolders()).look, DiskFolders().is_away).stamp(
+                str(location / "1.mp3"), str(location)
+            )
+
+
+def test_source_whose_own_volume_is_away_is_waited_for(tmp_path: Path) -> None:
+    """A playlist at home names music on a drive."""
+    playlist, folder = tmp_path / "friday.m3u", tmp_path / "usb"
+    playlist.write_text("x")
+    folder.mkdir()
+    sources = StoredSourceFiles(MusicFiles(DiskFolders()).look, DiskFolders().is_away)
+    with pytest.raises(Unavailable, match="mount its volume"):
+        sources.stamp(str(folder / "House" / "a.mp3"), str(playlist))
+
+
+def test_source_that_nobody_may_look_at_is_at_fault_itself(tmp_path: Path) -> None:
+    """It must not keep all others waiting."""
+    sources = StoredSourceFiles(MusicFiles(DiskFolders()).look, DiskFolders().is_away)
+    with pytest.raises(InputRejected, match="cannot look at"):
+        sources.stamp(str(tmp_path / ("x" * 300)), str(tmp_path))
 
 
 def test_volume_of_a_folder_to_come(tmp_path: Path) -> None:

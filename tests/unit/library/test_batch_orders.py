@@ -113,7 +113,7 @@ def test_items_are_listed_page_by_page_and_by_state(world: World) -> None:
 
 def test_batches_are_listed_newest_first(world: World) -> None:
     """Page by page."""
-    names = [world.start() for _ in range(3)]
+    names = [world.start(output_dir=f"/out/{number}") for number in range(3)]
     first = world.orders.batches(2, "")
     second = world.orders.batches(2, first.next_page_token)
     assert [batch.batch_id for batch in (*first.batches, *second.batches)] == names[::-1]

@@ -53,6 +53,21 @@ def test_bad_tracks_do_not_stop_the_rest(world: World) -> None:
     assert world.batch().state is BatchState.DONE
 
 
+@pytest.mark.parametrize("reason", [Unavailable.reason, StorageUnavailable.reason])
+def test_what_every_job_meets_fails_no_track(world: World, reason: str) -> None:
+    """A separator or store that was away for a night is waited for, as a missing engine is."""
+    batch_id = world.start()
+    world.separations.job_errors = {path: JobError(reason, "the store is full") for path in PATHS}
+    seen: list[str] = []
+
+    def look() -> None:
+        seen.append(world.batch().hindrance)
+
+    world.process(batch_id, *[look] * 20, world.separations.job_errors.clear)
+    assert world.batch().counts == BatchCounts(done=5)
+    assert "the store is full" in seen[-1]
+
+
 def test_defect_on_one_track_ends_that_track_alone(world: World) -> None:
     """It is logged, and the batch goes on."""
     world.separations.upload_errors[PATHS[0]] = ZeroDivisionError("oops")  # type: ignore[assignment]

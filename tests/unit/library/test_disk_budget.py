@@ -4,6 +4,7 @@ import pytest
 
 from services.library.core.batch_ports import Volume
 from services.library.core.disk_budget import (
+    Measured,
     Places,
     Workload,
     needs_by_folder,
@@ -46,34 +47,55 @@ def test_what_was_measured_counts_where_encoders_decide() -> None:
 
 
 def test_needs_of_a_run() -> None:
-    """The store keeps mixes, stems, and what is left of the sources; scratch is for what runs at once."""
+    """The store holds four tracks and what is made in 28 s, and copies the four; scratch is for what runs at once."""
     spec = BatchSpec("/music", "/out", delivery=DeliveryOptions(stems=("vocals",)))
     needs = {
         need.use: (folder, need.peak_bytes)
-        for folder, need in needs_by_folder(WORK, spec, Places("/store", "/scratch"), 4, output_bytes_per_s=None)
+        for folder, need in needs_by_folder(WORK, spec, Places("/store", "/scratch"), 4, Measured())
     }
     assert needs["output"] == ("/out", 2400 * 44_100 * 6 + SIDE)
-    assert needs["store"] == ("/store", round(2400 * 44_100 * 6 * (0.61 + 4 * 0.38)))
+    stored_bytes_per_s = 44_100 * 6 * (0.61 + 4 * 0.38)
+    copied_bytes = stored_bytes_per_s * (2400 - 600 - 3 * 240)
+    assert needs["store"] == ("/store", round(stored_bytes_per_s * (600 + 3 * 240 + 20 * 28) + copied_bytes))
     assert needs["source copies"] == ("/store", 96_000_000)
     assert needs["temporary"] == ("/scratch", 1_900_000_000 + 48_000_000)
 
 
-def test_store_clears_up_behind_a_long_run() -> None:
-    """A library of 100 hours: what 100 minutes leave there; all of the stems if they are to be kept."""
-    work = Workload(1500, 360_000.0, 600.0, 20_000_000_000, 24_000_000)
-    stored_bytes_per_s = 44_100 * 6 * (0.61 + 4 * 0.38)
-    for keeps_results, audio_s in ((False, 6_000.0), (True, 360_000.0)):
-        spec = BatchSpec("/music", "/out", keeps_results=keeps_results)
-        needs = needs_by_folder(work, spec, Places("/store", None), 4, output_bytes_per_s=None)
-        by_use = {need.use: need.peak_bytes for _folder, need in needs}
-        assert by_use["store"] == round(stored_bytes_per_s * audio_s)
-        assert by_use["source copies"] == 333_333_333
+LONG_WORK = Workload(1500, 360_000.0, 600.0, 30_000_000_000, 24_000_000)
+"""A library of 100 hours: tracks of four minutes, and of 20 MB."""
+
+
+@pytest.mark.parametrize(
+    ("measured", "stored_bytes_per_s", "speed"),
+    [
+        (Measured(), 44_100 * 6 * (0.61 + 4 * 0.38), 20.0),
+        (Measured(stored_bytes_per_s=400_000.0, speed=2.0), 400_000.0, 2.0),
+    ],
+)
+def test_store_clears_up_behind_a_long_run(measured: Measured, stored_bytes_per_s: float, speed: float) -> None:
+    """It holds the longest track and three others, what is made in 28 s, and while it clears up what lives twice."""
+    needs = needs_by_folder(LONG_WORK, BatchSpec("/music", "/out"), Places("/store", None), 4, measured)
+    by_use = {need.use: need.peak_bytes for _folder, need in needs}
+    under_way_bytes = stored_bytes_per_s * (600.0 + 3 * 240.0)
+    assert by_use["store"] == round(2 * under_way_bytes + stored_bytes_per_s * speed * 28)
+    ahead_bytes, largest_volume_bytes = 64 * 20_000_000, 1024**3
+    uncleared_bytes = 30_000_000_000 / 360_000.0 * speed * 28
+    assert by_use["source copies"] == round(ahead_bytes + uncleared_bytes + largest_volume_bytes)
+
+
+def test_results_that_are_kept_all_stay() -> None:
+    """Sources are cleared up in any case."""
+    spec = BatchSpec("/music", "/out", keeps_results=True)
+    needs = needs_by_folder(LONG_WORK, spec, Places("/store", None), 4, Measured(stored_bytes_per_s=400_000.0))
+    by_use = {need.use: need.peak_bytes for _folder, need in needs}
+    assert by_use["store"] == 400_000 * 360_000
+    assert by_use["source copies"] < LONG_WORK.source_bytes
 
 
 def test_store_of_another_machine_is_not_counted() -> None:
     """Nobody here knows its room."""
     spec = BatchSpec("/music", "/out")
-    needs = needs_by_folder(WORK, spec, Places(None, None), 4, output_bytes_per_s=None)
+    needs = needs_by_folder(WORK, spec, Places(None, None), 4, Measured())
     assert [need.use for _folder, need in needs] == ["output"]
 
 
@@ -93,5 +115,5 @@ def test_needs_of_one_volume_are_added() -> None:
 def test_nothing_to_do_takes_nothing() -> None:
     """Not even scratch."""
     nothing = Workload(0, 0.0, 0.0, 0, 0)
-    needs = needs_by_folder(nothing, BatchSpec("/m", "/out"), Places("/s", "/t"), 4, output_bytes_per_s=None)
+    needs = needs_by_folder(nothing, BatchSpec("/m", "/out"), Places("/s", "/t"), 4, Measured())
     assert [need.peak_bytes for _folder, need in needs] == [0, 0, 0, 0]

@@ -3,7 +3,15 @@
 import pytest
 
 from services.library.core.listing import TrackListing
-from services.library.core.ports import CatalogueEntry, FiledCrate, FileStamp, LibraryFile, LibraryRecord, NamedFile
+from services.library.core.ports import (
+    CatalogueEntry,
+    FiledCrate,
+    FileStamp,
+    LibraryFile,
+    LibraryRecord,
+    NamedFile,
+    VocalShare,
+)
 from services.library.core.work_order import CatalogueWorkOrder
 from stemhouse.errors import InvalidRequest
 from stemhouse.tracks import Crate, LibraryKind, RankedTrack, Track
@@ -68,9 +76,9 @@ def test_ranked_pages_follow_the_catalogue(listing: TrackListing, catalogue: Mem
     """The order that was made for the first page is good until something changes."""
     first = listing.ranked_page(1, "", "", [], is_crates_only=False)
     assert first.tracks[0].track.path == "/other/x.wav"
-    catalogue.record_vocals(PATHS[1], 0.9)
+    catalogue.record_vocals(PATHS[1], FileStamp(1, 1), VocalShare(0.9, is_probed=True))
     second = listing.ranked_page(1, "", "", [], is_crates_only=False)
-    assert (second.tracks[0].track.path, second.tracks[0].reasons) == (PATHS[1], ("vocals: 90% of it",))
+    assert (second.tracks[0].track.path, second.tracks[0].reasons) == (PATHS[1], ("vocals: 90% of it (probed)",))
 
 
 def test_only_tracks_of_the_crates(listing: TrackListing) -> None:

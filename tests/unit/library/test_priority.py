@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.library.core.ports import Candidate
+from services.library.core.ports import Candidate, VocalShare
 from services.library.core.priority import SUNG_SHARE, CratePlaces, Vocals, crate_places, in_order, vocals_of
 
 NO_CRATES = CratePlaces((), {})
@@ -100,9 +100,32 @@ def test_words_tell_of_vocals(title: str, vocals: Vocals) -> None:
 
 
 def test_what_was_heard_outweighs_words() -> None:
-    """Either way."""
-    assert vocals_of("Acapella", "", SUNG_SHARE - 0.01) == (Vocals.NO, "no vocals heard")
-    assert vocals_of("Instrumental", "", 0.42) == (Vocals.YES, "vocals: 42% of it")
+    """Either way, and the reason tells how it is known."""
+    hardly, much = VocalShare(SUNG_SHARE - 0.01, is_probed=True), VocalShare(0.42, is_probed=True)
+    assert vocals_of("Acapella", "", hardly) == (Vocals.NO, "no vocals (probed)")
+    assert vocals_of("Instrumental", "", much) == (Vocals.YES, "vocals: 42% of it (probed)")
+    separated = VocalShare(SUNG_SHARE, is_probed=False)
+    assert vocals_of("Instrumental", "", separated) == (Vocals.YES, "vocals: 20% of it (earlier result)")
+
+
+def test_tiers_are_of_tracks_that_an_answer_could_move() -> None:
+    """By the keys before vocals; what is known, or has its place by a crate that was asked for, has none."""
+    files = in_order(
+        [
+            candidate("/plain"),
+            candidate("/plain2"),
+            candidate("/fast", bpm=121.0),
+            candidate("/house", genre="House"),
+            candidate("/both", genre="House", bpm=121.0),
+            candidate("/crate", genre="House", bpm=121.0),
+            candidate("/dub", title="Dub"),
+            candidate("/heard", share=0.0),
+        ],
+        crate_places(["Friday"], [("/crate", 0, 0)], [0]),
+    )
+    tiers = {file.path: file.tier for file in files}
+    assert {path for path, tier in tiers.items() if not tier} == {"/crate", "/dub", "/heard"}
+    assert [tiers[path] for path in ("/both", "/house", "/fast", "/plain", "/plain2")] == [1, 2, 3, 4, 4]
 
 
 def test_genre_dubstep_is_no_dub() -> None:

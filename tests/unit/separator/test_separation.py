@@ -1,6 +1,7 @@
 """Separation: the stems sum to the mix, nothing clips, nothing half-made is ever visible."""
 
 import io
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -130,6 +131,47 @@ def test_manifest_tells_all_and_is_read_back(house: SeparatorHouse) -> None:
     assert (stem_set.processing_s, stem_set.versions, stem_set.device) == (1, {"engine": "1.0"}, "cpu")
     assert shares == sorted(shares)
     assert shares[-1] == 1.0
+
+
+def test_manifest_of_before_vocals_were_counted_is_read(house: SeparatorHouse) -> None:
+    """It lacks the field; the result counts, and nobody knows how much of it is sung."""
+    audio = house.audio(song(20_000, 44100))
+    stem_set = house.separate(audio, FakeEngine())
+    task = SeparateTask(audio, "fake-shares-1")
+    older = json.loads(b"".join(house.store.read(task.manifest_key)))
+    assert older.pop("vocal_share") == stem_set.vocal_share
+    house.store.put(task.manifest_key, io.BytesIO(json.dumps(older).encode()))
+    assert find_result(house.store, task) == replace(stem_set, vocal_share=None)
+
+
+@pytest.mark.parametrize(("level", "vocal_share"), [(0.2, 4 / 9), (0.15, 0.0)])
+@pytest.mark.parametrize("block_frames", [777, 150_000])
+def test_share_of_vocals_is_that_of_heard_half_seconds(
+    house: SeparatorHouse, level: float, vocal_share: float, block_frames: int
+) -> None:
+    """Of ten, the last of them shorter: one is silent, one nearly, and in five there are no vocals, or too little."""
+    samples = noise(38_000, peak=1.5)
+    samples[:, :4_000] *= 1e-4
+    samples[:, 4_000:8_000] *= 5e-3  # -47 dB, and -53 dB as it is stored
+
+    class Late(FakeEngine):
+        def separate(self, mixture: Mixture) -> Iterator[StemBlocks]:
+            passed_frames = 0
+            for stems in super().separate(mixture):
+                place = passed_frames + np.arange(stems[VOCALS].shape[1])
+                passed_frames += stems[VOCALS].shape[1]
+                yield {**stems, VOCALS: stems[VOCALS] * (place >= 22_000)}
+
+    audio = house.audio(samples, 8_000, subtype="FLOAT")
+    engine = Late({VOCALS: level, OTHER: 0.5}, audio.format, block_frames=block_frames)
+    assert audio.gain == 0.5
+    assert house.separate(audio, engine).vocal_share == pytest.approx(vocal_share)
+
+
+def test_share_of_vocals_is_unknown_without_their_stem(house: SeparatorHouse) -> None:
+    """None, and not 0."""
+    audio = house.audio(song(20_000, 44100))
+    assert house.separate(audio, FakeEngine({DRUMS: 0.5, OTHER: 0.5})).vocal_share is None
 
 
 def test_stored_result_is_not_computed_again_unless_forced(house: SeparatorHouse) -> None:

@@ -1,11 +1,15 @@
 """Tags that name a track; whatever is wrong with them, the audio is taken."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import numpy as np
 import pytest
+import soundfile
 import structlog
 from mutagen import MutagenError
+from mutagen.aiff import AIFF
+from mutagen.id3 import ID3, TBPM, TCON
 
 from services.separator.adapters.tags import NameTags, plain_text, read_name_tags
 
@@ -69,6 +73,21 @@ def test_any_error_leaves_a_track_without_tags(error: Exception, moment: str) ->
 def test_odd_values_do_no_harm(value: Any, text: str) -> None:
     """The first text counts; what is no list is none."""
     assert read_name_tags(Path("track"), "mp3", "", {"mp3": OddTags(value=value)}) == NameTags(text, text)
+
+
+@pytest.mark.parametrize(
+    ("text", "bpm"), [("128", 128.0), ("127,5", 127.5), ("fast", 0.0), ("nan", 0.0), ("-1", 0.0), ("1e9", 0.0)]
+)
+def test_tempo_is_a_number_that_music_has(text: str, bpm: float, tmp_path: Path) -> None:
+    """With a point or a comma; anything else is no tempo."""
+    path = tmp_path / "track.aiff"
+    soundfile.write(path, np.zeros((100, 1)), 44_100)
+    aiff = AIFF(path)
+    aiff.add_tags()
+    for frame in (TBPM(text=text), TCON(text="House")):
+        cast("ID3", aiff.tags).add(frame)
+    aiff.save()
+    assert read_name_tags(path, "aiff", "") == NameTags(genre="House", bpm=bpm)
 
 
 def test_text_is_what_messages_can_hold() -> None:

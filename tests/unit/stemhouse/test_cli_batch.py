@@ -25,7 +25,8 @@ from stemhouse.cli.session import SERVER_VARIABLE
 from stemhouse.delivery import DeliveryOptions, FileFormat, SampleFormat
 from stemhouse.errors import EngineUnavailable
 from stemhouse.jobs import JobError
-from stemhouse.tracks import Crate, LibraryKind, Track
+from stemhouse.tracks import Crate, LibraryKind, ProbeProgress, ScanProblem, Track
+from stemhouse.v1 import library_pb2 as pb
 from tests.fakes_front import FakeFront, serve_front
 
 DAMAGED = BatchItem(
@@ -63,7 +64,7 @@ def test_library_is_scanned_planned_started_and_followed(front: FakeFront, capsy
     """With all options as the service is told them; the way is told on stderr."""
     options = "--source serato --crate Friday --only-crates --engine demucs --model htdemucs --force --no-sum-to-mix"
     more = "--stems vocals,bass --format flac --bit-depth 16 --layout mirror --keep-results --map C:/Music=/music"
-    assert main(["batch", "/music", "--output", "/stems", *options.split(), *more.split()]) == 0
+    assert main(["batch", "/music", "--output", "/stems", "--probe-vocals", *options.split(), *more.split()]) == 0
     spec = BatchSpec(
         location="/music",
         output_dir="/stems",
@@ -77,6 +78,7 @@ def test_library_is_scanned_planned_started_and_followed(front: FakeFront, capsy
         delivery=DeliveryOptions(FileFormat.FLAC, SampleFormat.PCM16, ("vocals", "bass")),
         layout=BatchLayout.MIRROR,
         keeps_results=True,
+        probes_vocals=True,
     )
     assert front.library.specs == [spec, spec]
     (scan,) = front.library.scans
@@ -128,12 +130,15 @@ def test_dry_run_starts_nothing(front: FakeFront, capsys: pytest.CaptureFixture[
     assert front.library.batches == {}
 
 
-def test_dry_run_of_what_cannot_start_is_unavailable(front: FakeFront, capsys: pytest.CaptureFixture[str]) -> None:
-    """With the obstacle."""
+def test_what_cannot_start_is_unavailable(front: FakeFront, capsys: pytest.CaptureFixture[str]) -> None:
+    """With the obstacle, and whether it was only asked or begun."""
     obstacle = "no model is installed; `stemhouse models pull htdemucs` installs one"
     front.library.plan = BatchPlan(4, 0, 7_200.0, None, 0.0, (), (obstacle,))
     assert main(["batch", "/music", "--output", "/stems", "--dry-run"]) == 4
     assert f"cannot start: {obstacle}" in capsys.readouterr().out
+    assert main(["batch", "/music", "--output", "/stems"]) == 4
+    assert obstacle in capsys.readouterr().err
+    assert front.library.batches == {}
 
 
 def test_refused_start_is_told(front: FakeFront, capsys: pytest.CaptureFixture[str]) -> None:
@@ -215,6 +220,23 @@ def test_tracks_of_a_library_come_with_place_and_reasons(front: FakeFront, capsy
         '       crate "Friday"',
     ]
     assert main(["library", "tracks", "--crate", "Friday"]) == 2
+
+
+def test_tracks_are_probed_before_they_are_listed(front: FakeFront, capsys: pytest.CaptureFixture[str]) -> None:
+    """Only where that is asked for; what could not be heard is told, and only so many are listed."""
+    front.library.tracks = [Track(f"/music/{name}.mp3", 1) for name in "abc"]
+    front.library.probe_reports = [ProbeProgress(0, 1), ProbeProgress(1, 1, ScanProblem("/music/b.mp3", "damaged"))]
+    assert main(["library", "tracks", "/music", "--limit", "2"]) == 0
+    assert front.library.probes == []
+    assert len(capsys.readouterr().out.splitlines()) == 2
+    options = ["--probe-vocals", "--limit", "1", "--crate", "Friday", "--only-crates"]
+    assert main(["library", "tracks", "/music", *options]) == 0
+    wish = pb.ProbeTracksRequest(location="/music", crates=["Friday"], is_crates_only=True, limit=1)
+    assert front.library.probes == [wish]
+    told = capsys.readouterr()
+    assert told.out.splitlines() == ["    1  a.mp3  /music/a.mp3", '       crate "Friday"']
+    assert told.err.splitlines() == ["listening 0%", "/music/b.mp3: damaged", "listening 100%"]
+    assert main(["library", "tracks", "--probe-vocals"]) == 2
 
 
 def test_crates_are_listed(front: FakeFront, capsys: pytest.CaptureFixture[str]) -> None:

@@ -42,6 +42,11 @@ class LiveSong:
     original: LiveTrack | None = None
     sections: tuple[Section, ...] = ()
 
+    @property
+    def tracks(self) -> tuple[LiveTrack, ...]:
+        """All tracks, the original last."""
+        return (*self.stems, self.original) if self.original else self.stems
+
 
 @dataclass(frozen=True)
 class LiveSet:

@@ -1,0 +1,1 @@
+"""Exporter core: what is made of folders of stems."""

@@ -1,0 +1,82 @@
+"""What the commands for folders of stems share: arguments, hints, where results go, and how they are told."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from stemhouse.analysis import AnalysisHints
+from stemhouse.cli.output import Output, path_text
+from stemhouse.cli.session import open_client
+from stemhouse.client.production import ProductionClient
+from stemhouse.client.receiving import require_place
+from stemhouse.client.stem_folders import LocalStems
+from stemhouse.client.trees import Made
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+stem_dir_type = click.Path(exists=True, file_okay=False, path_type=Path)
+
+stem_dir_argument = click.argument("stem_dir", metavar="STEM_DIR", type=stem_dir_type)
+"""One folder: a delivered one, or any with files that are named after stems."""
+
+output_option = click.option(
+    "--output",
+    "output_dir",
+    type=click.Path(file_okay=False, writable=True, path_type=Path),
+    help="Folder in which the new one is made. [default: beside STEM_DIR]",
+)
+
+
+def hint_options(command: Command) -> Command:
+    """--tag-bpm, --genre."""
+    for option in (
+        click.option("--genre", default="", help="Genre, which says what tempo is likely."),
+        click.option(
+            "--tag-bpm",
+            default=0.0,
+            type=click.FloatRange(0, 999),
+            metavar="BPM",
+            help="Tempo that the track is known to have; the analysis settles on it, its half or its double.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def hints_of(tag_bpm: float, genre: str) -> AnalysisHints:
+    """The options as a value."""
+    return AnalysisHints(bpm=tag_bpm, genre=genre)
+
+
+def make_tree(
+    output: Output,
+    stems: LocalStems,
+    output_dir: Path | None,
+    make: Callable[[ProductionClient, Path], Made],
+) -> None:
+    """Have something made, in a folder that is there or can be, and tell about it."""
+    place = output_dir or stems.path.resolve().parent
+    require_place(place)
+    with open_client(output) as client:
+        made = make(client.production, place)
+    for warning in made.warnings:
+        output.say(f"note: {warning}")
+    output.result(_document(made), _text(made))
+
+
+def _document(made: Made) -> dict[str, Any]:
+    return {
+        "folder": made.folder,
+        "files": made.files,
+        "is_reused": made.is_reused,
+        "warnings": made.warnings,
+    }
+
+
+def _text(made: Made) -> str:
+    state = " (unchanged since it was made)" if made.is_reused else ""
+    return "\n".join(
+        [f"{path_text(made.folder)}{state}", *(f"  {path_text(path.relative_to(made.folder))}" for path in made.files)]
+    )

@@ -1,0 +1,192 @@
+"""Reading folders of stems: delivered ones by their metadata.json, others by the names of their files."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from stemhouse.analysis import AnalysisHints
+from stemhouse.audio import (
+    AudioFormat,
+    AudioRef,
+    QualityReport,
+    SourceFacts,
+    SourceRef,
+    StemQuality,
+    StemRef,
+    StemSet,
+)
+from stemhouse.client.delivery import METADATA
+from stemhouse.client.files import source_ref_from_file, wire_name
+from stemhouse.errors import InvalidRequest, UnsupportedAudio
+from stemhouse.jobs import CacheHit, Decision, SeparationResult
+from stemhouse.production import StemFile, StemFolder
+from stemhouse.vocab import BASE_STEMS, DERIVED_STEMS, EXTRA_STEMS, in_listing_order
+from stemhouse.wire.analysis import HIGHEST_BPM, LONGEST_GENRE
+from stemhouse.wire.validation import NAME
+
+_SUFFIXES = frozenset({".wav", ".wave", ".flac", ".aif", ".aiff"})
+_LOSSY_SUFFIXES = frozenset({".mp3", ".m4a", ".aac", ".mp4", ".ogg", ".oga", ".opus", ".wma"})
+_MIXES = frozenset({"mix", "mixture", "original"})
+"""What else lies beside stems; it would be heard twice."""
+
+
+@dataclass(frozen=True)
+class LocalStems:
+    """A folder as the exporter is told of it, the folder itself, and its files by stem."""
+
+    folder: StemFolder
+    path: Path
+    files: Mapping[str, Path]
+
+
+def read_stem_folder(path: Path, hints: AnalysisHints | None = None) -> LocalStems:
+    """The stems of a folder, with the digests of their files; what is not named after a stem is left alone.
+
+    A hint that is not given is taken from metadata.json. Raises InvalidRequest for a folder without stems, with two
+    files for one stem, or with a file that cannot be read; UnsupportedAudio for lossy stems.
+    """
+    metadata = _metadata(path)
+    files = _stem_files(path, _source_name(metadata))
+    stem_files = tuple(_stem_file(stem, file) for stem, file in files.items())
+    folder = StemFolder(
+        artist=str(_part(metadata, "source").get("artist") or ""),
+        title=_title(metadata) or wire_name(path.resolve()),
+        files=stem_files,
+        result=_result(metadata, stem_files),
+        hints=_hints(metadata, hints or AnalysisHints()),
+        name=wire_name(path.resolve()),
+    )
+    return LocalStems(folder, path, files)
+
+
+def _stem_files(folder: Path, source_name: str) -> dict[str, Path]:
+    """The files by stem, in the order in which stems are listed."""
+    found: dict[str, Path] = {}
+    for stem, file in _candidates(folder):
+        if stem in found:
+            message = f"{folder} has two files for {stem}: {found[stem].name} and {file.name}"
+            raise InvalidRequest(message, {"folder": str(folder)})
+        found[stem] = file
+    lossy = [file.name for file in found.values() if file.suffix.lower() in _LOSSY_SUFFIXES]
+    if lossy:
+        remedy = f'stemhouse separate "{source_name}" --format wav'
+        message = f"{folder}: {', '.join(lossy)} are lossy; `{remedy}` delivers stems to work with"
+        raise UnsupportedAudio(message, {"folder": str(folder)})
+    if not {*found} & {*BASE_STEMS, *EXTRA_STEMS, *DERIVED_STEMS}:
+        message = f"{folder} has no file that is named after a stem, such as vocals.wav"
+        raise InvalidRequest(message, {"folder": str(folder)})
+    return {stem: found[stem] for stem in in_listing_order(found)}
+
+
+def _candidates(folder: Path) -> Iterator[tuple[str, Path]]:
+    try:
+        files = sorted(folder.iterdir())
+    except OSError as error:
+        message = f"cannot read {folder}: {error.strerror}"
+        raise InvalidRequest(message, {"folder": str(folder)}) from error
+    for file in files:
+        stem = file.stem.lower()
+        is_audio = file.suffix.lower() in _SUFFIXES | _LOSSY_SUFFIXES
+        if is_audio and NAME.fullmatch(stem) and stem not in _MIXES and file.is_file():
+            yield stem, file
+
+
+def _stem_file(stem: str, path: Path) -> StemFile:
+    source = source_ref_from_file(path)
+    return StemFile(stem, source.file_name, source.sha256, source.size_bytes)
+
+
+def _metadata(folder: Path) -> dict[str, Any]:
+    """What metadata.json holds; empty if there is none that can be read."""
+    try:
+        metadata = json.loads((folder / METADATA).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return metadata if isinstance(metadata, dict) else {}
+
+
+def _part(metadata: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    part = metadata.get(name)
+    return part if isinstance(part, dict) else {}
+
+
+def _hints(metadata: Mapping[str, Any], given: AnalysisHints) -> AnalysisHints:
+    """What is given counts; what is not is taken from the tags of the source."""
+    source = _part(metadata, "source")
+    bpm, genre = source.get("bpm"), source.get("genre")
+    tempo = float(bpm) if isinstance(bpm, int | float) and 0.0 < bpm <= HIGHEST_BPM else 0.0
+    return replace(
+        given,
+        bpm=given.bpm or tempo,
+        genre=given.genre or (genre if isinstance(genre, str) else "")[:LONGEST_GENRE],
+    )
+
+
+def _title(metadata: Mapping[str, Any]) -> str:
+    """The source's title, else the name that its file had, without the ending."""
+    source = _part(metadata, "source")
+    return str(source.get("title") or "") or Path(str(source.get("file_name") or "")).stem
+
+
+def _source_name(metadata: Mapping[str, Any]) -> str:
+    return str(_part(metadata, "source").get("file_name") or "SONG")
+
+
+def _result(metadata: Mapping[str, Any], files: tuple[StemFile, ...]) -> SeparationResult | None:
+    """The result that was delivered, with those of its stems whose files are still what was delivered of them."""
+    try:
+        result = _delivered_result(metadata)
+        digests = {file["stem"]: file["sha256"] for file in metadata["files"]}
+        gain = float(metadata["delivery"]["gain"])
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return None  # none there, or of another time: the files are all that is known
+    untouched = {file.stem for file in files if gain == 1.0 and digests.get(file.stem) == file.sha256}
+    stems = tuple(stem for stem in result.stem_set.stems if stem.name in untouched)
+    return replace(result, stem_set=replace(result.stem_set, stems=stems))
+
+
+def _delivered_result(metadata: Mapping[str, Any]) -> SeparationResult:
+    source, separation, quality = metadata["source"], metadata["separation"], metadata["quality"]
+    return SeparationResult(
+        source=SourceRef(source["sha256"], source["md5"], int(source["size_bytes"]), source["file_name"]),
+        facts=SourceFacts(
+            container=source["container"],
+            codec=source["codec"],
+            bits_per_sample=source["bits_per_sample"] or 0,
+            decoder=source["decoder"],
+            artist=source["artist"],
+            title=source["title"],
+        ),
+        stem_set=_stem_set(metadata),
+        quality=QualityReport(quality["method"], tuple(StemQuality(**stem) for stem in quality["stems"])),
+        decision=Decision(separation["engine"], separation["engine_id"], tuple(separation["decision_reasons"])),
+        cache_hit=CacheHit(separation["cache_hit"]),
+    )
+
+
+def _stem_set(metadata: Mapping[str, Any]) -> StemSet:
+    separation, fidelity, objects = metadata["separation"], metadata["fidelity"], metadata["objects"]
+    peaks = fidelity["stem_peaks"]
+    return StemSet(
+        audio=AudioRef(
+            object_key=objects["mix"],
+            pcm_sha256=objects["pcm_sha256"],
+            format=AudioFormat(int(fidelity["sample_rate_hz"]), int(fidelity["channel_count"])),
+            frame_count=int(fidelity["frame_count"]),
+            gain=float(fidelity["mix_gain"]),
+            peak=float(fidelity["mix_peak"]),
+        ),
+        engine=separation["engine"],
+        model=separation["model"],
+        engine_id=separation["engine_id"],
+        stems=tuple(StemRef(name, key, float(peaks[name])) for name, key in objects["stems"].items()),
+        gain=float(fidelity["common_gain"]),
+        null_depth_db=float(fidelity["null_depth_db"]),
+        instrumental_peak=float(fidelity["instrumental_peak"]),
+        sums_to_mix=bool(fidelity["sums_to_mix"]),
+        processing_s=float(separation["processing_s"]),
+        device=separation["device"],
+        versions=dict(metadata["tool_versions"]["separator"]),
+    )

@@ -1,0 +1,90 @@
+"""Stems out of the store and into it: exact, on the source's scale, and only what was announced."""
+
+import hashlib
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from services.exporter.adapters.audio_objects import StoredAudioObjects
+from services.exporter.adapters.spools import ScratchSpools
+from services.exporter.adapters.stem_intake import StemIntake
+from services.exporter.core.production.folders import StemFolders
+from services.exporter.core.production.uploads import StemUploads
+from stemhouse.errors import Cancelled, InputRejected, InvalidRequest, NotFound
+from stemhouse.production import StemFile, StemFolder
+from stemhouse.vocab import BASE_STEMS
+from tests.fakes import MemoryObjectStore
+from tests.unit.exporter.results import FULL_SCALE, Separated, flac_bytes, separated
+
+FILES = tuple(StemFile(stem, f"{stem}.wav", "a" * 64, 1) for stem in BASE_STEMS)
+
+
+def folders_over(store: MemoryObjectStore, scratch_dir: Path) -> StemFolders:
+    """As `main` wires them."""
+    uploads = StemUploads(store, lambda: date(2026, 3, 2))
+    return StemFolders(store, uploads, StoredAudioObjects(store, scratch_dir))
+
+
+def folder_of(track: Separated) -> StemFolder:
+    """Its stems, untouched."""
+    return StemFolder("", "Song", FILES, track.result())
+
+
+def test_gain_of_the_store_is_undone(tmp_path: Path) -> None:
+    """Exactly, of stems and of the mix, whatever was read before."""
+    track = separated(70_000, grid=4, largest=6_000_000, stem_gain=0.5, mix_gain=0.25)
+    with folders_over(track.store(), tmp_path).open(folder_of(track), lambda: True) as audio:
+        for _ in range(2):
+            drums = np.concatenate([*audio.stems["drums"].read()])
+            assert (drums * FULL_SCALE == track.stems["drums"]).all()
+        assert (np.concatenate([*audio.original()]) * FULL_SCALE == track.mix).all()
+
+
+def test_reading_ends_when_nobody_listens(tmp_path: Path) -> None:
+    """Within a block."""
+    track = separated(200_000)
+    answers = iter([True] * 7)
+    with (
+        pytest.raises(Cancelled),
+        folders_over(track.store(), tmp_path).open(folder_of(track), lambda: next(answers, False)) as audio,
+    ):
+        assert len([*audio.original()]) < 3
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_missing_stem_is_named(tmp_path: Path) -> None:
+    """Neither stored nor uploaded."""
+    track = separated()
+    store = track.store()
+    store.delete(track.result().stem_set.stems[2].object_key)
+    folders = folders_over(store, tmp_path)
+    assert folders.missing(folder_of(track)) == ("bass",)
+    with pytest.raises(NotFound, match=r"bass\.wav"), folders.open(folder_of(track), lambda: True):
+        pass
+
+
+def test_upload_of_other_bytes_is_refused(tmp_path: Path) -> None:
+    """It changed on its way; one that is too large is refused, too, and nothing is stored."""
+    store = MemoryObjectStore()
+    data = flac_bytes(separated().mix)
+    file = StemFile("vocals", "vocals.flac", hashlib.sha256(data).hexdigest(), len(data))
+    intake = StemIntake(store, StemUploads(store, lambda: date(2026, 3, 2)), tmp_path, len(data))
+    with pytest.raises(InputRejected, match=r"vocals\.flac changed"):
+        intake.receive(file, [flac_bytes(separated(999).mix)])
+    with pytest.raises(InvalidRequest, match=r"vocals\.flac is larger"):
+        intake.receive(file, [data, b"!"])
+    assert not store.objects
+    intake.receive(file, [data[:100], data[100:]])
+    assert store.objects == {f"uploads/2026-03-02/{file.sha256}": data}
+
+
+def test_spool_gives_back_what_it_took(tmp_path: Path) -> None:
+    """In blocks, as often as it is asked."""
+    blocks = [np.full((count, 2), count, np.float32) for count in (65_536, 65_536, 1)]
+    with ScratchSpools(tmp_path).open(2) as spool:
+        for block in blocks:
+            spool.write(block)
+        for _ in range(2):
+            assert (np.concatenate([*spool.read()]) == np.concatenate(blocks)).all()
