@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from services.exporter.core.ableton.model import LiveSet
 from services.exporter.core.ableton.profiles import LIVE_11, LiveProfile
-from services.exporter.core.analysis.tracks import AnalysisAudio
+from services.exporter.core.analysis.signals import AnalysisAudio
 from services.exporter.core.production.ports import FloatBlock
 from services.exporter.core.production.uploads import StemUploads
 from services.exporter.main import exporter_parts

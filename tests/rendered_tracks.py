@@ -222,7 +222,8 @@ def _beat_times_s(score: Score, random: np.random.Generator) -> npt.NDArray[np.f
 def _tempi(score: Score, beats: npt.NDArray[np.int64], random: np.random.Generator) -> npt.NDArray[np.float64]:
     """The tempo of each beat."""
     if score.drift == "sine":
-        return score.bpm * (1 + 0.03 * np.sin(2 * np.pi * beats / random.uniform(60, 110)))
+        sway: npt.NDArray[np.float64] = np.sin(2 * np.pi * beats / random.uniform(60, 110))
+        return score.bpm * (1 + 0.03 * sway)
     if score.drift == "ramp":
         return score.bpm * np.linspace(0.96, 1.04, len(beats))
     if score.drift == "drummer":

@@ -11,6 +11,7 @@ import structlog
 from services.exporter.adapters.audio_objects import StoredAudioObjects
 from services.exporter.adapters.ffmpeg_encoder import FfmpegEncoder
 from services.exporter.adapters.libsndfile_encoder import LibsndfileEncoder
+from services.exporter.adapters.signalsmith import SignalsmithStretcher
 from services.exporter.adapters.soxr_downmixer import SoxrDownmixer
 from services.exporter.adapters.spools import ScratchSpools
 from services.exporter.adapters.stem_intake import StemIntake
@@ -20,7 +21,6 @@ from services.exporter.core.analysis.tracks import TrackAnalyzer
 from services.exporter.core.delivery import StemDelivery
 from services.exporter.core.ports import FileEncoder
 from services.exporter.core.production.analyses import Analyses, Analyzer
-from services.exporter.core.production.chopping import StemChopping
 from services.exporter.core.production.folders import StemFolders
 from services.exporter.core.production.live_projects import LiveProjects, SetBuilder
 from services.exporter.core.production.stretching import StemStretching
@@ -78,7 +78,6 @@ def exporter_parts(  # noqa: PLR0913  what differs from test to test
         analyses=analyses,
         projects=LiveProjects(folders, analyses, set_builder),
         stretching=StemStretching(folders, analyses, StemRemixer(stretcher), spools, encoders),
-        chopping=StemChopping(folders, analyses, encoders[FileFormat.WAV]),
     )
 
 
@@ -98,7 +97,7 @@ def main() -> None:
         settings.max_upload_bytes,
         analyzer=TrackAnalyzer(),
         set_builder=AbletonProjectExporter(),
-        stretcher=None,  # type: ignore[arg-type]  # PENDING: the adapter of Stretcher
+        stretcher=SignalsmithStretcher(),
     )
     readiness = connect_object_store(settings.store, is_patient=False)
     serve(service(ExporterServicer(parts), readiness.probe), settings.listen)

@@ -23,7 +23,6 @@ _COMMANDS = {
     "analyze": "stemhouse.cli.production",
     "export-ableton": "stemhouse.cli.production",
     "stretch": "stemhouse.cli.production",
-    "chops": "stemhouse.cli.production",
     "up": "stemhouse.cli.up",
     "down": "stemhouse.cli.stack",
     "status": "stemhouse.cli.stack",

@@ -72,24 +72,24 @@ def test_tag_or_genre_decides_between_a_tempo_and_its_half(hints: AnalysisHints,
 
 
 def test_tag_is_taken_exactly_where_it_fits_and_does_not_spoil_a_better_fit() -> None:
-    """127.98 is what is heard: a tag that says so is right, one of 128 is rounded."""
-    right, rounded = (_analysis(_HOUSE, AnalysisHints(bpm=bpm)).grid for bpm in (127.98, 129.0))
+    """A tag that says what is heard is right; one that is a BPM off is not taken for it."""
+    right, wrong = (_analysis(_HOUSE, AnalysisHints(bpm=bpm)).grid for bpm in (127.98, 129.0))
     assert right is not None
-    assert rounded is not None
+    assert wrong is not None
     assert (right.bpm, right.source) == (127.98, GridSource.TAG)
-    assert rounded.source is GridSource.AUDIO
-    assert rounded.bpm == pytest.approx(127.98, rel=2e-4)
+    assert wrong.source is GridSource.AUDIO
+    assert wrong.bpm == pytest.approx(127.98, rel=2e-4)
 
 
 def test_grid_of_a_program_wins_while_the_attacks_agree() -> None:
-    """Its beats and bars are kept as they are; a grid between the beats is passed over."""
+    """Its beats and bars are kept as they are; one between the beats, or of a tempo near by, is passed over."""
     start_s = float(_track(_HOUSE).beats_s[1])
     theirs = BeatGrid(127.98, (GridMarker(start_s, 0.0),), 127.98, source=GridSource.DJ_PROGRAM)
     astray = replace(theirs, markers=(GridMarker(start_s + 0.15, 0.0),))
     assert _analysis(_HOUSE, AnalysisHints(grid=theirs)).grid == theirs
-    heard = _analysis(_HOUSE, AnalysisHints(grid=astray)).grid
-    assert heard is not None
-    assert heard.source is GridSource.AUDIO
+    drifting_away = replace(theirs, bpm=128.15, end_bpm=128.15)
+    heard = [_analysis(_HOUSE, AnalysisHints(grid=grid)).grid for grid in (astray, drifting_away)]
+    assert [grid and grid.source for grid in heard] == [GridSource.AUDIO] * 2
 
 
 def test_key_is_named_as_musicians_and_djs_do() -> None:

@@ -74,7 +74,7 @@ def _likeness(curve: Floats) -> Floats:
     flat = curve - trend
     total = sum(_window_likeness(flat[start : start + _WINDOW]) for start in _starts(len(flat)))
     likeness: Floats = np.asarray(total)
-    return likeness / max(likeness[0], 1e-12)
+    return likeness / max(float(likeness[0]), 1e-12)
 
 
 def _window_likeness(values: Floats) -> Floats:

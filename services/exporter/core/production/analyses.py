@@ -6,7 +6,8 @@ from dataclasses import replace
 from io import BytesIO
 from typing import Protocol
 
-from services.exporter.core.analysis.tracks import LONGEST_ANALYSED_S, AnalysisAudio, Signal
+from services.exporter.core.analysis.signals import AnalysisAudio, Signal
+from services.exporter.core.analysis.tracks import LONGEST_ANALYSED_S
 from services.exporter.core.production.folders import OpenFolder, StemFolders, is_untouched, sounding
 from services.exporter.core.production.ports import Downmixer, FloatBlock, IsWanted
 from services.exporter.core.production.records import analysis_from_json, analysis_to_json
