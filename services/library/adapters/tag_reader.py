@@ -20,13 +20,16 @@ from services.library.core.tags import bpm_from_tag, text_from_tag
 from stemhouse.tracks import ScanProblem, Track
 
 # For damage mutagen raises MutagenError: 50,000 files damaged at random brought out nothing else. The others are what
-# a parser raises through a gap of its checks, and music_tag for a type it does not know; none may end a scan.
+# a parser raises through a gap of its checks (a few hundred nested boxes, an item of a type that nobody expects), and
+# music_tag for a type it does not know; none may end a scan.
 _DAMAGE = (
     mutagen.MutagenError,
     ArithmeticError,
     LookupError,
-    NotImplementedError,
+    AttributeError,
     OSError,
+    RuntimeError,
+    TypeError,
     ValueError,
     struct.error,
 )

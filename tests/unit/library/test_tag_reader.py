@@ -1,5 +1,6 @@
 """MutagenTagReader on real files of each format, whole and damaged."""
 
+import struct
 from pathlib import Path
 
 import mutagen
@@ -142,3 +143,15 @@ def test_missing_file_is_a_problem(tmp_path: Path) -> None:
     problem = MutagenTagReader().read(FoundFile(str(tmp_path / "gone.wav"), FileStamp(1, 1)))
     assert isinstance(problem, ScanProblem)
     assert "No such file" in problem.reason
+
+
+def test_boxes_within_boxes_do_not_end_a_scan(tmp_path: Path) -> None:
+    """Some hundred of them are too many for the parser, which is told of that file alone."""
+    boxes = b""
+    for _ in range(500):
+        boxes = struct.pack(">I4s", len(boxes) + 8, b"moov") + boxes
+    song = tmp_path / "deep.m4a"
+    song.write_bytes(struct.pack(">I4s4sI", 16, b"ftyp", b"M4A ", 0) + boxes)
+    found = MutagenTagReader().read(FoundFile(str(song), FileStamp(song.stat().st_size, 1)))
+    assert isinstance(found, ScanProblem)
+    assert "Recursion" in found.reason
