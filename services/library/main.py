@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import structlog
+from platformdirs import user_data_path, user_music_path
 from sqlalchemy import Engine
 
 from services.library.adapters.batch_runner import BatchRunner
@@ -16,7 +17,7 @@ from services.library.adapters.batch_store import SqliteBatchStore
 from services.library.adapters.catalogue import SqliteTrackCatalogue
 from services.library.adapters.deliveries import ExporterDeliveries
 from services.library.adapters.disks import MachineDisks
-from services.library.adapters.dj_libraries import DJLibraries
+from services.library.adapters.dj_libraries import DJLibraries, LiveSerato
 from services.library.adapters.export_record import SqliteExportRecord
 from services.library.adapters.folders import DiskFolders
 from services.library.adapters.library_catalogue import SqliteLibraryCatalogue
@@ -93,7 +94,8 @@ def _open_music(settings: LibrarySettings, database: Engine) -> _Music:
     store = S3Folders(s3_client(settings.music_store)) if settings.music_store else None
     files = MusicFiles(DiskFolders(), store)
     tracks, libraries = SqliteTrackCatalogue(database), SqliteLibraryCatalogue(database)
-    scanner = DJLibraryScanner(ScannerParts(tracks, libraries, files, files, DJLibraries()))
+    live = LiveSerato(user_music_path(), user_data_path("Serato", appauthor=False) / "Library")
+    scanner = DJLibraryScanner(ScannerParts(tracks, libraries, files, files, DJLibraries(live)))
     order = CatalogueWorkOrder(tracks, libraries, files)
     return _Music(tracks, files, scanner, order, TrackListing(tracks, libraries, files, order))
 

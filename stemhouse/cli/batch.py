@@ -2,11 +2,12 @@
 
 import uuid
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import click
 
 from stemhouse.batches import Batch, BatchLayout, BatchPlan, BatchSpec, BatchState
-from stemhouse.cli.batch_report import batch_line, csv_text, plan_text, report_document, report_text
+from stemhouse.cli.batch_report import batch_line, csv_text, plan_text, report_document, report_text, scan_note
 from stemhouse.cli.exit_codes import ExitCode
 from stemhouse.cli.library import crate_option, follow_scan, kind_option, maps_option, only_option, scan_text
 from stemhouse.cli.locations import as_location, as_output_dir
@@ -15,7 +16,7 @@ from stemhouse.cli.output import Output, json_option
 from stemhouse.cli.session import open_client
 from stemhouse.client.library import LibraryClient
 from stemhouse.errors import InternalFault, Unavailable
-from stemhouse.tracks import LibraryKind, ScanProblem
+from stemhouse.tracks import LibraryKind, ScanProblem, ScanProgress
 
 _RUN = "run"
 
@@ -93,7 +94,7 @@ def run_batch(  # noqa: PLR0913  one parameter for each option
     """Scan a library, and separate all its tracks.
 
     They go in the order of their priority. Exit code 5 if tracks failed: `stemhouse batch report ID` tells which and
-    why.
+    why; or if a folder of the library could not be looked at.
     """
     if is_crates_only and not crates:
         raise click.UsageError("--only-crates needs a --crate")
@@ -114,29 +115,50 @@ def run_batch(  # noqa: PLR0913  one parameter for each option
         probes_vocals=probes_vocals,
     )
     with open_client(output) as client:
-        _scan(client.library, spec, path_maps, output)
+        scan = _scanned(client.library, spec, path_maps, output)
         plan = client.library.plan_batch(spec)
         if dry_run:
             output.result({"plan": plan}, plan_text(plan))
             return ExitCode.UNAVAILABLE if plan.obstacles else ExitCode.OK
-        return _run(client.library, spec, plan, output, is_watched=not detach)
+        return _run(client.library, spec, plan, output, None if detach else scan)
 
 
-def _scan(library: LibraryClient, spec: BatchSpec, path_maps: dict[str, str], output: Output) -> None:
+@dataclass(frozen=True)
+class _Scan:
+    """How the scan before a batch went."""
+
+    location: str
+    outcome: ScanProgress
+    problems: list[ScanProblem]
+
+    @property
+    def note(self) -> str:
+        return scan_note(self.location, self.outcome, self.problems)
+
+    @property
+    def has_blind_spots(self) -> bool:
+        """Whether a folder could not be looked at, whose tracks are then in no batch."""
+        return any(problem.path.endswith("/") for problem in self.problems)
+
+
+def _scanned(library: LibraryClient, spec: BatchSpec, path_maps: dict[str, str], output: Output) -> _Scan:
     problems: list[ScanProblem] = []
-    output.say(scan_text(follow_scan(library.scan(spec.location, spec.library, path_maps), problems, output)))
+    outcome = follow_scan(library.scan(spec.location, spec.library, path_maps), problems, output)
+    output.say(scan_text(outcome))
+    return _Scan(spec.location, outcome, problems)
 
 
-def _run(library: LibraryClient, spec: BatchSpec, plan: BatchPlan, output: Output, *, is_watched: bool) -> ExitCode:
+def _run(library: LibraryClient, spec: BatchSpec, plan: BatchPlan, output: Output, watched: _Scan | None) -> ExitCode:
+    """`watched` is the scan before a batch that is followed to its end."""
     output.say(plan_text(plan))
     if plan.obstacles:
         raise Unavailable("; ".join(plan.obstacles))
     started = library.start_batch(spec, uuid.uuid4().hex)
     output.say(f"batch {started.batch_id}: `stemhouse batch pause|cancel|report {started.batch_id}`; ^C leaves it on")
-    if not is_watched:
+    if not watched:
         output.result({"batch": started}, batch_line(started))
         return ExitCode.OK
-    return _report(library, _follow(library.watch_batch(started.batch_id), output), output)
+    return _report(library, _follow(library.watch_batch(started.batch_id), output), output, watched)
 
 
 def _follow(batches: Iterable[Batch], output: Output) -> Batch:
@@ -155,10 +177,15 @@ def _follow(batches: Iterable[Batch], output: Output) -> Batch:
     return last
 
 
-def _report(library: LibraryClient, found: Batch, output: Output) -> ExitCode:
+def _report(library: LibraryClient, found: Batch, output: Output, scan: _Scan | None = None) -> ExitCode:
     items = list(library.batch_items(found.batch_id))
-    output.result(report_document(found, items), report_text(found, items))
-    return ExitCode.FAILURES if found.counts.failed or found.counts.cancelled else ExitCode.OK
+    document, text = report_document(found, items), report_text(found, items)
+    if scan:
+        document |= {"scan": {"outcome": scan.outcome, "problems": scan.problems}}
+        text = "\n".join(filter(None, (text, scan.note)))
+    output.result(document, text)
+    has_failed = found.counts.failed or found.counts.cancelled or (scan and scan.has_blind_spots)
+    return ExitCode.FAILURES if has_failed else ExitCode.OK
 
 
 @batch.command("list")

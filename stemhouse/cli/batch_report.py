@@ -7,6 +7,8 @@ from datetime import timedelta
 from typing import Any
 
 from stemhouse.batches import Batch, BatchItem, BatchPlan, ItemState, VolumePlan
+from stemhouse.cli.output import on_one_line
+from stemhouse.tracks import ScanProblem, ScanProgress
 
 _GB = 1e9
 _COLUMNS = ("place", "state", "path", "folder", "engine_id", "work_s", "cause", "remedy")
@@ -63,9 +65,17 @@ def report_text(batch: Batch, items: Sequence[BatchItem]) -> str:
     return "\n".join([batch_line(batch), f"output: {batch.spec.output_dir}", *map(_failure_text, failed)])
 
 
+def scan_note(location: str, outcome: ScanProgress, problems: Sequence[ScanProblem]) -> str:
+    """What the scan before a batch could not find or read; empty if there was nothing of the kind."""
+    missing = f"{outcome.missing_count:,} files in crates are missing" if outcome.missing_count else ""
+    others = f"the scan met {len(problems):,} problems" if len(problems) > outcome.missing_count else ""
+    told = "; ".join(filter(None, (missing, others)))
+    return f"{told}: `stemhouse library scan {location}` lists them" if told else ""
+
+
 def _failure_text(item: BatchItem) -> str:
     cause = item.error.message if item.error else "unknown"
-    return f"failed: {item.path}\n  {cause}" + (f"\n  {item.remedy}" if item.remedy else "")
+    return f"failed: {on_one_line(item.path)}\n  {cause}" + (f"\n  {item.remedy}" if item.remedy else "")
 
 
 def csv_text(items: Iterable[BatchItem]) -> str:

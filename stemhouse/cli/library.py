@@ -8,11 +8,14 @@ import click
 
 from stemhouse.cli.exit_codes import ExitCode
 from stemhouse.cli.locations import as_location, as_path_maps
-from stemhouse.cli.output import Output, json_option
+from stemhouse.cli.output import Output, json_option, on_one_line
 from stemhouse.cli.progress import show_share
 from stemhouse.cli.session import open_client
 from stemhouse.errors import InternalFault
 from stemhouse.tracks import Crate, LibraryKind, ProbeProgress, RankedTrack, ScanProblem, ScanProgress, Track
+
+_SAMPLE = 20
+"""Problems that are told to people; a library from another machine has one for each file."""
 
 kind_option = click.option(
     "--source",
@@ -30,7 +33,13 @@ maps_option = click.option(
     callback=as_path_maps,
     help="Where the files are that the DJ program finds at FROM; repeatable.",
 )
-crate_option = click.option("--crate", "crates", metavar="NAME", multiple=True, help="Comes first; repeatable.")
+crate_option = click.option(
+    "--crate",
+    "crates",
+    metavar="NAME",
+    multiple=True,
+    help="Comes first, with all crates inside of it; a name as `library crates` prints it. Repeatable.",
+)
 only_option = click.option("--only-crates", "is_crates_only", is_flag=True, help="Nothing but the named crates.")
 
 
@@ -52,7 +61,7 @@ def library() -> None:
 def scan(output: Output, location: str, *, kind: str, path_maps: dict[str, str]) -> ExitCode:
     """Read the tracks and crates of a library.
 
-    Exit code 5 if some could not be read.
+    Exit code 5 if some could not be read, or are missing: the first 20 are told, all of them with --json.
     """
     problems: list[ScanProblem] = []
     with open_client(output) as client:
@@ -62,12 +71,14 @@ def scan(output: Output, location: str, *, kind: str, path_maps: dict[str, str])
 
 
 def follow_scan(reports: Iterable[ScanProgress], problems: list[ScanProblem], output: Output) -> ScanProgress:
-    """The last report; collects the problems of all, and tells them as they come."""
+    """The last report; collects the problems of all, tells the first as they come, and how many more there are."""
     report = ScanProgress()
     for report in reports:
-        for problem in report.problems:
-            output.say(f"{problem.path}: {problem.reason}")
+        for problem in report.problems[: max(0, _SAMPLE - len(problems))]:
+            output.say(on_one_line(f"{problem.path}: {problem.reason}"))
         problems.extend(report.problems)
+    if len(problems) > _SAMPLE:
+        output.say(f"and {len(problems) - _SAMPLE:,} more; all of them with `stemhouse library scan DIR --json`")
     if not report.is_complete:
         message = "the library service ended the scan before it was complete"
         raise InternalFault(message)
@@ -137,7 +148,7 @@ def _follow_probes(reports: Iterable[ProbeProgress], output: Output) -> None:
     with show_share("listening", output.say) as show:
         for report in reports:
             if report.problem:
-                output.say(f"{report.problem.path}: {report.problem.reason}")
+                output.say(on_one_line(f"{report.problem.path}: {report.problem.reason}"))
             if report.total_count:
                 show(report.done_count / report.total_count)
 
@@ -177,4 +188,4 @@ def _line(track: Track) -> str:
         f"{track.artist} - {track.title}" if track.artist and track.title else track.title or PurePath(track.path).name
     )
     facts = [f"{track.bpm:.0f} BPM" if track.bpm else "", track.key]
-    return "  ".join([name, *filter(None, facts), track.path])
+    return on_one_line("  ".join([name, *filter(None, facts), track.path]))

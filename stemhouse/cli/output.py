@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from enum import Enum
@@ -11,6 +12,9 @@ from typing import Any
 import click
 
 from stemhouse.errors import StemhouseError
+
+_UNSEEN = re.compile(r"\r(?!\n)|[^\S \t\r\n]|[\x00-\x08\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""What a terminal obeys instead of showing it, marks that turn the direction of writing among them; odd blanks, too."""
 
 
 class Output:
@@ -22,11 +26,11 @@ class Output:
 
     def say(self, text: str) -> None:
         """A line for people, beside the result."""
-        click.echo(text, err=True)
+        click.echo(shown(text), err=True)
 
     def result(self, document: Mapping[str, Any], text: str) -> None:
         """What the command was asked for; once per command. Values of the document may be dataclasses."""
-        click.echo(json.dumps(document, indent=2, default=_plain) if self._is_json else text)
+        click.echo(json.dumps(document, indent=2, default=_plain) if self._is_json else shown(text))
 
     def failure(self, reason: str, message: str, details: Mapping[str, str]) -> None:
         """Why there is no result."""
@@ -38,6 +42,16 @@ class Output:
 def error_document(error: StemhouseError | None) -> dict[str, Any] | None:
     """The error as JSON shows it."""
     return {"reason": error.reason, "message": error.message, "details": error.details} if error else None
+
+
+def shown(text: str) -> str:
+    """Lines for people: names and tags are anybody's, and what a terminal would obey is written as an escape."""
+    return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def on_one_line(name: str) -> str:
+    """The same of a name or path, which may hold ends of lines."""
+    return shown(name).replace("\r", "\\r").replace("\n", "\\n")
 
 
 def path_text(path: Path) -> str:

@@ -290,7 +290,7 @@ class ScanLibraryResponse(_message.Message):
     crate_count: _builtins.int
     @_builtins.property
     def problems(self) -> _containers.RepeatedCompositeFieldContainer[Global___ScanProblem]:
-        """Problems since the last message."""
+        """Problems since the last message, at most 500."""
 
     def __init__(
         self,
@@ -482,7 +482,7 @@ class Track(_message.Message):
 
     @_builtins.property
     def dj_facts(self) -> _containers.RepeatedCompositeFieldContainer[Global___DJFacts]:
-        """One for each program that knows the track."""
+        """One for each program that knows the track; none in a listing where they alone would fill a page."""
 
     def __init__(
         self,
@@ -520,7 +520,7 @@ class ListTracksRequest(_message.Message):
     CRATES_FIELD_NUMBER: _builtins.int
     IS_CRATES_ONLY_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """1 to 1000; 100 if 0."""
+    """1 to 1000; 100 if 0. Pages hold fewer where a message would not carry more."""
     page_token: _builtins.str
     location: _builtins.str
     """Only tracks of this location: a folder, or a scanned DJ library; empty: all."""

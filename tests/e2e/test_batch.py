@@ -26,13 +26,12 @@ def crate_bytes(paths: list[Path], volume: Path) -> bytes:
 
 @pytest.fixture
 def music(tmp_path: Path) -> Path:
-    """A volume with four songs, two crates and a file that is no song."""
+    """A volume with four songs and two crates."""
     music = tmp_path / "music"
     plain = new_song(music / "plain.wav")
     new_song(music / "House" / "anthem.mp3", genre="Deep House")
     new_song(music / "House" / "other.mp3", genre="Techno")
     friday = new_song(music / "late" / "Björk — Jóga.flac")
-    (music / "broken.mp3").write_bytes(b"no audio at all" * 999)
     subcrates = music / "_Serato_" / "Subcrates"
     subcrates.mkdir(parents=True)
     (subcrates / "Friday%%Peak.crate").write_bytes(crate_bytes([friday, music / "gone.mp3"], music))
@@ -41,7 +40,7 @@ def music(tmp_path: Path) -> Path:
 
 
 def test_library_is_worked_through_once(stack: Stack, music: Path, tmp_path: Path) -> None:
-    """Crates first, then House, then the rest; the bad file is reported; a second run finds everything done."""
+    """Crates first, then House, then the rest; a second run finds everything done."""
     before = digests(music)
     options = ("--output", tmp_path / "stems", "--engine", "starter", "--crate", "Friday/Peak", "--json")
     first = stack.cli("batch", music, *options)
@@ -62,6 +61,7 @@ def test_library_is_worked_through_once(stack: Stack, music: Path, tmp_path: Pat
 
 def test_order_is_told_with_its_reasons(stack: Stack, music: Path) -> None:
     """`library tracks` is the order in which a batch would go."""
+    (music / "broken.mp3").write_bytes(b"no audio at all" * 999)
     scanned = stack.cli("library", "scan", music, "--json")
     assert scanned.returncode == 5  # the broken file, and the missing one of the crate
     outcome = document(scanned)["outcome"]
@@ -81,7 +81,7 @@ def test_output_inside_the_library_is_left_alone(stack: Stack, music: Path) -> N
     options = ("--output", music / "stems", "--engine", "starter", "--layout", "mirror", "--json")
     assert stack.cli("batch", music, *options).returncode == 0
     found = {document(stack.cli("library", "scan", music, "--json"))["outcome"]["found_count"] for _ in range(3)}
-    assert found == {5}
+    assert found == {4}
     again = document(stack.cli("batch", music, *options))
     assert set(states(again).values()) == {"skipped"}
     assert (music / "stems" / "House").is_dir()
@@ -115,16 +115,22 @@ def test_batch_never_falls_to_the_starter(stack: Stack, music: Path, tmp_path: P
     assert "stemhouse models pull" in answer.stderr
 
 
-def test_file_that_goes_bad_is_reported_with_its_remedy(stack: Stack, music: Path, tmp_path: Path) -> None:
-    """The others are done; the table has cause and remedy."""
+def test_bad_files_are_reported_with_their_remedies(stack: Stack, music: Path, tmp_path: Path) -> None:
+    """Cut, empty, or no song at all; the others are done; the table has cause and remedy."""
+    (music / "broken.mp3").write_bytes(b"no audio at all" * 999)
+    (music / "empty.mp3").touch()
     whole = (music / "plain.wav").read_bytes()
     (music / "plain.wav").write_bytes(whole[:46])
     answer = stack.cli("batch", music, "--output", tmp_path / "stems", "--engine", "starter", "--json")
     assert answer.returncode == 5
     report = document(answer)
-    assert states(report).pop("plain.wav") == "failed"
-    assert sorted(states(report).values()) == ["done", "done", "done", "failed"]
+    assert {name for name, state in states(report).items() if state == "failed"} == {
+        "broken.mp3",
+        "empty.mp3",
+        "plain.wav",
+    }
+    assert sorted(states(report).values()) == ["done"] * 3 + ["failed"] * 3
     table = stack.cli("batch", "report", report["batch"]["batch_id"], "--csv").stdout
-    [row] = [row for row in csv.DictReader(io.StringIO(table)) if row["state"] == "failed"]
-    assert row["cause"]
-    assert row["remedy"]
+    rows = [row for row in csv.DictReader(io.StringIO(table)) if row["state"] == "failed"]
+    assert all(row["cause"] and row["remedy"] for row in rows)
+    assert [row["cause"].endswith("is empty") for row in rows if row["path"].endswith("empty.mp3")] == [True]

@@ -87,6 +87,12 @@ class SqliteTrackCatalogue:
             )
             yield from starmap(Candidate, rows)
 
+    def unread(self) -> Sequence[str]:
+        """See TrackCatalogue.unread."""
+        told = (col(getattr(TrackRow, name)) == _nothing(name) for name in SHARED_FIELDS)
+        with self._transaction() as connection:
+            return connection.execute(select(_path).where(*told)).scalars().all()
+
     def record_vocals(self, path: str, stamp: FileStamp, vocals: VocalShare) -> None:
         """See TrackCatalogue.record_vocals."""
         values = {"vocal_share": vocals.share, "is_probed": vocals.is_probed}
@@ -127,10 +133,15 @@ def _is_file(path: str, stamp: FileStamp) -> ColumnElement[bool]:
     return is_same & (_path == path)
 
 
+def _nothing(name: str) -> float | str:
+    """What stands for a value that the file does not tell."""
+    return 0.0 if name in {"bpm", "duration_s"} else ""
+
+
 def _told(name: str) -> ColumnElement[Any]:
     """A value as the file tells it, or else the first library that names the file and has one."""
     own, named = getattr(TrackRow, name), getattr(LibraryEntryRow, name)
-    empty = literal(0.0 if name in {"bpm", "duration_s"} else "")
+    empty = literal(_nothing(name))
     library_value = (
         select(named)
         .where(col(LibraryEntryRow.path) == _path, named != empty)

@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 from services.library.core.dj_library import CrateListing, DJLibrary, LibraryEntry, with_crate_entries
 from services.library.core.locations import is_absolute
-from services.library.core.m3u import is_m3u, read_m3u
+from services.library.core.m3u import is_m3u, is_text, read_m3u
 from services.library.core.rekordbox_xml import REKORDBOX_ROOT, read_rekordbox_xml
 from services.library.core.traktor_nml import TRAKTOR_ROOT, read_traktor_nml
 from services.library.core.xml_reading import root_name
@@ -89,7 +89,7 @@ def _kind_of_folder(folder: Path) -> LibraryKind:
 def _kind_of_file(file: Path, head: bytes) -> LibraryKind | None:
     if head.startswith(_SERATO_FILE) or (head.startswith(_SQLITE) and file.name.lower() in SERATO_DATABASES):
         return LibraryKind.SERATO
-    is_named_playlist = file.name.lower().endswith(PLAYLIST_EXTENSIONS) and b"\0" not in head
+    is_named_playlist = file.name.lower().endswith(PLAYLIST_EXTENSIONS) and is_text(head)
     if is_m3u(head):
         return LibraryKind.M3U
     return _ROOTS.get(root_name(head)) or (LibraryKind.M3U if is_named_playlist else None)
@@ -131,8 +131,14 @@ def _playlist_files(folder: Path, warnings: list[str]) -> Iterator[Path]:
     for place, subfolders, names in os.walk(folder, onerror=note):
         subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
         for name in sorted(names):
-            if name.lower().endswith(PLAYLIST_EXTENSIONS) and not name.startswith(".") and Path(place, name).is_file():
-                yield Path(place, name)
+            if name.lower().endswith(PLAYLIST_EXTENSIONS) and not name.startswith("."):
+                try:
+                    is_file = Path(place, name).is_file()
+                except OSError as error:
+                    note(error)
+                    continue
+                if is_file:
+                    yield Path(place, name)
 
 
 def _from_outside(crate: CrateListing, subfolder: PurePath) -> CrateListing:

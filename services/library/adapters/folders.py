@@ -2,7 +2,8 @@
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path, PurePath
 
 from services.library.core.own_files import LARGEST_METADATA_BYTES, METADATA, comparable_name, own_names
@@ -41,9 +42,7 @@ class DiskFolders:
 
     def walk(self, prefix: str) -> Iterator[FoundFile | OwnFile | ScanProblem]:
         """See FolderReader.walk."""
-        if not Path(prefix).is_dir():
-            message = f"no folder {prefix}"
-            raise NotFound(message, {"location": prefix})
+        _require_folder(prefix)
         walked: set[_Directory] = set()
         real_prefix = _with_separator(os.path.realpath(prefix))
         pending = [prefix]
@@ -70,15 +69,16 @@ class DiskFolders:
             return _problem(path, error)
         if not stat.S_ISREG(facts.st_mode):
             return ScanProblem(path, "no file")
-        folder, name = os.path.split(path)
-        if comparable_name(name) in _own_names(folder):
+        if any(_is_own(place, _own_names) for place in {path, os.path.realpath(path)}):
             return OwnFile(path)
         return FoundFile(path, FileStamp(facts.st_size, facts.st_mtime_ns))
 
     def is_bare(self, prefix: str) -> bool:
         """See FolderReader.is_bare."""
-        with os.scandir(prefix) as entries:
-            return next(entries, None) is None
+        try:
+            return _is_empty(prefix)
+        except OSError:
+            return False
 
     def is_away(self, path: str) -> bool:
         """See FolderReader.is_away. A volume leaves an empty folder behind, or none in a place for volumes."""
@@ -87,9 +87,25 @@ class DiskFolders:
             return True
         has_lost_folders = folder != PurePath(path).parent
         try:
-            return (has_lost_folders or _is_for_mounts(folder.parent)) and self.is_bare(str(folder))
+            return (has_lost_folders or _is_for_mounts(folder.parent)) and _is_empty(str(folder))
         except OSError:
             return True
+
+
+def _require_folder(prefix: str) -> None:
+    try:
+        is_there = Path(prefix).is_dir()
+    except OSError as error:
+        message = f"{prefix}: the library service cannot look at it: {error.strerror}"
+        raise InvalidRequest(message, {"location": message}) from error
+    if not is_there:
+        message = f"no folder {prefix}"
+        raise NotFound(message, {"location": prefix})
+
+
+def _is_empty(folder: str) -> bool:
+    with os.scandir(folder) as entries:
+        return next(entries, None) is None
 
 
 def _is_for_mounts(folder: PurePath) -> bool:
@@ -109,10 +125,12 @@ class _Listing:
         """Audio files, problems, and subfolders (their paths with the separator)."""
         has_metadata = any(entry.name == METADATA for entry in entries)
         own = _own_names(self._folder) if has_metadata else frozenset()
+        own_elsewhere = cache(_own_names)
         for entry in entries:
             met = self._look_at(entry)
-            if isinstance(met, FoundFile) and comparable_name(entry.name) in own:
-                yield OwnFile(met.path)
+            if isinstance(met, FoundFile):
+                is_own = comparable_name(entry.name) in own or _is_own(met.real_path, own_elsewhere)
+                yield OwnFile(met.path) if is_own else met
             elif met is not None:
                 yield met
 
@@ -154,6 +172,11 @@ def _list_once(folder: str, walked: set[_Directory]) -> list[os.DirEntry[str]]:
     walked.add((facts.st_dev, facts.st_ino))
     with os.scandir(folder) as entries:
         return sorted((entry for entry in entries if not entry.name.startswith(".")), key=lambda entry: entry.name)
+
+
+def _is_own(path: str, own_names_of: Callable[[str], frozenset[str]]) -> bool:
+    folder, name = os.path.split(path)
+    return bool(name) and comparable_name(name) in own_names_of(folder)
 
 
 def _own_names(folder: str) -> frozenset[str]:

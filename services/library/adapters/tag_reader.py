@@ -1,13 +1,13 @@
 """Tags by music_tag; BPM, key and length by mutagen, since music_tag has no BPM and no key."""
 
 import math
-import struct
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import music_tag
 import mutagen
+import structlog
 from mutagen.aac import AAC
 from mutagen.asf import ASF
 from mutagen.id3 import ID3Tags
@@ -17,22 +17,13 @@ from services.library.adapters.serato_blobs import serato_facts
 from services.library.adapters.wave_info import wave_info
 from services.library.core.ports import FoundFile
 from services.library.core.tags import bpm_from_tag, text_from_tag
+from stemhouse.errors import StemhouseError
 from stemhouse.tracks import ScanProblem, Track
 
-# For damage mutagen raises MutagenError: 50,000 files damaged at random brought out nothing else. The others are what
-# a parser raises through a gap of its checks (a few hundred nested boxes, an item of a type that nobody expects), and
-# music_tag for a type it does not know; none may end a scan.
-_DAMAGE = (
-    mutagen.MutagenError,
-    ArithmeticError,
-    LookupError,
-    AttributeError,
-    OSError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-    struct.error,
-)
+log = structlog.get_logger(__name__)
+
+_DAMAGE = (mutagen.MutagenError, NotImplementedError, OSError)
+"""What mutagen raises for damage, and music_tag for a type that it does not know."""
 
 _ASF_NAMES = {"artist": "Author", "title": "Title", "album": "WM/AlbumTitle", "genre": "WM/Genre"}
 _ITUNES = "----:com.apple.iTunes:"
@@ -47,6 +38,10 @@ _BPMS = ("bpm", f"{_ITUNES}BPM", "tmpo", "WM/BeatsPerMinute")
 class MutagenTagReader:
     """TagReader by mutagen; opens files for reading only, and each once."""
 
+    def __init__(self) -> None:
+        """Nothing is opened yet."""
+        self._logged: set[FoundFile] = set()
+
     def read(self, found: FoundFile) -> Track | ScanProblem:
         """See TagReader.read."""
         try:
@@ -57,12 +52,21 @@ class MutagenTagReader:
 
     def read_from(self, file: BinaryIO, found: FoundFile) -> Track | ScanProblem:
         """The same of a file that is open; it has to have a name that tells its format, as `found.path` does."""
+        if not found.stamp.size_bytes:
+            return ScanProblem(found.path, "the file is empty")
         try:
             audio = mutagen.File(file)
             if audio is None:
                 return ScanProblem(found.path, "no audio of a known format")
             return _track(found, audio, file)
+        except StemhouseError:  # of the store that the file is read from
+            raise
         except _DAMAGE as error:
+            return _problem(found, error)
+        except Exception as error:  # a foreign parser over foreign bytes raises anything; logged, and told
+            if found not in self._logged:  # a library that is watched is scanned every half minute
+                self._logged.add(found)
+                log.warning("a tag parser has lost its way", path=found.path, exc_info=True)
             return _problem(found, error)
 
 

@@ -9,6 +9,7 @@ import binascii
 from collections.abc import Sequence
 
 from services.library.core.ordering import OrderedFile, WorkOrder
+from services.library.core.page_sizes import fitting
 from services.library.core.ports import FolderReader, LibraryCatalogue, TrackCatalogue
 from stemhouse.errors import InvalidRequest
 from stemhouse.tracks import Crate, RankedPage, RankedTrack, TrackPage
@@ -30,15 +31,15 @@ class TrackListing:
         self._order = _LastOrder(catalogue, libraries, order)
 
     def page(self, page_size: int, page_token: str, location: str) -> TrackPage:
-        """A page of 1 to 1000 tracks (100 if `page_size` is 0) in path order.
+        """A page of 1 to 1000 tracks (100 if `page_size` is 0) in path order; fewer if a message would not hold them.
 
         Raises InvalidRequest for another page size, a token that no listing gave, or a relative location.
         """
         size = checked_page_size(page_size)
         prefix = self._prefix(location)
         found = self._catalogue.page(prefix, _text_from_token(page_token), size + 1)
-        tracks = tuple(found[:size])
-        next_token = _token_from_text(tracks[-1].path) if len(found) > size else ""
+        tracks = tuple(fitting(found[:size]))
+        next_token = _token_from_text(tracks[-1].path) if len(found) > len(tracks) else ""
         return TrackPage(tracks, next_token, self._catalogue.count(prefix))
 
     def ranked_page(
@@ -52,8 +53,11 @@ class TrackListing:
         files = self._order.files(location, crates, is_crates_only=is_crates_only)
         shown = files[start : start + size]
         tracks = self._catalogue.tracks([file.path for file in shown])
-        ranked = [RankedTrack(file.place, tracks[file.path], file.reasons) for file in shown if file.path in tracks]
-        next_token = _token_from_text(str(start + size)) if len(files) > start + size else ""
+        known = [file for file in shown if file.path in tracks]
+        fitted = fitting(tracks[file.path] for file in known)
+        ranked = [RankedTrack(file.place, track, file.reasons) for file, track in zip(known, fitted, strict=False)]
+        end = known[len(fitted)].place - 1 if len(fitted) < len(known) else start + size
+        next_token = _token_from_text(str(end)) if len(files) > end else ""
         return RankedPage(tuple(ranked), next_token, len(files))
 
     def crates(self, location: str) -> Sequence[Crate]:

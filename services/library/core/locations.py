@@ -101,6 +101,8 @@ def _forms(location: str, kind: LibraryKind, folder: str, path_maps: Sequence[Pa
         yield from _serato_forms(location.lstrip("/"), folder, path_maps)
         return
     yield location if is_absolute(location) else posixpath.join(folder, location)
+    if kind is LibraryKind.M3U and is_path(plain := unquote(location, errors="replace")):
+        yield plain if is_absolute(plain) else posixpath.join(folder, plain)  # as some players write it
     on_volume = _VOLUMES.fullmatch(location)
     if kind is LibraryKind.TRAKTOR and on_volume:
         yield on_volume[1]  # the boot volume, whose name is no part of its paths

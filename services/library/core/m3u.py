@@ -12,13 +12,19 @@ _HEADER = b"#EXTM3U"
 _NAME = "#PLAYLIST:"
 _BYTE_ORDER_MARK = "\ufeff"
 _ENCODINGS = ("utf-8", "cp1252")
+_WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _ADDRESS = re.compile(r"(?!file:)[A-Za-z][A-Za-z0-9+.-]+://", re.IGNORECASE)
 _WINDOWS = re.compile(r"[A-Za-z]:\\|\\\\")
 
 
 def is_m3u(data: bytes) -> bool:
     """Whether the file begins as extended playlists do."""
-    return data.removeprefix(codecs.BOM_UTF8).lstrip().startswith(_HEADER)
+    return _narrow(data).removeprefix(codecs.BOM_UTF8).lstrip().startswith(_HEADER)
+
+
+def is_text(data: bytes) -> bool:
+    """Whether it may be lines of text: without zeros, or UTF-16 that says so."""
+    return data.startswith(_WIDE) or b"\0" not in data
 
 
 def read_m3u(data: bytes, file_name: str, *, is_utf8: bool) -> DJLibrary:
@@ -27,9 +33,9 @@ def read_m3u(data: bytes, file_name: str, *, is_utf8: bool) -> DJLibrary:
     Locations are absolute, or relative to the playlist's folder. What artist and title the lines tell is left to the
     tags. Addresses are left out. Raises LibraryRejected if it is no text.
     """
-    if b"\0" in data and not is_m3u(data):
+    if not (is_text(data) or is_m3u(data)):
         raise LibraryRejected("no playlist: it is no text")
-    lines, broken_count = _lines(data)
+    lines, broken_count = _lines(_narrow(data))
     places = [line for line in lines if not line.startswith("#")]
     locations = [location for location in map(_location, places) if location]
     warnings = []
@@ -41,6 +47,11 @@ def read_m3u(data: bytes, file_name: str, *, is_utf8: bool) -> DJLibrary:
         warnings.append(f"{broken_count} lines are not UTF-8, and are read as Western European")
     crate = CrateListing((_name(lines) or _without_extension(file_name),), tuple(locations))
     return DJLibrary(tuple(map(LibraryEntry, dict.fromkeys(locations))), (crate,), tuple(warnings))
+
+
+def _narrow(data: bytes) -> bytes:
+    """What says that it is UTF-16 as UTF-8; all else as it is."""
+    return data.decode("utf-16", errors="replace").encode() if data.startswith(_WIDE) else data
 
 
 def _lines(data: bytes) -> tuple[list[str], int]:

@@ -140,7 +140,7 @@ class FolderReader(Protocol):
         """One file, whatever its name."""
 
     def is_bare(self, prefix: str) -> bool:
-        """Whether the folder holds nothing at all, as the place does where a volume was mounted."""
+        """Whether the folder is there and holds nothing at all, as the place does where a volume was mounted."""
 
     def is_away(self, path: str) -> bool:
         """Whether a file that cannot be found may lie on a volume that is not mounted."""
@@ -150,17 +150,23 @@ class TagReader(Protocol):
     """Reads the tags of audio files."""
 
     def read(self, found: FoundFile) -> Track | ScanProblem:
-        """The track that the file holds, or why it cannot be read."""
+        """The track that the file holds, or why it cannot be read, whatever a parser makes of it."""
 
 
 class LibraryReader(Protocol):
     """Reads what DJ programs have written; changes nothing."""
 
     def kind(self, location: str, kind: LibraryKind) -> LibraryKind:
-        """The kind, or what AUTO turns out to be. Raises NotFound, and LibraryRejected for what is of no such kind."""
+        """The kind, or what AUTO turns out to be.
+
+        Raises NotFound, InvalidRequest if it may not be looked at, and LibraryRejected for what is of no such kind.
+        """
 
     def fingerprint(self, location: str, kind: LibraryKind) -> str:
-        """Another text if any file that `read` would read has changed; empty if there is none."""
+        """Another text if any file that `read` would read has changed; empty if there is none.
+
+        Raises LibraryRejected if that cannot be told.
+        """
 
     def read(self, location: str, kind: LibraryKind) -> Sequence[LibrarySource]:
         """What is there, the programs' databases first. Raises LibraryRejected."""
@@ -184,6 +190,9 @@ class TrackCatalogue(Protocol):
 
     def stamps_of(self, paths: Sequence[str]) -> Mapping[str, FileStamp]:
         """The stamps of those paths that are known; at most some hundred."""
+
+    def unread(self) -> Sequence[str]:
+        """The paths of tracks of which nothing but the name is known: neither a length nor a tag of the file."""
 
     def upsert(self, entries: Sequence[CatalogueEntry]) -> None:
         """Add tracks, or replace those of the same path; all or none."""

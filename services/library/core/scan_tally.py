@@ -1,10 +1,15 @@
 """What a scan has met so far."""
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import accumulate
 
 from services.library.core.ports import FileStamp
 from stemhouse.tracks import ScanProblem, ScanProgress
+
+REPORT_PROBLEMS = 500
+"""The most that one report tells; a message of gRPC holds 4 MB."""
+_REPORT_CHARS, _TEXT_CHARS = 250_000, 5_000
 
 
 @dataclass
@@ -33,9 +38,16 @@ class ScanTally:
         blind_spots = tuple(self._blind_spots)
         return [path for path in missing if not path.startswith(blind_spots)]
 
-    def report(self, *, is_complete: bool = False) -> ScanProgress:
-        """The counts so far; hands over the problems."""
-        problems, self.problems = tuple(self.problems), []
+    def last_reports(self) -> Iterator[ScanProgress]:
+        """As many as tell all problems; the last one is the outcome."""
+        report = self.report()
+        while self.problems:
+            yield report
+            report = self.report()
+        yield replace(report, is_complete=True)
+
+    def report(self) -> ScanProgress:
+        """The counts so far; hands over as many problems as one report may tell."""
         return ScanProgress(
             found_count=len(self.seen),
             added_count=self.added_count,
@@ -45,6 +57,15 @@ class ScanTally:
             missing_count=self.missing_count,
             own_count=len(self.own),
             crate_count=self.crate_count,
-            problems=problems,
-            is_complete=is_complete,
+            problems=self._hand_over(),
         )
+
+    def _hand_over(self) -> tuple[ScanProblem, ...]:
+        waiting = [
+            ScanProblem(problem.path[:_TEXT_CHARS], problem.reason[:_TEXT_CHARS])
+            for problem in self.problems[:REPORT_PROBLEMS]
+        ]
+        sizes = accumulate(len(problem.path) + len(problem.reason) for problem in waiting)
+        told = tuple(problem for problem, size in zip(waiting, sizes, strict=True) if size <= _REPORT_CHARS)
+        del self.problems[: len(told)]
+        return told

@@ -1,6 +1,6 @@
 """Scanning: bring the catalogue up to date with a location, reading only what has changed."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import TypeVar
@@ -8,6 +8,7 @@ from typing import TypeVar
 from services.library.core.dj_facts import with_values_of
 from services.library.core.library_scan import FileLocator, LibraryContents, contents_of, remembered_paths
 from services.library.core.locations import PathMap
+from services.library.core.lost_files import folders_of, map_hints
 from services.library.core.ports import (
     CatalogueEntry,
     FileStamp,
@@ -23,7 +24,7 @@ from services.library.core.ports import (
 )
 from services.library.core.scan_tally import ScanTally
 from stemhouse.errors import LibraryRejected, NotFound
-from stemhouse.tracks import LibraryKind, ScanProblem, ScanProgress
+from stemhouse.tracks import LibraryKind, ScanProblem, ScanProgress, Track
 
 BATCH_FILES = 100
 """Files between two reports, and in one transaction of the catalogue."""
@@ -58,9 +59,10 @@ class DJLibraryScanner:
 
         A folder is walked, and what DJ programs have left in it is read; a library's files are scanned wherever they
         are. A file whose size and time of change are known is not read again. A track whose file is gone is removed,
-        unless a problem kept the scan from looking, or its volume is away. A file that cannot be read is a problem;
-        what the catalogue knew of it stays. Without path maps those of the last scan apply. Raises InvalidRequest if
-        `location` is no absolute path, NotFound if there is nothing, LibraryRejected for a file that is no library.
+        unless a problem kept the scan from looking, or its volume is away, or the scan reads crates only. A file that
+        cannot be read is a problem at each scan; what the catalogue knew of it stays, or else its name is all. Without
+        path maps those of the last scan apply. Raises InvalidRequest if `location` is no absolute path, NotFound if
+        there is nothing, LibraryRejected for a file that is no library.
         """
         prefix = self._parts.folders.prefix(location)
         try:
@@ -83,26 +85,36 @@ class _Scan:
         self._record = record
         self._tally = ScanTally()
         self._aliases = dict(parts.libraries.aliases())
+        self._unread = set(parts.tracks.unread())
         self._kept: set[str] = set()
 
     def run(self) -> Iterator[ScanProgress]:
         """See DJLibraryScanner.scan."""
-        prefix, folders = self._record.prefix, self._parts.folders
-        known = self._parts.tracks.stamps(prefix)
-        if self._record.kind in _WALKED:
-            yield from self._take_all(folders.walk(prefix))
-            if known and not self._tally.seen and folders.is_bare(prefix):
-                reason = f"the folder is empty; {len(known)} tracks that are known of it stay: is its volume mounted?"
-                self._tally.add_blind_spot(ScanProblem(prefix, reason))
+        prefix, is_walked = self._record.prefix, self._record.kind in _WALKED
+        known = self._parts.tracks.stamps(prefix) if is_walked else {}
+        if is_walked:
+            yield from self._take_all(self._parts.folders.walk(prefix))
         yield from self._follow_library()
+        self._spare_bare_folders(known)
         self._remove(self._tally.vanished(known, self._kept))
-        yield self._tally.report(is_complete=True)
+        yield from self._tally.last_reports()
+
+    def _spare_bare_folders(self, known: Mapping[str, FileStamp]) -> None:
+        """A folder that is there and holds nothing is what is left where a volume was mounted."""
+        lost = self._tally.vanished(known, self._kept)
+        for folder in sorted(filter(self._parts.folders.is_bare, folders_of(lost, self._record.prefix))):
+            count = sum(path.startswith(folder) for path in lost)
+            reason = (
+                f"the folder is empty; {count} tracks that are known of it stay: is its volume mounted? "
+                "If they are gone, remove the folder"
+            )
+            self._tally.add_blind_spot(ScanProblem(folder, reason))
 
     def _follow_library(self) -> Iterator[ScanProgress]:
         """Scan the files that crates name, and replace what is known of the crates."""
         files = self._parts.libraries.files(self._record.prefix)
-        fingerprint = self._parts.readers.fingerprint(self._location, self._record.kind)
         try:
+            fingerprint = self._parts.readers.fingerprint(self._location, self._record.kind)
             contents = self._contents(files, fingerprint)
         except LibraryRejected as error:
             if self._record.kind is not LibraryKind.FOLDER:
@@ -136,6 +148,7 @@ class _Scan:
         self._tally.missing_count = len(missing)
         self._tally.crate_count = len(contents.crates)
         self._tally.problems += [ScanProblem(self._location, warning) for warning in contents.warnings]
+        self._tally.problems += map_hints(contents.named, paths)
         self._tally.problems += missing
         if self._kept:
             reason = f"{len(self._kept)} files lie on a volume that is away; what is known of them stays"
@@ -182,21 +195,25 @@ class _Scan:
 
     def _read_changed(self, files: Sequence[FoundFile], known: Mapping[str, FileStamp]) -> None:
         tally = self._tally
-        changed = [file for file in files if known.get(file.path) != file.stamp]
-        entries = list(self._entries(changed))
+        changed = [file for file in files if known.get(file.path) != file.stamp or file.path in self._unread]
+        entries = list(filter(None, (self._entry(file, known.get(file.path)) for file in changed)))
         self._parts.tracks.upsert(entries)
         updated_count = sum(entry.track.path in known for entry in entries)
         tally.unchanged_count += len(files) - len(changed)
         tally.updated_count += updated_count
         tally.added_count += len(entries) - updated_count
 
-    def _entries(self, files: Iterable[FoundFile]) -> Iterator[CatalogueEntry]:
-        for file in files:
-            track = self._parts.tags.read(file)
-            if isinstance(track, ScanProblem):
-                self._tally.problems.append(track)
-            else:
-                yield CatalogueEntry(with_values_of(track, track.dj_facts), file.stamp, file.real_path)
+    def _entry(self, file: FoundFile, known: FileStamp | None) -> CatalogueEntry | None:
+        """What is news of a file. One that cannot be read is known by its name: what separates it will judge it."""
+        track, bare = self._parts.tags.read(file), Track(file.path, file.stamp.size_bytes)
+        if isinstance(track, ScanProblem):
+            self._tally.problems.append(track)
+            is_kept = known is not None and file.path not in self._unread
+            if is_kept or not isinstance(self._parts.folders.look(file.path), FoundFile):
+                return None
+            track = bare
+        is_news = known != file.stamp or track != bare
+        return CatalogueEntry(with_values_of(track, track.dj_facts), file.stamp, file.real_path) if is_news else None
 
     def _remove(self, paths: Sequence[str]) -> None:
         for start in range(0, len(paths), BATCH_FILES):

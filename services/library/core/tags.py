@@ -5,12 +5,13 @@ import re
 from functools import lru_cache
 
 _HIGHEST_BPM = 1000.0
+_LONGEST_CHARS = 4000
 _BLANKS = re.compile(r"[\s\x00]+")
 
 
 def text_from_tag(raw: str) -> str:
-    """The text on one line, with single blanks and nothing that UTF-8 cannot hold."""
-    return _BLANKS.sub(" ", raw.encode(errors="replace").decode()).strip()
+    """The text on one line, with single blanks and nothing that UTF-8 cannot hold; cut where no name is that long."""
+    return _BLANKS.sub(" ", raw[:_LONGEST_CHARS].encode(errors="replace").decode()).strip()
 
 
 @lru_cache(maxsize=4096)  # a collection says the same few a million times

@@ -1,6 +1,7 @@
 """The order of work over the catalogue."""
 
 from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 
 from services.library.core.locations import path_key
 from services.library.core.ordering import OrderedFile
@@ -8,6 +9,8 @@ from services.library.core.ports import Candidate, FolderReader, LibraryCatalogu
 from services.library.core.priority import crate_places, in_order
 from stemhouse.errors import NotFound
 from stemhouse.tracks import Crate
+
+_LARGEST_HINT = 5
 
 
 class CatalogueWorkOrder:
@@ -41,16 +44,35 @@ class CatalogueWorkOrder:
         return prefix
 
     def _indices(self, crates: Sequence[Crate], name: str, location: str) -> list[int]:
-        """Of all crates of a name: two programs may have one each."""
+        """Of all crates that a name means: two programs may have one each, with more inside."""
         indices = _indices(crates, name)
         if not indices:
             everywhere = self._libraries.crates("")
             others = sorted({everywhere[index].library for index in _indices(everywhere, name)})
-            hint = f"; {', '.join(others)} has one: name that as the location" if others else ""
+            hint = f"; {', '.join(others)} has one: name that as the location" if others else _alike(crates, name)
             raise NotFound(f"no crate {name!r} in {location or 'the catalogue'}{hint}", {"crate": name})
         return indices
 
 
 def _indices(crates: Sequence[Crate], name: str) -> list[int]:
-    wanted = path_key(name, is_case_sensitive=False)
-    return [index for index, crate in enumerate(crates) if path_key(crate.name, is_case_sensitive=False) == wanted]
+    """The crates of that name, then those inside of them; the last part of a name will do where only one has it."""
+    keys, wanted = [_key(crate.name) for crate in crates], _key(name.strip("/"))
+    if wanted not in keys and not any(key.startswith(f"{wanted}/") for key in keys):
+        leaves = {key for key in keys if key.endswith(f"/{wanted}")}
+        wanted = leaves.pop() if len(leaves) == 1 else wanted
+    same = [index for index, key in enumerate(keys) if key == wanted]
+    return same + [index for index, key in enumerate(keys) if key.startswith(f"{wanted}/")]
+
+
+def _alike(crates: Sequence[Crate], name: str) -> str:
+    """Crates that may be meant, by their whole names."""
+    names = {_key(crate.name): crate.name for crate in crates}
+    leaves = {key: key.rpartition("/")[2] for key in names}
+    wanted = _key(name.strip("/"))
+    near = set(get_close_matches(wanted, [*names, *leaves.values()], _LARGEST_HINT))
+    told = [names[key] for key in names if key in near or leaves[key] in near][:_LARGEST_HINT]
+    return f"; there is {', '.join(map(repr, told))}" if told else "; `stemhouse library crates` lists all"
+
+
+def _key(name: str) -> str:
+    return path_key(name, is_case_sensitive=False)

@@ -43,6 +43,11 @@ class MemoryCatalogue:
         """See TrackCatalogue.stamps_of."""
         return {path: self.entries[path].stamp for path in paths if path in self.entries}
 
+    def unread(self) -> Sequence[str]:
+        """See TrackCatalogue.unread."""
+        tracks = [entry.track for entry in self.entries.values()]
+        return [track.path for track in tracks if track == Track(track.path, track.size_bytes)]
+
     def upsert(self, entries: Sequence[CatalogueEntry]) -> None:
         """See TrackCatalogue.upsert."""
         for entry in entries:

@@ -55,6 +55,13 @@ def test_entries_come_back_as_they_were(catalogue: TrackCatalogue) -> None:
     assert catalogue.stamps("/music/") == {stored.track.path: stored.stamp}
 
 
+def test_unread_tracks_are_those_of_which_the_file_tells_nothing(catalogue: TrackCatalogue) -> None:
+    """Neither a tag nor a length."""
+    for path, track in (("/a", Track("/a", 1)), ("/b", Track("/b", 1, key="Am")), ("/c", Track("/c", 1, duration_s=1))):
+        catalogue.upsert([CatalogueEntry(track, FileStamp(1, 1)), entry(f"{path}/d")])
+    assert list(catalogue.unread()) == ["/a"]
+
+
 def test_upsert_replaces_by_path(catalogue: TrackCatalogue) -> None:
     """The same path is the same track."""
     catalogue.upsert([entry("/a.wav", title="old"), entry("/b.wav")])

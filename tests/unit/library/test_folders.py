@@ -232,3 +232,22 @@ def test_missing_folder_is_named(tmp_path: Path) -> None:
     for name in ("missing", "file"):
         with pytest.raises(NotFound, match=name):
             walk(tmp_path / name)
+
+
+def test_links_to_what_was_delivered_elsewhere_are_not_music(tmp_path: Path) -> None:
+    """The metadata lies beside the file that a link leads to; a walk and a single look both see it."""
+    make(tmp_path / "stems", "vocals.wav", "mine.wav")
+    document = {"delivery": {"delivery_key": "k"}, "files": [{"name": "vocals.wav"}]}
+    (tmp_path / "stems/metadata.json").write_text(json.dumps(document))
+    (tmp_path / "music").mkdir()
+    for name in ("vocals", "mine"):
+        (tmp_path / f"music/my {name}.wav").symlink_to(tmp_path / f"stems/{name}.wav")
+    mine, vocals = walk(tmp_path / "music")
+    assert (type(mine), vocals) == (FoundFile, OwnFile(f"{tmp_path}/music/my vocals.wav"))
+    assert DiskFolders().look(vocals.path) == vocals
+
+
+def test_folder_that_may_not_be_looked_at_is_a_wrong_request(tmp_path: Path) -> None:
+    """No fault of the service; a name beyond the file system's limit is refused as a shut folder is."""
+    with pytest.raises(InvalidRequest, match="cannot look at it"):
+        list(DiskFolders().walk(f"{tmp_path}/{'x' * 300}/"))

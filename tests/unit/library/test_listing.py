@@ -14,7 +14,8 @@ from services.library.core.ports import (
 )
 from services.library.core.work_order import CatalogueWorkOrder
 from stemhouse.errors import InvalidRequest
-from stemhouse.tracks import Crate, LibraryKind, RankedTrack, Track
+from stemhouse.tracks import BeatMarker, Crate, DJFacts, LibraryKind, RankedTrack, Track
+from stemhouse.wire.tracks import track_page_to_proto
 from tests.unit.library.fakes import MemoryCatalogue, MemoryFolders
 
 PATHS = [f"/music/{name}.wav" for name in ("a", "b", "Ö日本", "z")] + ["/other/x.wav"]
@@ -128,3 +129,20 @@ def test_token_of_nobody_is_refused(listing: TrackListing, token: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
         listing.page(1, token, "")
     assert "page_token" in caught.value.details
+
+
+def test_page_ends_where_a_message_would_not_hold_more(catalogue: MemoryCatalogue, listing: TrackListing) -> None:
+    """Grids with a mark for each beat are large; a track that fills a page by itself comes without them."""
+    for index, path in enumerate(PATHS):
+        facts = DJFacts("rekordbox", grid=(BeatMarker(0.5, 120.25, 4),) * (60_000 if index == 1 else 15_000))
+        catalogue.upsert([CatalogueEntry(Track(path, 1, dj_facts=(facts,)), FileStamp(1, 1))])
+    assert [path for page in _all_pages(listing, 0) for path in page] == sorted(PATHS)
+    found: list[RankedTrack] = []
+    token = ""
+    while token or not found:
+        page = listing.ranked_page(0, token, "", [], is_crates_only=False)
+        token = page.next_page_token
+        found += page.tracks
+        assert track_page_to_proto(page).ByteSize() < 1 << 20
+    assert sorted(ranked.track.path for ranked in found) == sorted(PATHS)
+    assert sum(not ranked.track.dj_facts for ranked in found) == 1

@@ -139,3 +139,10 @@ def test_keys_of_paths() -> None:
     assert path_key(f"{APART}.MP3", is_case_sensitive=True) == f"{COMPOSED}.MP3"
     assert path_key(f"{APART}.MP3", is_case_sensitive=False) == "jóga.mp3"
     assert path_key("STRASSE", is_case_sensitive=False) == path_key("straße", is_case_sensitive=False)
+
+
+def test_line_of_a_playlist_may_be_percent_encoded() -> None:
+    """As it stands it comes first: `100%25.mp3` may be a name."""
+    paths = candidate_paths("B%C3%A4r/100%25.mp3", LibraryKind.M3U, "/m")
+    assert paths == ("/m/B%C3%A4r/100%25.mp3", "/m/Bär/100%.mp3")
+    assert candidate_paths("a%00.mp3", LibraryKind.M3U, "/m") == ("/m/a%00.mp3",)

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from services.library.core.dj_library import CrateListing, DJLibrary, LibraryEntry
-from services.library.core.m3u import is_m3u, read_m3u
+from services.library.core.m3u import is_m3u, is_text, read_m3u
 from stemhouse.errors import LibraryRejected
 
 PLAYLIST = """#EXTM3U
@@ -132,3 +132,13 @@ def test_cut_and_damaged_playlists_give_what_is_left() -> None:
             continue
         assert len(found) <= 18
         assert all(location and "\0" not in location for location in found)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_wide_text_that_says_so_is_read(encoding: str) -> None:
+    """Notepad writes it; with a header or without."""
+    for head in ("#EXTM3U\r\n", ""):
+        data = f"\ufeff{head}Été/日本.mp3\r\n".encode(encoding)
+        assert is_m3u(data) is bool(head)
+        assert is_text(data)
+        assert [entry.location for entry in read_m3u(data, "a.m3u", is_utf8=False).entries] == ["Été/日本.mp3"]

@@ -3,9 +3,10 @@
 import pytest
 
 from services.library.core.ports import FileStamp, FoundFile
+from services.library.core.scan_tally import ScanTally
 from services.library.core.scanner import BATCH_FILES, DJLibraryScanner, ScannerParts
 from stemhouse.errors import InvalidRequest, NotFound
-from stemhouse.tracks import ScanProblem, ScanProgress
+from stemhouse.tracks import ScanProblem, ScanProgress, Track
 from tests.unit.library.fakes import MemoryCatalogue, MemoryFolders, MemoryLibraries
 
 
@@ -74,15 +75,56 @@ def test_folder_that_cannot_be_looked_at_keeps_its_tracks(catalogue: MemoryCatal
     assert sorted(catalogue.entries) == ["/music/a.wav", "/music/locked/b.wav"]
 
 
-def test_unreadable_file_is_reported_and_the_scan_goes_on(catalogue: MemoryCatalogue) -> None:
-    """The problem names the file; it counts as found, and is tried again by the next scan."""
+def test_unreadable_file_is_known_by_its_name(catalogue: MemoryCatalogue) -> None:
+    """A batch takes it on, and fails it with a cause; each scan tells of it until it is mended."""
     folders = MemoryFolders(found("/music/a.wav"), found("/music/b.wav"))
     folders.unreadable.add("/music/a.wav")
-    reports = scan(folders, catalogue)
-    assert [problem for report in reports for problem in report.problems] == [ScanProblem("/music/a.wav", "damaged")]
-    assert reports[-1] == ScanProgress(found_count=2, added_count=1, is_complete=True)
+    for added_count, unchanged_count in ((2, 0), (0, 1)):
+        reports = scan(folders, catalogue)
+        problems = [problem for report in reports for problem in report.problems]
+        assert problems == [ScanProblem("/music/a.wav", "damaged")]
+        assert (reports[-1].added_count, reports[-1].unchanged_count) == (added_count, unchanged_count)
+        assert reports[-1].updated_count == 0
+    assert catalogue.entries["/music/a.wav"].track == Track("/music/a.wav", 1000)
     folders.unreadable.clear()
-    assert scan(folders, catalogue)[-1].added_count == 1
+    assert scan(folders, catalogue)[-1].updated_count == 1
+    assert catalogue.entries["/music/a.wav"].track.title == "a.wav@1"
+
+
+def test_file_that_goes_while_it_is_read_is_no_track(catalogue: MemoryCatalogue) -> None:
+    """There is nothing to separate."""
+    folders = MemoryFolders(found("/music/a.wav"))
+    folders.unreadable.add("/music/a.wav")
+    folders.look = lambda path: ScanProblem(path, "not there")  # type: ignore[method-assign]  # gone behind the walk
+    assert scan(folders, catalogue)[-1].added_count == 0
+
+
+def test_problems_are_handed_out_in_reports_of_five_hundred(catalogue: MemoryCatalogue) -> None:
+    """One message of gRPC holds 4 MB; texts that no path and no reason has are cut."""
+    folders = MemoryFolders(*(ScanProblem(f"/music/{number:04}{'x' * 9000}", "no") for number in range(1100)))
+    reports = scan(folders, catalogue)
+    assert sum(len(report.problems) for report in reports) == 1100
+    assert max(sum(len(told.path) for told in report.problems) for report in reports) <= 250_000
+    folders = MemoryFolders(*(ScanProblem(f"/music/{number:04}", "no") for number in range(1100)))
+    tally = ScanTally(problems=list(folders.met.values()))  # type: ignore[arg-type]  # of problems only
+    assert [(len(report.problems), report.is_complete) for report in tally.last_reports()] == [
+        (500, False),
+        (500, False),
+        (100, True),
+    ]
+
+
+def test_folder_that_was_left_empty_keeps_its_tracks(catalogue: MemoryCatalogue) -> None:
+    """So does a mount look whose volume is away; tracks of a folder that went altogether are gone."""
+    folders = MemoryFolders(*map(found, ["/music/a.wav", "/music/usb/x/b.wav", "/music/old/c.wav"]))
+    scan(folders, catalogue)
+    folders.met = {"/music/a.wav": found("/music/a.wav")}
+    folders.bare.add("/music/usb/")
+    reports = scan(folders, catalogue)
+    assert sorted(catalogue.entries) == ["/music/a.wav", "/music/usb/x/b.wav"]
+    (problem,) = [problem for report in reports for problem in report.problems]
+    assert problem.path == "/music/usb/"
+    assert "1 tracks" in problem.reason
 
 
 def test_track_whose_file_became_unreadable_stays(catalogue: MemoryCatalogue) -> None:

@@ -193,6 +193,21 @@ def test_broken_library_in_a_folder_leaves_its_crates_as_they_were() -> None:
         world.scan(XML)
 
 
+def test_folder_whose_libraries_may_not_be_looked_at_is_scanned() -> None:
+    """Of crates that cannot be told to have changed it is known what was known."""
+    world = World("/music/a.wav")
+    world.put_library("/music", LibraryKind.FOLDER, crate("Friday", "a"))
+    world.scan("/music")
+
+    def refuse(location: str, kind: LibraryKind) -> str:
+        raise LibraryRejected(f"{location} {kind}: Permission denied")
+
+    world.libraries.fingerprint = refuse  # type: ignore[method-assign]  # a folder that was shut
+    _, (problem,) = world.scan("/music")
+    assert "Permission denied; its crates stay as they were" in problem.reason
+    assert world.crates() == [("Friday", 1, 0)]
+
+
 def test_path_maps_are_remembered() -> None:
     """Whoever scans again need not know them; other ones take their place."""
     world = World("/music/a.wav", "/other/a.wav")
@@ -236,9 +251,31 @@ def test_tempo_that_a_program_has_written_into_the_file_counts() -> None:
 
 
 def test_unreadable_file_of_a_crate_is_a_problem() -> None:
-    """The others are read."""
+    """The others are read; it is a track of its crate all the same."""
     world = World("/music/a.wav", "/music/b.wav")
     world.folders.unreadable.add("/music/a.wav")
     world.put_library(XML, LibraryKind.REKORDBOX, crate("Friday", "a", "b"))
     outcome, problems = world.scan(XML)
-    assert (outcome.added_count, problems) == (1, [ScanProblem("/music/a.wav", "damaged")])
+    assert (outcome.added_count, problems) == (2, [ScanProblem("/music/a.wav", "damaged")])
+
+
+def test_place_that_is_missing_as_a_whole_is_told_with_its_map() -> None:
+    """Before its files; not for a drive of which some files were found, nor for a single file."""
+    world = World("/Volumes/A/1.wav")
+    names = ["C:/Users/DJ/Music/1.wav", "C:/Users/DJ/2.wav", "D:/3.wav"]
+    names += [f"/Volumes/A/{number}.wav" for number in (1, 2, 3)]
+    world.put_library(XML, LibraryKind.REKORDBOX, CrateListing(("Friday",), tuple(names)))
+    outcome, problems = world.scan(XML)
+    assert (outcome.missing_count, len(problems)) == (5, 6)
+    reason = "all 2 files below it are missing; --map C:/Users/DJ=FOLDER says where they are here"
+    assert problems[0] == ScanProblem("C:/Users/DJ", reason)
+
+
+def test_scan_of_crates_says_nothing_of_files_beside_them() -> None:
+    """Only a walk can tell that a file of a folder has gone; what it knew stays."""
+    world = World("/music/a.wav", "/music/b.wav")
+    world.put_library("/music", LibraryKind.SERATO, crate("Friday", "a"))
+    list(DJLibraryScanner(world.parts).scan("/music", LibraryKind.FOLDER))
+    outcome, _ = world.scan("/music")
+    assert (outcome.found_count, outcome.removed_count) == (1, 0)
+    assert sorted(world.catalogue.entries) == ["/music/a.wav", "/music/b.wav"]

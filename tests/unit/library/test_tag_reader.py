@@ -1,5 +1,6 @@
 """MutagenTagReader on real files of each format, whole and damaged."""
 
+import io
 import struct
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from mutagen.id3 import Frames
 
 from services.library.adapters.tag_reader import MutagenTagReader
 from services.library.core.ports import FileStamp, FoundFile
+from stemhouse.errors import StorageUnavailable
 from stemhouse.tracks import ScanProblem, Track
 from tests.signals import noise
 from tests.sources import by_ffmpeg
@@ -155,3 +157,33 @@ def test_boxes_within_boxes_do_not_end_a_scan(tmp_path: Path) -> None:
     found = MutagenTagReader().read(FoundFile(str(song), FileStamp(song.stat().st_size, 1)))
     assert isinstance(found, ScanProblem)
     assert "Recursion" in found.reason
+
+
+class FailingFile(io.BytesIO):
+    """Fails to be read, as a parser that trips over its bytes."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.name = "a.mp3"
+        self.error = error
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Raise the error, unless somebody only asks whether it is a file."""
+        if size == 0:
+            return b""
+        raise self.error
+
+
+def test_nothing_that_a_parser_raises_ends_a_scan() -> None:
+    """It is a problem of that file; but a store that is away stands in the way of all."""
+    found = FoundFile("a.mp3", FileStamp(1, 1))
+    problem = MutagenTagReader().read_from(FailingFile(AssertionError("lost")), found)
+    assert problem == ScanProblem("a.mp3", "AssertionError: lost")
+    with pytest.raises(StorageUnavailable):
+        MutagenTagReader().read_from(FailingFile(StorageUnavailable("away")), found)
+
+
+def test_empty_file_is_told_as_such(tmp_path: Path) -> None:
+    """Whatever a parser would say of no bytes."""
+    (tmp_path / "a.mp3").touch()
+    assert read(tmp_path / "a.mp3") == ScanProblem(f"{tmp_path}/a.mp3", "the file is empty")

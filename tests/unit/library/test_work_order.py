@@ -71,7 +71,21 @@ def test_location_that_was_not_scanned_is_refused(order: CatalogueWorkOrder) -> 
 
 def test_unknown_crate_is_refused(order: CatalogueWorkOrder) -> None:
     """And where there is one, if it is in another library."""
-    with pytest.raises(NotFound, match=r"no crate 'Sunday' in /music$"):
+    with pytest.raises(NotFound, match=r"no crate 'Sunday' in /music; `stemhouse library crates` lists all$"):
         order.files("/music", ["Sunday"], is_crates_only=False)
     with pytest.raises(NotFound, match=r"no crate 'Friday' in /drive; /music/c\.xml has one"):
         order.files("/drive", ["Friday"], is_crates_only=False)
+
+
+def test_crate_brings_those_inside_of_it(catalogue: MemoryCatalogue, order: CatalogueWorkOrder) -> None:
+    """A last part will do where it is the only one; near names are told where none is meant."""
+    file = LibraryFile(NamedFile("/music/b.wav", LibraryKind.SERATO, ""), "/music/b.wav", None)
+    other = LibraryFile(NamedFile("/music/c.wav", LibraryKind.SERATO, ""), "/music/c.wav", None)
+    names = {"House/Deep": (0,), "House": (1,), "Housewife": (0, 1), "A/Late": (0,), "B/Late": (1,)}
+    crates = [FiledCrate(name, places) for name, places in names.items()]
+    catalogue.replace(LibraryRecord("/music/", LibraryKind.FOLDER, "1"), [file, other], crates)
+    assert paths(order, "/music", "house", is_crates_only=True) == ["/music/c.wav", "/music/b.wav"]
+    assert paths(order, "/music", "deep", is_crates_only=True) == ["/music/b.wav"]
+    for wrong, near in (("Late", "'A/Late', 'B/Late'"), ("Hose", "'House', 'Housewife'$"), ("zzz", "library crates")):
+        with pytest.raises(NotFound, match=near):
+            paths(order, "/music", wrong)

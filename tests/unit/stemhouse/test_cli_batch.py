@@ -25,7 +25,7 @@ from stemhouse.cli.session import SERVER_VARIABLE
 from stemhouse.delivery import DeliveryOptions, FileFormat, SampleFormat
 from stemhouse.errors import EngineUnavailable
 from stemhouse.jobs import JobError
-from stemhouse.tracks import Crate, LibraryKind, ProbeProgress, ScanProblem, Track
+from stemhouse.tracks import Crate, LibraryKind, ProbeProgress, ScanProblem, ScanProgress, Track
 from stemhouse.v1 import library_pb2 as pb
 from tests.fakes_front import FakeFront, serve_front
 
@@ -101,6 +101,34 @@ def test_failed_tracks_are_told_with_cause_and_remedy(front: FakeFront, capsys: 
     ]
     code, document = run(capsys, "batch", "report", "batch-1")
     assert (code, [item["path"] for item in document["items"]]) == (5, ["/music/a.mp3", "/music/b.mp3"])
+
+
+def test_what_the_scan_did_not_find_is_told_with_the_batch(
+    front: FakeFront, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Twenty problems and a count, all of them in the document; tracks of a folder that is shut are in no batch."""
+    lost = [ScanProblem(f"/music/{number}.mp3", "is not there") for number in range(30)]
+    front.library.reports = [ScanProgress(problems=tuple(lost)), ScanProgress(missing_count=30, is_complete=True)]
+    assert main(["batch", "/music", "--output", "/stems"]) == 0
+    told = capsys.readouterr()
+    assert told.out.splitlines()[2:] == ["30 files in crates are missing: `stemhouse library scan /music` lists them"]
+    assert [line for line in told.err.splitlines() if line.startswith(("/music/", "and "))] == [
+        *(f"/music/{number}.mp3: is not there" for number in range(20)),
+        "and 10 more; all of them with `stemhouse library scan DIR --json`",
+    ]
+    front.library.reports[0] = ScanProgress(problems=(*lost, ScanProblem("/music/shut/", "Permission denied")))
+    code, document = run(capsys, "batch", "/music", "--output", "/stems")
+    assert (code, len(document["scan"]["problems"])) == (5, 31)
+
+
+def test_names_do_not_command_the_terminal(front: FakeFront, capsys: pytest.CaptureFixture[str]) -> None:
+    """They are shown as they are written, on one line each; the document has them as they are."""
+    track = Track("/music/a\nb.mp3", 1, "A", "\x1b]0;owned\x07\u202egnp")
+    front.library.tracks = [track]
+    assert main(["library", "tracks"]) == 0
+    assert capsys.readouterr().out == "A - \\x1b]0;owned\\x07\\u202egnp  /music/a\\nb.mp3\n"
+    _, document = run(capsys, "library", "tracks")
+    assert (document["tracks"][0]["path"], document["tracks"][0]["title"]) == (track.path, track.title)
 
 
 def test_report_is_a_table_for_spreadsheets(front: FakeFront, capsys: pytest.CaptureFixture[str]) -> None:
