@@ -41,7 +41,7 @@ from stemhouse.platform.databases import open_database
 from stemhouse.tracks import ScanProgress
 from stemhouse.vocab import BASE_STEMS
 from tests.tagged_files import TAGGED_FORMATS, TaggedFiles
-from tests.unit.library.batch_world import FakeSeparations
+from tests.unit.library.fake_separations import FakeSeparations
 
 Result = TypeVar("Result")
 FILES_A_FOLDER = 12

@@ -28,11 +28,16 @@ def new_song(path: Path, genre: str = "") -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     soundfile.write(path, song(RATE_HZ, RATE_HZ, seed=uuid.uuid4().int % 2**32).T, RATE_HZ)
     if genre:
-        tags = mutagen.id3.ID3()
-        tags.add(mutagen.id3.TCON(text=genre))
-        tags.add(mutagen.id3.TIT2(text=path.stem))
-        tags.save(path)
+        new_tags(path, genre)
     return path
+
+
+def new_tags(path: Path, genre: str) -> None:
+    """In the place of those that an MP3 had."""
+    tags = mutagen.id3.ID3()
+    tags.add(mutagen.id3.TCON(text=genre))
+    tags.add(mutagen.id3.TIT2(text=path.stem))
+    tags.save(path)
 
 
 def digests(folder: Path) -> dict[str, tuple[str, int]]:

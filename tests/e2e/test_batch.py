@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import Stack
-from tests.e2e.libraries import digests, document, new_song, states
+from tests.e2e.libraries import digests, document, new_song, new_tags, states
 
 pytestmark = pytest.mark.stack
 
@@ -40,7 +40,7 @@ def music(tmp_path: Path) -> Path:
 
 
 def test_library_is_worked_through_once(stack: Stack, music: Path, tmp_path: Path) -> None:
-    """Crates first, then House, then the rest; a second run finds everything done."""
+    """Crates first, then House, then the rest; a second run finds everything done, whoever has written tags since."""
     before = digests(music)
     options = ("--output", tmp_path / "stems", "--engine", "starter", "--crate", "Friday/Peak", "--json")
     first = stack.cli("batch", music, *options)
@@ -54,9 +54,10 @@ def test_library_is_worked_through_once(stack: Stack, music: Path, tmp_path: Pat
         stems = {file.name: file.stat().st_size for file in folder.glob("*.wav")}
         assert len(stems) == 4
         assert stems.items() <= item["file_sizes_bytes"].items()
+    assert digests(music) == before
+    new_tags(music / "House" / "anthem.mp3", "Disco")
     again = document(stack.cli("batch", music, *options))
     assert set(states(again).values()) == {"skipped"}
-    assert digests(music) == before
 
 
 def test_order_is_told_with_its_reasons(stack: Stack, music: Path) -> None:

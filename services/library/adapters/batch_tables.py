@@ -68,6 +68,7 @@ class ExportRow(LibraryTable, table=True):
     size_class: str = Field(index=True)
     total_bytes: int = Field(sa_type=BigInteger)
     source_sha256: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    audio_sha256: str = Field(default="", sa_column_kwargs={"server_default": ""})
 
 
 class EngineWorkRow(LibraryTable, table=True):

@@ -36,6 +36,12 @@ class SqliteExportRecord:
         with self._session() as session:
             return [_export(row) for row in session.exec(rows)]
 
+    def of_path(self, path: str, wish: str) -> Export | None:
+        """See ExportRecord.of_path."""
+        with self._session() as session:
+            row = session.get(ExportRow, (path, wish))
+            return _export(row) if row else None
+
     def output_bytes_per_s(self, size_class: str) -> float | None:
         """See ExportRecord.output_bytes_per_s."""
         sums = select(func.sum(ExportRow.total_bytes), func.sum(ExportRow.audio_s))
@@ -99,6 +105,7 @@ def remember_export(session: Session, key: ExportKey, export: Export) -> None:
         size_class=key.size_class,
         total_bytes=sum(export.file_sizes_bytes.values()),
         source_sha256=export.source_sha256,
+        audio_sha256=export.audio_sha256,
     )
     replaced = {column.name: column for column in statement.excluded if column.name not in {"path", "wish"}}
     session.execute(statement.on_conflict_do_update(index_elements=["path", "wish"], set_=replaced))
@@ -116,4 +123,4 @@ def _is_of(row: ExportRow, key: ExportKey) -> bool:
 
 
 def _export(row: ExportRow) -> Export:
-    return Export(row.folder, row.file_sizes_bytes, row.audio_s, row.source_sha256)
+    return Export(row.folder, row.file_sizes_bytes, row.audio_s, row.source_sha256, row.audio_sha256)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from services.library.adapters.s3_folders import is_s3
+from services.library.adapters.untagged import audio_sha256
 from services.library.core.ports import FileStamp, FoundFile
 from stemhouse.errors import InputRejected, NotFound, Unavailable
 
@@ -33,6 +34,13 @@ class StoredSourceFiles:
             return found.stamp
         message = f"{path} is not there"
         raise NotFound(message, {"file": path})
+
+    def audio_sha256(self, path: str) -> str:
+        """See SourceFiles.audio_sha256."""
+        try:
+            return "" if is_s3(path) else audio_sha256(path)
+        except OSError:
+            return ""
 
     def _stamp_on_disk(self, path: str, location: str) -> FileStamp:
         try:

@@ -15,13 +15,15 @@ from stemhouse.jobs import EngineSurvey, Job, SeparationRequest, SeparationResul
 class Export:
     """Files that were delivered: their folder, their sizes by name, and the playing time of the track.
 
-    `source_sha256` is that of the file that they were made of; empty if nobody knows.
+    `source_sha256` is that of the file that they were made of, `audio_sha256` that of its audio without tags; empty if
+    nobody knows.
     """
 
     folder: str
     file_sizes_bytes: dict[str, int] = field(default_factory=dict)
     audio_s: float = 0.0
     source_sha256: str = ""
+    audio_sha256: str = ""
 
 
 @dataclass(frozen=True)
@@ -164,6 +166,9 @@ class ExportRecord(Protocol):
     def of_files_of_size(self, wish: str, size_bytes: int) -> Sequence[Export]:
         """The exports for a wish whose sources, wherever they lay, had this size and a known digest."""
 
+    def of_path(self, path: str, wish: str) -> Export | None:
+        """The export for a wish of what lay at a path, whatever has become of the file since."""
+
     def output_bytes_per_s(self, size_class: str) -> float | None:
         """Bytes of files for each second of audio, as measured on deliveries of a class; None if there are none."""
 
@@ -249,6 +254,9 @@ class SourceFiles(Protocol):
         Raises NotFound if it is not there, InputRejected if it may not be looked at, and Unavailable if its volume
         seems to be away, or that of its location.
         """
+
+    def audio_sha256(self, path: str) -> str:
+        """The digest of what the file holds apart from its tags; empty if that cannot be told."""
 
 
 class Disks(Protocol):

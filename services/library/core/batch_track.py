@@ -120,7 +120,7 @@ class TrackWork:
         if not spec.force:
             key = key_of_item(spec, found)
             export = self._exports.find([key]).get(key)
-            export = export or self._export_of_equal_file(spec, key)
+            export = export or self._export_of_equal_file(spec, key) or self._export_of_retagged_file(key)
             if export and self._deliveries.holds(export):
                 return Prepared(found, export=export)
         try:
@@ -137,6 +137,12 @@ class TrackWork:
         sha256 = self._separations.sha256(key.path) if candidates else ""
         return next((export for export in candidates if export.source_sha256 == sha256), None)
 
+    def _export_of_retagged_file(self, key: ExportKey) -> Export | None:
+        """DJ programs write into the tags of what they play: the music is the same."""
+        export = self._exports.of_path(key.path, key.wish)
+        is_same = export and export.audio_sha256 and export.audio_sha256 == self._sources.audio_sha256(key.path)
+        return export if is_same else None
+
     def _deliver(self, run: BatchRun, item: BatchItem) -> DeliveredTrack | None:
         job = self._separations.jobs(run.batch.batch_id, [item.job_id]).get(item.job_id)
         if job is None or job.result is None:
@@ -149,12 +155,26 @@ class TrackWork:
             return None
         self._note_vocals(item, job.result)
         return DeliveredTrack(
-            export=replace(export, audio_s=_audio_s(job.result), source_sha256=job.result.source.sha256),
+            export=replace(
+                export,
+                audio_s=_audio_s(job.result),
+                source_sha256=job.result.source.sha256,
+                audio_sha256=self._audio_sha256(run, item),
+            ),
             engine_id=job.result.stem_set.engine_id,
             is_new_work=job.result.cache_hit is CacheHit.NONE,
             work_s=max(0.0, (self._now() - job.created_at).total_seconds()),
             stored_bytes=_stored_bytes(job.result),
         )
+
+    def _audio_sha256(self, run: BatchRun, item: BatchItem) -> str:
+        """Of the file that the stems were made of; empty if it has changed meanwhile, or gone."""
+        try:
+            sha256 = self._sources.audio_sha256(item.path)
+            is_same = self._sources.stamp(item.path, run.batch.spec.location) == _stamp(item)
+        except StemhouseError:
+            return ""
+        return sha256 if is_same else ""
 
     def _note_vocals(self, item: BatchItem, result: SeparationResult) -> None:
         share = result.stem_set.vocal_share

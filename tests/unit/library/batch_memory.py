@@ -45,6 +45,10 @@ class MemoryExportRecord:
             if export.source_sha256 and (key.wish, key.stamp.size_bytes) == wanted
         ]
 
+    def of_path(self, path: str, wish: str) -> Export | None:
+        """See ExportRecord.of_path."""
+        return self.exports[path, wish][1] if (path, wish) in self.exports else None
+
     def output_bytes_per_s(self, size_class: str) -> float | None:
         """See ExportRecord.output_bytes_per_s."""
         found = [export for key, export in self.exports.values() if key.size_class == size_class]

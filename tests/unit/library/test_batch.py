@@ -15,7 +15,8 @@ from stemhouse.errors import (
 )
 from stemhouse.jobs import CacheHit, Job, JobError, SeparationRequest
 from stemhouse.vocab import JobState
-from tests.unit.library.batch_world import DEMUCS, MIX_BYTES, STEM_BYTES, TRACK_S, World, spec
+from tests.unit.library.batch_world import World, spec
+from tests.unit.library.fake_separations import DEMUCS, MIX_BYTES, STEM_BYTES, TRACK_S
 
 IDLE: list[Callable[[], object]] = [lambda: None]
 PATHS = [f"/music/{number}.mp3" for number in range(1, 6)]
@@ -142,6 +143,19 @@ def test_other_content_of_the_same_size_is_separated(world: World) -> None:
     second = world.start()
     world.process(second)
     assert world.batch(second).counts == BatchCounts(done=1, skipped=4)
+
+
+def test_file_whose_tags_have_changed_is_not_separated_again(world: World) -> None:
+    """One whose audio has changed is, and one of which nobody can tell."""
+    world.files.audio |= {f"/music/{number}.mp3": f"song {number}" for number in (1, 2)}
+    world.process(world.start())
+    for number in (1, 2, 3):
+        world.files.add(f"/music/{number}.mp3", size_bytes=2000 + number, modified_ns=2)
+    world.files.audio["/music/2.mp3"] = "another mix"
+    second = world.start()
+    world.process(second)
+    assert [item.state for item in world.items(second)][:3] == [ItemState.SKIPPED, ItemState.DONE, ItemState.DONE]
+    assert world.batch(world.start()).counts == BatchCounts(skipped=5)
 
 
 def test_file_that_is_still_being_copied_is_left_alone(world: World) -> None:

@@ -8,7 +8,8 @@ from services.library.core.ports import FileStamp
 from stemhouse.batches import BatchCounts, BatchState, ItemState
 from stemhouse.errors import EngineUnavailable, InvalidRequest, NotFound, RequestConflict, Unavailable, UnreadableAudio
 from stemhouse.jobs import EngineSurvey, JobError
-from tests.unit.library.batch_world import DEMUCS, NO_DEMUCS, STARTER, World, spec
+from tests.unit.library.batch_world import World, spec
+from tests.unit.library.fake_separations import DEMUCS, NO_DEMUCS, STARTER
 
 
 @pytest.fixture
