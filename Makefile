@@ -58,6 +58,21 @@ demo: .venv/ready ## separate a song on this machine, from nothing to four stems
 bench-quality: .venv/ready ## SI-SDR of the starter: make bench-quality [DATA=folder of multitracks]
 	$(BIN)/python -m tests.bench.quality $(if $(DATA),--data $(DATA))
 
+# For rendered songs: a General MIDI soundfont and its player, out of wheels. Not in .venv, since the player's package asks
+# for sound cards and the other one for nothing that is used. Without them the songs are played by plain synthesis.
+build/instruments:
+	mkdir -p build
+	-$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --target build/instruments \
+	    tinysoundfont==0.3.7 pretty_midi==0.2.11.post0
+
+.PHONY: bench-quality-estimates
+bench-quality-estimates: .venv/ready build/instruments ## SI-SDR without references, against the truth: [DATA=folder]
+	$(BIN)/python -m tests.bench.estimates $(if $(DATA),--data $(DATA))
+
+.PHONY: calibrate
+calibrate: .venv/ready build/instruments ## make the starter's calibration anew: make calibrate [DATA=folder of multitracks]
+	$(BIN)/python -m tests.bench.calibrate $(if $(DATA),--data $(DATA))
+
 .PHONY: bench
 bench: bench-speed bench-library ## the speed of everything that promises one: separation, scan, plan
 
@@ -93,6 +108,15 @@ bench-live-sets: .venv/ready ## 500 random Live sets against facts of genuine on
 .PHONY: bench-grid
 bench-grid: .venv/ready ## beats and keys of tracks that are known, beside librosa's: make bench-grid [DATA=folder] [SEED=2]
 	$(BIN)/python -m tests.bench.grid $(if $(DATA),--data $(DATA)) $(if $(SEED),--seed $(SEED))
+
+# Rubber Band is GPL, and so are its wheels: they get an environment of their own, which nothing of the project runs in.
+build/stretchers-venv:
+	$(PYTHON) -m venv $@ && $@/bin/pip install --quiet --disable-pip-version-check -c constraints.txt numpy \
+	    pedalboard==0.9.26 pylibrb==0.1.2 audiotsm==0.1.2 || rm -rf $@
+
+.PHONY: bench-stretch
+bench-stretch: .venv/ready build/stretchers-venv ## our stretching beside Rubber Band's and others': make bench-stretch [DATA=folder]
+	$(BIN)/python -m tests.bench.stretch --others build/stretchers-venv/bin/python $(if $(DATA),--data $(DATA))
 
 .PHONY: clean
 clean: ## remove the environment and what tools left behind

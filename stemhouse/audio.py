@@ -104,6 +104,7 @@ class StemSet:
     `instrumental_peak` is the peak of mix - vocals on the source's scale; 0 if there are no vocals.
     `vocal_share` is that of the half seconds that are not silent in which the vocals are clearly there, 0 to 1; None if
     there are no vocals, or nobody had counted yet when it was made.
+    `cloud_minutes` is what the separation took of somebody's account.
     """
 
     audio: AudioRef
@@ -119,6 +120,7 @@ class StemSet:
     device: str
     versions: dict[str, str] = field(default_factory=dict)
     vocal_share: float | None = None
+    cloud_minutes: float = 0.0
 
     def stem(self, name: str) -> StemRef | None:
         """The stem of that name, or None."""
@@ -127,9 +129,14 @@ class StemSet:
 
 @dataclass(frozen=True)
 class StemQuality:
-    """Scores of one stem against its reference, in dB within [-60, 60]; a missing one is None.
+    """How good one stem is: ratios in dB within [-60, 60], levels in dB of full scale; a missing one is None.
 
-    `status` is a `QualityStatus`; `note` says why there is no number.
+    `status` is a `QualityStatus`; `note` says why there is no number. `si_sdr_db` and `sdr_db` are measured against a
+    true stem. `estimated_si_sdr_db` is what they would be as far as the stems themselves tell, give or take
+    `uncertainty_db` (its mean absolute error where it was calibrated). `remix_db` is how much of the stem the verifier
+    finds again in a mix of shifted stems. `level_db` is the RMS of the stem, `peak_db` its peak, `clipped_share` the
+    share of its frames at full scale or above, `bleed_db` how loud it is where it should be silent, against where it
+    sounds.
     """
 
     stem: str
@@ -137,11 +144,29 @@ class StemQuality:
     si_sdr_db: float | None = None
     sdr_db: float | None = None
     note: str = ""
+    estimated_si_sdr_db: float | None = None
+    uncertainty_db: float | None = None
+    remix_db: float | None = None
+    level_db: float | None = None
+    peak_db: float | None = None
+    clipped_share: float | None = None
+    bleed_db: float | None = None
 
 
 @dataclass(frozen=True)
 class QualityReport:
-    """What is known about a result's quality, stem by stem, and the method that says so."""
+    """What is known about a result's quality, stem by stem, and the method that says so.
+
+    `calibration_id` names the data that an estimate rests on; empty: the engine has none, and its estimate is that of
+    the verifier. `verifier_id` is the engine that separated a mix of the stems once more; empty: none was asked.
+    """
 
     method: str
     stems: tuple[StemQuality, ...] = ()
+    engine_id: str = ""
+    calibration_id: str = ""
+    verifier_id: str = ""
+
+    def stem(self, name: str) -> StemQuality | None:
+        """The stem's scores, or None."""
+        return next((stem for stem in self.stems if stem.stem == name), None)

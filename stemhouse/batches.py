@@ -59,7 +59,8 @@ class BatchSpec:
     `crates` come first; with `is_crates_only` there are no others. `output_dir` is absolute, on the machine of the
     library service. What is separated for the batch leaves the object store once its files are delivered, unless it
     `keeps_results`. `is_watching` goes on for ever with tracks that come or change. `probes_vocals` listens to tracks
-    shortly before their turn where nothing else tells whether they are sung.
+    shortly before their turn where nothing else tells whether they are sung. `cloud_minutes` is the most that all its
+    tracks together may take of the account of a cloud engine.
     """
 
     location: str
@@ -76,6 +77,7 @@ class BatchSpec:
     keeps_results: bool = False
     is_watching: bool = False
     probes_vocals: bool = False
+    cloud_minutes: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -110,6 +110,24 @@ class EngineUnavailable(Unavailable):
     reason = "ENGINE_UNAVAILABLE"
 
 
+class EngineFailed(EngineUnavailable):
+    """The engine could not do this track; another one may."""
+
+    reason = "ENGINE_FAILED"
+
+
+class ChargeUncertain(EngineFailed):
+    """A cloud engine may have charged for work that cannot be found again: nothing is sent twice by itself."""
+
+    reason = "CHARGE_UNCERTAIN"
+
+
+class BudgetExceeded(EngineUnavailable):
+    """A cloud engine would cost more than was allowed: allow more, or take another engine."""
+
+    reason = "BUDGET_EXCEEDED"
+
+
 class StorageUnavailable(Unavailable):
     """The object store does not answer, or refuses."""
 

@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from stemhouse.audio import QualityReport, SourceFacts, SourceRef, StemSet
+from stemhouse.cloud import CloudTerms
 from stemhouse.vocab import AUTO_ENGINE, JobState, Stage
 
 DEFAULT_PRIORITY = 100
@@ -19,13 +20,23 @@ class CacheHit(StrEnum):
     PCM = "pcm"
 
 
+class Preset(StrEnum):
+    """How time is weighed against quality where the engine is chosen by `auto`."""
+
+    FAST = "fast"
+    BALANCED = "balanced"
+    BEST = "best"
+
+
 @dataclass(frozen=True)
 class SeparationRequest:
     """What to separate and how.
 
     `engine` is `auto` or an engine's name, `model` one of its models, or empty for the best that is installed. `force`
     separates again even if a result is known. With `sum_to_mix` the stems add up to the mixture. `references` maps
-    stem names to uploaded true stems to measure against.
+    stem names to uploaded true stems to measure against. `is_difficult`: its user expects an ordinary engine to fail.
+    `is_vocals_only`: nothing but vocals and the rest is wanted. `cloud_minutes` is the most that the job, together with
+    all others of its batch, may take of the account of a cloud engine.
     """
 
     source: SourceRef
@@ -35,11 +46,15 @@ class SeparationRequest:
     sum_to_mix: bool = True
     references: dict[str, SourceRef] = field(default_factory=dict)
     model: str = ""
+    preset: Preset = Preset.BALANCED
+    is_difficult: bool = False
+    is_vocals_only: bool = False
+    cloud_minutes: float = 0.0
 
 
 @dataclass(frozen=True)
 class EngineOffer:
-    """An engine that can be asked for now."""
+    """An engine that can be asked for now; `cloud` if it sends audio away."""
 
     name: str
     model: str
@@ -47,6 +62,7 @@ class EngineOffer:
     stems: tuple[str, ...]
     grade: str
     device: str
+    cloud: CloudTerms | None = None
 
 
 @dataclass(frozen=True)
@@ -69,16 +85,49 @@ class EngineSurvey:
 
 @dataclass(frozen=True)
 class Decision:
-    """The chosen engine, and why, in sentences."""
+    """The chosen engine, and why, in sentences; then the ids of those that follow if it fails, in order."""
 
     engine: str
     engine_id: str
     reasons: tuple[str, ...]
+    fallbacks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One engine's go at a track: how good it was, whether it counts, and what is to be said about that."""
+
+    decision: Decision
+    quality: QualityReport
+    is_accepted: bool
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class SeparationPlan:
+    """What a separation would be, before anything is done.
+
+    `duration_s` is a guess by the file's size if `is_duration_guessed`. `expected_s` is None for an engine whose speed
+    is not known yet. `store_bytes` is what the result takes in the store, `scratch_bytes` what a separator needs
+    meanwhile; `cloud_minutes` is the most that could be charged. `is_known`: a result is there, nothing would be done.
+    """
+
+    decision: Decision
+    duration_s: float
+    is_duration_guessed: bool
+    expected_s: float | None
+    store_bytes: int
+    scratch_bytes: int
+    cloud_minutes: float
+    is_known: bool
 
 
 @dataclass(frozen=True)
 class SeparationResult:
-    """All that a client or the exporter needs to know about a finished separation."""
+    """All that a client or the exporter needs to know about a finished separation.
+
+    `attempts` are all engines that had a go, in order; empty for results of routers that did not note them.
+    """
 
     source: SourceRef
     facts: SourceFacts
@@ -86,6 +135,7 @@ class SeparationResult:
     quality: QualityReport
     decision: Decision
     cache_hit: CacheHit = CacheHit.NONE
+    attempts: tuple[Attempt, ...] = ()
 
 
 @dataclass(frozen=True)

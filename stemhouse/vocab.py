@@ -59,6 +59,7 @@ class Stage(StrEnum):
     LOOKUP = "lookup"
     INGEST = "ingest"
     CHOOSE = "choose"
+    RESERVE = "reserve"
     SEPARATE = "separate"
     ASSESS = "assess"
     ACCEPT = "accept"
@@ -68,4 +69,5 @@ class QualityStatus(StrEnum):
     """Whether a stem's quality could be put into a number."""
 
     MEASURED = "measured"
+    ESTIMATED = "estimated"
     NOT_APPLICABLE = "not_applicable"

@@ -23,9 +23,19 @@ from stemhouse.audio import (
     StemSet,
 )
 from stemhouse.client.endpoints import Endpoints
+from stemhouse.cloud import CLOUD_STATEMENT, CloudAccount
 from stemhouse.delivery import DeliveryOptions, DeliveryPlan
 from stemhouse.errors import NotFound, StemhouseError, Unavailable
-from stemhouse.jobs import Decision, EngineGap, EngineOffer, Job, JobError, SeparationRequest, SeparationResult
+from stemhouse.jobs import (
+    Decision,
+    EngineGap,
+    EngineOffer,
+    Job,
+    JobError,
+    SeparationPlan,
+    SeparationRequest,
+    SeparationResult,
+)
 from stemhouse.models import Model, ModelState, PullProgress
 from stemhouse.platform.interceptors import RpcInterceptor
 from stemhouse.v1 import (
@@ -37,8 +47,14 @@ from stemhouse.v1 import (
 )
 from stemhouse.vocab import BASE_STEMS, JobState, QualityStatus, Stage
 from stemhouse.wire.audio import engine_gap_to_proto, engine_to_proto, source_ref_to_proto
+from stemhouse.wire.cloud import cloud_account_to_proto
 from stemhouse.wire.delivery import deliver_request_from_proto, plan_to_proto
-from stemhouse.wire.jobs import JOB_STATES, job_to_proto, request_from_proto
+from stemhouse.wire.jobs import (
+    JOB_STATES,
+    job_to_proto,
+    plan_to_proto as separation_plan_to_proto,
+    request_from_proto,
+)
 from stemhouse.wire.models import model_to_proto, pull_progress_to_proto
 from tests.fakes_library import FakeLibrary
 
@@ -46,6 +62,16 @@ STARTER = EngineOffer("starter", "tiny", "starter-tiny-00000000", BASE_STEMS, "b
 NO_DEMUCS = EngineGap("demucs", "no model is installed", "stemhouse models pull htdemucs")
 HTDEMUCS = Model("htdemucs", "demucs", BASE_STEMS, 84_000_000, "for research", "web", ModelState.AVAILABLE)
 METADATA = "metadata.json"
+PLAN = SeparationPlan(
+    decision=Decision(STARTER.name, STARTER.engine_id, ("the only engine that is ready",)),
+    duration_s=185.0,
+    is_duration_guessed=True,
+    expected_s=23.0,
+    store_bytes=61_000_000,
+    scratch_bytes=590_000_000,
+    cloud_minutes=0.0,
+    is_known=False,
+)
 
 
 def result_of(source: SourceRef) -> SeparationResult:
@@ -110,6 +136,9 @@ class FakeRouter(router_pb2_grpc.RouterServiceServicer):
         self.pull_breaks = 0
         self.refusal: StemhouseError | None = None
         self.added: list[tuple[str, list[str], str]] = []
+        self.accounts: list[CloudAccount] = []
+        self.plan = PLAN
+        self.planned: list[tuple[SeparationRequest, float | None]] = []
 
     def FindSource(self, request: pb.FindSourceRequest, context: grpc.ServicerContext) -> pb.FindSourceResponse:
         """Known, or not."""
@@ -142,6 +171,15 @@ class FakeRouter(router_pb2_grpc.RouterServiceServicer):
         self.request_ids.append(request.request_id)
         self.jobs[job_id] = [job, *self.ways.get(wish.source.file_name, done)(job)]
         return pb.SubmitSeparationResponse(job=job_to_proto(job))
+
+    def PlanSeparation(
+        self, request: pb.PlanSeparationRequest, context: grpc.ServicerContext
+    ) -> pb.PlanSeparationResponse:
+        """Tell `plan`, or refuse."""
+        if self.refusal:
+            raise self.refusal
+        self.planned.append((request_from_proto(request.request), request.duration_s or None))
+        return separation_plan_to_proto(self.plan)
 
     def WatchJob(self, request: pb.WatchJobRequest, context: grpc.ServicerContext) -> Iterator[pb.WatchJobResponse]:
         """Tell what comes after, each change twice, as a heartbeat would; then wait if the job is not final."""
@@ -197,6 +235,23 @@ class FakeRouter(router_pb2_grpc.RouterServiceServicer):
             gaps=map(engine_gap_to_proto, self.gaps),
             is_partial=self.is_partial,
         )
+
+    def DescribeCloud(
+        self, request: pb.DescribeCloudRequest, context: grpc.ServicerContext
+    ) -> pb.DescribeCloudResponse:
+        """All accounts."""
+        return pb.DescribeCloudResponse(accounts=map(cloud_account_to_proto, self.accounts), statement=CLOUD_STATEMENT)
+
+    def AllowCloud(self, request: pb.AllowCloudRequest, context: grpc.ServicerContext) -> pb.AllowCloudResponse:
+        """Note it."""
+        self.accounts = [
+            replace(account, is_allowed=request.is_allowed, minutes_per_day=request.minutes_per_day)
+            if account.account == request.account
+            else account
+            for account in self.accounts
+        ]
+        changed = next(account for account in self.accounts if account.account == request.account)
+        return pb.AllowCloudResponse(account=cloud_account_to_proto(changed))
 
     def ListModels(self, request: pb.ListModelsRequest, context: grpc.ServicerContext) -> pb.ListModelsResponse:
         """All."""
@@ -300,7 +355,8 @@ class FakeFront:
 def serve_front() -> Iterator[FakeFront]:
     """The services on a free port."""
     server = grpc.server(ThreadPoolExecutor(8), interceptors=[RpcInterceptor()])
-    router, library = FakeRouter(), FakeLibrary()
+    router = FakeRouter()
+    library = FakeLibrary()
     exporter = FakeExporter()  # type: ignore[abstract]  # of the production tools nothing is asked
     router_pb2_grpc.add_RouterServiceServicer_to_server(router, server)
     library_pb2_grpc.add_LibraryServiceServicer_to_server(library, server)

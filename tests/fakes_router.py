@@ -77,6 +77,10 @@ class FakeSeparators:
         self.ingested: list[SourceRef] = []
         self.separated: list[SeparationTask] = []
         self.assessed: list[dict[str, AudioRef]] = []
+        self.heard: dict[str, QualityReport] = {}
+        self.verified_by: list[str] = []
+        self.refusals: dict[str, StemhouseError] = {}
+        self.cloud_minutes = 0.0
         self.probed: list[tuple[AudioRef, str]] = []
         self.before_ingest: Callable[[], object] = lambda: None
         self.before_result: Callable[[], object] = lambda: None
@@ -102,9 +106,12 @@ class FakeSeparators:
         self.separated.append(task)
         on_progress(0.5)
         self.before_result()
+        if task.engine_id in self.refusals:
+            raise self.refusals[task.engine_id]
         cancellation.raise_if_requested()
         offer = next(offer for offer in self.offered if offer.engine_id == task.engine_id)
-        return stem_set(task.audio.pcm_sha256[0], offer)
+        made = stem_set(task.audio.pcm_sha256[0], offer)
+        return replace(made, cloud_minutes=self.cloud_minutes) if task.order else made
 
     def probe_vocals(self, audio: AudioRef, engine_id: str, cancellation: Cancellation) -> float:
         """See Separators.probe_vocals."""
@@ -112,10 +119,15 @@ class FakeSeparators:
         self.probed.append((audio, engine_id))
         return 0.25
 
-    def assess(self, stem_set: StemSet, references: dict[str, AudioRef]) -> QualityReport:
-        """See Separators.assess."""
+    def assess(self, stem_set: StemSet, references: dict[str, AudioRef], verifier_engine_id: str = "") -> QualityReport:
+        """See Separators.assess. Without references as `heard` has it for the engine, the verifier noted."""
         self.assessed.append(references)
-        return QualityReport("si_sdr" if references else "none")
+        self.verified_by.append(verifier_engine_id)
+        if verifier_engine_id in self.refusals:
+            raise self.refusals[verifier_engine_id]
+        if references:
+            return QualityReport("si_sdr")
+        return replace(self.heard.get(stem_set.engine_id, QualityReport("none")), verifier_id=verifier_engine_id)
 
 
 class FakeModels:
@@ -205,6 +217,11 @@ class MemoryResultLedger:
     def accept(self, pcm_sha256: str, wish: str, accepted: Accepted) -> None:
         """See ResultLedger.accept."""
         self._accepted[pcm_sha256, wish] = accepted
+
+    def counts(self, pcm_sha256: str, engine_id: str) -> bool:
+        """See ResultLedger.counts."""
+        kept = [accepted for (audio, _), accepted in self._accepted.items() if audio == pcm_sha256]
+        return any(accepted.stem_set.engine_id == engine_id for accepted in kept)
 
 
 class _MemoryCancellation:
@@ -341,3 +358,14 @@ class InlineSteps:
         """See Steps.run."""
         self.stages.append(stage)
         return action(*arguments)
+
+
+class FakeSpeeds:
+    """Speeds that the test says."""
+
+    def __init__(self) -> None:
+        self.by_engine: dict[str, float] = {}
+
+    def audio_s_per_s(self, engine_id: str) -> float | None:
+        """See Speeds.audio_s_per_s."""
+        return self.by_engine.get(engine_id)

@@ -21,6 +21,7 @@ from services.separator.adapters.scratch import ScratchRoot
 from services.separator.core.assessment import AssessTask, assess_stems
 from services.separator.core.blocks import recut
 from services.separator.core.ingest import IngestedTrack, ingest_track
+from services.separator.core.listening import Judges
 from services.separator.core.ports import Block, Engine, EngineSpec, Mixture, StemBlocks, TaskControl
 from services.separator.core.results import SeparateTask
 from services.separator.core.separation import Bench, separate_track
@@ -226,7 +227,7 @@ class SeparatorHouse:
     def assess(self, stem_set: StemSet, control: TaskControl = UNWATCHED, **references: AudioRef) -> QualityReport:
         """Assess stems."""
         with desk_over(self.store, self.folder, control) as desk:
-            return assess_stems(AssessTask(stem_set, references), desk, control)
+            return assess_stems(AssessTask(stem_set, references), desk, Judges(), control)
 
     def integers(self, object_key: str) -> npt.NDArray[np.int64]:
         """The samples of a stored FLAC in steps of 24 bits."""

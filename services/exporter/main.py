@@ -21,6 +21,7 @@ from services.exporter.core.analysis.tracks import TrackAnalyzer
 from services.exporter.core.delivery import StemDelivery
 from services.exporter.core.ports import FileEncoder
 from services.exporter.core.production.analyses import Analyses, Analyzer
+from services.exporter.core.production.chopping import StemChopping
 from services.exporter.core.production.folders import StemFolders
 from services.exporter.core.production.live_projects import LiveProjects, SetBuilder
 from services.exporter.core.production.stretching import StemStretching
@@ -78,6 +79,7 @@ def exporter_parts(  # noqa: PLR0913  what differs from test to test
         analyses=analyses,
         projects=LiveProjects(folders, analyses, set_builder),
         stretching=StemStretching(folders, analyses, StemRemixer(stretcher), spools, encoders),
+        chopping=StemChopping(folders, analyses, encoders[FileFormat.WAV]),
     )
 
 

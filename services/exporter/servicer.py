@@ -9,6 +9,7 @@ import grpc
 from services.exporter.core.delivery import Part, StemDelivery
 from services.exporter.core.parts import FileEnd, FileStart
 from services.exporter.core.production.analyses import Analyses
+from services.exporter.core.production.chopping import StemChopping
 from services.exporter.core.production.folders import StemFolders
 from services.exporter.core.production.live_projects import LiveProjects
 from services.exporter.core.production.stretching import StemStretching
@@ -23,6 +24,7 @@ from stemhouse.wire.analysis import analysis_to_proto
 from stemhouse.wire.delivery import deliver_request_from_proto, plan_to_proto
 from stemhouse.wire.production import (
     ableton_request_from_proto,
+    chop_options_from_proto,
     folder_from_proto,
     stem_file_from_proto,
     stretch_request_from_proto,
@@ -49,6 +51,7 @@ class ExporterParts:
     analyses: Analyses
     projects: LiveProjects
     stretching: StemStretching
+    chopping: StemChopping
 
 
 class ExporterServicer(ExporterServiceServicer):
@@ -97,6 +100,14 @@ class ExporterServicer(ExporterServiceServicer):
         folder, options = stretch_request_from_proto(request)
         for part in self._parts.stretching.stretch(folder, options, context.is_active):
             yield pb.StretchStemsResponse(part=_tree_part_to_proto(part))
+
+    def CreateVocalChops(
+        self, request: pb.CreateVocalChopsRequest, context: grpc.ServicerContext
+    ) -> Iterator[pb.CreateVocalChopsResponse]:
+        """Stream the pieces of a stem, as long as the client listens."""
+        folder, options = folder_from_proto(request.folder), chop_options_from_proto(request.options)
+        for part in self._parts.chopping.chop(folder, options, context.is_active):
+            yield pb.CreateVocalChopsResponse(part=_tree_part_to_proto(part))
 
 
 def service(servicer: ExporterServicer, check_ready: Callable[[], None]) -> Service:

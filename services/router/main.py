@@ -1,18 +1,26 @@
 """Composition root of the router: settings, adapters, core, servicer."""
 
 import os
+import time
 import uuid
 from datetime import UTC, datetime
 
+from services.router.adapters.cloud_ledger import SqlCloudLedger
 from services.router.adapters.durable_jobs import DurableJobs
+from services.router.adapters.engine_speeds import SqlEngineSpeeds
 from services.router.adapters.job_ledger import SqlJobLedger
 from services.router.adapters.model_fleet import ModelFleet
+from services.router.adapters.policy_file import load_policy
 from services.router.adapters.result_ledger import SqlResultLedger
 from services.router.adapters.separator_fleet import SeparatorFleet
 from services.router.adapters.separator_stubs import connect_separators
 from services.router.adapters.uploads import MODELS_PREFIX, TRACKS_PREFIX, SpooledUploads
 from services.router.core.cache import StemCache
-from services.router.core.pipeline import StemPipeline
+from services.router.core.choices import EngineChooser
+from services.router.core.cloud_budget import CloudBudget
+from services.router.core.engine_runs import EngineRuns
+from services.router.core.pipeline import PipelineParts, StemPipeline
+from services.router.core.plans import SeparationPlans
 from services.router.core.ports import Intake
 from services.router.core.releases import Releases
 from services.router.core.submissions import Submissions
@@ -42,20 +50,34 @@ def main() -> None:
     stubs = connect_separators(settings.separator_addresses)
     separators, models = SeparatorFleet(stubs), ModelFleet(stubs)
     results = SqlResultLedger(database)
+    cloud = CloudBudget(separators, SqlCloudLedger(database), now=_now, new_key=lambda: str(uuid.uuid4()))
     durable = DurableJobs(settings.database_url, settings.concurrent_jobs)
     jobs = SqlJobLedger(database, durable.enqueue)
-    pipeline = StemPipeline(
-        StemCache(results, store, separators, intake.tracks), results, jobs, separators, intake.tracks
-    )
-    submissions = Submissions(
-        pipeline, jobs, intake.tracks, now=lambda: datetime.now(UTC), new_job_id=lambda: uuid.uuid4().hex
-    )
+    releases = Releases(jobs, results, store)
+    chooser = EngineChooser(separators, cloud, load_policy(settings.policy), now_s=time.monotonic)
+    runs = EngineRuns(chooser, separators, jobs, cloud, store)
+    cache = StemCache(results, store, chooser, intake.tracks)
+    pipeline = StemPipeline(PipelineParts(cache, results, separators, intake.tracks, chooser, runs, releases))
+    submissions = Submissions(pipeline, jobs, intake.tracks, now=_now, new_job_id=lambda: uuid.uuid4().hex)
     durable.start(jobs, pipeline.run)
     readiness = connect_object_store(settings.store, is_patient=False)
-    parts = RouterParts(submissions, jobs, Releases(jobs, results, store), intake, separators, models)
+    parts = RouterParts(
+        submissions=submissions,
+        jobs=jobs,
+        releases=releases,
+        intake=intake,
+        separators=separators,
+        models=models,
+        plans=SeparationPlans(pipeline, chooser, SqlEngineSpeeds(database)),
+        cloud=cloud,
+    )
     serve(service(RouterServicer(parts), readiness.probe), settings.listen)
     # Running jobs are recorded and resume with the next start; waiting for them would only delay it.
     os._exit(0)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 if __name__ == "__main__":

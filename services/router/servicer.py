@@ -7,11 +7,14 @@ from typing import cast
 import grpc
 import structlog
 
+from services.router.core.cloud_budget import CloudBudget
 from services.router.core.models import add_model
+from services.router.core.plans import SeparationPlans
 from services.router.core.ports import Addition, Intake, JobLedger, JobQuery, Models, Separators, Uploads
 from services.router.core.releases import Releases
 from services.router.core.submissions import Submissions
 from stemhouse.audio import SourceRef
+from stemhouse.cloud import CLOUD_STATEMENT
 from stemhouse.errors import Cancelled, InvalidRequest
 from stemhouse.models import Model, PullProgress
 from stemhouse.platform.server import Service
@@ -19,20 +22,23 @@ from stemhouse.v1 import router_pb2 as pb
 from stemhouse.v1.router_pb2_grpc import RouterServiceServicer, add_RouterServiceServicer_to_server
 from stemhouse.wire.audio import (
     MAX_FILE_NAME_CHARACTERS,
+    MOST_CLOUD_MINUTES,
     engine_gap_to_proto,
     engine_to_proto,
     source_ref_from_proto,
     source_ref_to_proto,
 )
-from stemhouse.wire.jobs import JOB_STATES, job_to_proto, moment_from_proto, request_from_proto
+from stemhouse.wire.cloud import cloud_account_to_proto
+from stemhouse.wire.jobs import JOB_STATES, job_to_proto, moment_from_proto, plan_to_proto, request_from_proto
 from stemhouse.wire.models import check_addition, check_model_names, model_to_proto, pull_progress_to_proto
-from stemhouse.wire.validation import BATCH_ID, REQUEST_ID, FieldChecks
+from stemhouse.wire.validation import BATCH_ID, NAME, REQUEST_ID, FieldChecks
 
 SERVICE_NAME = pb.DESCRIPTOR.services_by_name["RouterService"].full_name
 
 _DEFAULT_PAGE_SIZE = 50
 _MAX_PAGE_SIZE = 500
 _HEARTBEAT_S = 5.0
+_LONGEST_S = 1e7
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,8 @@ class RouterParts:
     intake: Intake
     separators: Separators
     models: Models
+    plans: SeparationPlans
+    cloud: CloudBudget
 
 
 class RouterServicer(RouterServiceServicer):
@@ -58,6 +66,8 @@ class RouterServicer(RouterServiceServicer):
         self._intake = parts.intake
         self._separators = parts.separators
         self._models = parts.models
+        self._plans = parts.plans
+        self._cloud = parts.cloud
 
     def FindSource(self, request: pb.FindSourceRequest, context: grpc.ServicerContext) -> pb.FindSourceResponse:
         """Tell whether the bytes are needed."""
@@ -82,6 +92,16 @@ class RouterServicer(RouterServiceServicer):
         structlog.contextvars.bind_contextvars(request_id=request.request_id)
         job = self._submissions.submit(request.request_id, request_from_proto(request.request), request.batch_id)
         return pb.SubmitSeparationResponse(job=job_to_proto(job))
+
+    def PlanSeparation(
+        self, request: pb.PlanSeparationRequest, context: grpc.ServicerContext
+    ) -> pb.PlanSeparationResponse:
+        """Tell what a separation would be."""
+        checks = FieldChecks()
+        checks.within("duration_s", request.duration_s, 0.0, _LONGEST_S)
+        checks.done()
+        duration_s = request.duration_s if request.HasField("duration_s") else None
+        return plan_to_proto(self._plans.plan(request_from_proto(request.request), duration_s))
 
     def GetJob(self, request: pb.GetJobRequest, context: grpc.ServicerContext) -> pb.GetJobResponse:
         """Look at a job."""
@@ -116,6 +136,23 @@ class RouterServicer(RouterServiceServicer):
         """Tell how much of a source is sung."""
         found = self._submissions.detect_vocals(source_ref_from_proto(request.source), _Departure(context))
         return pb.DetectVocalsResponse(sung_share=found.sung_share, engine_id=found.engine_id)
+
+    def DescribeCloud(
+        self, request: pb.DescribeCloudRequest, context: grpc.ServicerContext
+    ) -> pb.DescribeCloudResponse:
+        """Tell what leaves the machine, whether it may, and what that has cost."""
+        accounts = map(cloud_account_to_proto, self._cloud.accounts())
+        return pb.DescribeCloudResponse(accounts=accounts, statement=CLOUD_STATEMENT)
+
+    def AllowCloud(self, request: pb.AllowCloudRequest, context: grpc.ServicerContext) -> pb.AllowCloudResponse:
+        """Let an account be used, or no more."""
+        checks = FieldChecks()
+        checks.matches("account", request.account, NAME)
+        checks.within("minutes_per_day", request.minutes_per_day, 0.0, MOST_CLOUD_MINUTES)
+        checks.done()
+        minutes_per_day = request.minutes_per_day
+        account = self._cloud.allow(request.account, is_allowed=request.is_allowed, minutes_per_day=minutes_per_day)
+        return pb.AllowCloudResponse(account=cloud_account_to_proto(account))
 
     def ListEngines(self, request: pb.ListEnginesRequest, context: grpc.ServicerContext) -> pb.ListEnginesResponse:
         """Tell what can be asked for, and what is missing."""

@@ -3,7 +3,7 @@
 from pathlib import Path
 from tempfile import gettempdir
 
-from pydantic import Field
+from pydantic import Field, FilePath
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from stemhouse.platform.object_stores import StoreSettings
@@ -26,6 +26,9 @@ class RouterSettings(BaseSettings):
     scratch_dir: Path = Path(gettempdir())
     max_upload_bytes: int = Field(default=8 * 1024**3, gt=0)
     concurrent_jobs: int = Field(default=4, gt=0, description="jobs worked on at once; the rest waits in the queue")
+    policy: FilePath | None = Field(
+        default=None, description="how engines are chosen, where that differs from services/router/policy.toml"
+    )
     log_level: LogLevel = "INFO"
 
     @property

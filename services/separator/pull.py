@@ -20,6 +20,7 @@ from services.separator.core.model_ports import ModelOrigins
 from services.separator.core.model_store import ModelStore
 from services.separator.settings import MirrorStoreSettings, ModelSettings, PullSettings
 from stemhouse.errors import (
+    EngineFailed,
     InputRejected,
     InvalidRequest,
     NotFound,
@@ -39,6 +40,7 @@ _EXIT_CODES: tuple[tuple[type[StemhouseError], int], ...] = (
     (NotFound, 2),
     (InputRejected, 3),
     (Unauthenticated, 4),
+    (EngineFailed, 5),
     (Unavailable, 4),
 )
 _FAILURE = 5

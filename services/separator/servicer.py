@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 
 import grpc
 
+from services.separator.core.assessment import AssessTask
 from services.separator.core.model_additions import Addition
 from services.separator.core.results import SeparateTask
 from services.separator.core.station import Station
@@ -51,8 +52,7 @@ class SeparatorServicer(SeparatorServiceServicer):
 
     def AssessStems(self, request: pb.AssessStemsRequest, context: grpc.ServicerContext) -> pb.AssessStemsResponse:
         """Measure the stems of a result."""
-        references = {stem: audio_ref_from_proto(audio) for stem, audio in request.references.items()}
-        quality = self._station.assess(stem_set_from_proto(request.stem_set), references, context.is_active)
+        quality = self._station.assess(_assess_task_from_proto(request), context.is_active)
         return pb.AssessStemsResponse(quality=quality_to_proto(quality))
 
     def ProbeVocals(self, request: pb.ProbeVocalsRequest, context: grpc.ServicerContext) -> pb.ProbeVocalsResponse:
@@ -115,6 +115,15 @@ def _task_from_proto(request: pb.SeparateRequest) -> SeparateTask:
     checks.matches("engine_id", request.engine_id, ENGINE_ID)
     checks.done()
     return SeparateTask(audio_ref_from_proto(request.audio), request.engine_id, request.sum_to_mix, request.force)
+
+
+def _assess_task_from_proto(request: pb.AssessStemsRequest) -> AssessTask:
+    checks = FieldChecks()
+    if request.verifier_engine_id:
+        checks.matches("verifier_engine_id", request.verifier_engine_id, ENGINE_ID)
+    checks.done()
+    references = {stem: audio_ref_from_proto(audio) for stem, audio in request.references.items()}
+    return AssessTask(stem_set_from_proto(request.stem_set), references, request.verifier_engine_id)
 
 
 def _addition_from_proto(request: pb.AddLocalModelRequest) -> Addition:

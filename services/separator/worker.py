@@ -4,34 +4,35 @@ Only the device worker imports torch, and only once it runs in its own process.
 """
 
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.util import find_spec
 from typing import Any
 
 import soundfile
 
-from services.separator.adapters.adapting import separate_in_format
+from services.separator.adapters.adapting import EngineInFormat
 from services.separator.adapters.audio_desk import open_desk
+from services.separator.adapters.calibration_files import installed_calibrations
 from services.separator.adapters.engine_rack import EngineRack, ModelLoader
 from services.separator.adapters.installed_models import InstalledModels
 from services.separator.adapters.scratch import ScratchRoot
 from services.separator.adapters.worker_child import Workshop
 from services.separator.core.assessment import AssessTask, assess_stems
+from services.separator.core.calibrations import Calibrations
 from services.separator.core.ingest import IngestTask, ingest_track
+from services.separator.core.listening import Judges
 from services.separator.core.models import DEMUCS, InspectModelTask
-from services.separator.core.ports import Engine, EngineSpec, Mixture, StemBlocks, Task, TaskControl
+from services.separator.core.ports import Task, TaskControl
 from services.separator.core.results import SeparateTask
 from services.separator.core.separation import Bench, separate_track
 from services.separator.core.vocal_probe import ProbeVocalsTask, probe_vocals
 from services.separator.settings import SeparatorSettings
-from stemhouse.audio import AudioFormat
 from stemhouse.errors import InternalFault
 from stemhouse.platform.object_stores import connect_object_store
 from stemhouse.platform.telemetry import configure_logging
 from stemhouse.ports import ObjectStore
 
+_UNCALIBRATED = Calibrations()
 _PACKAGES = ("numpy", "soundfile", "soxr", "stemhouse", "torch")
 _MORE_PACKAGES = {DEMUCS: ("demucs", "safetensors")}
 
@@ -39,7 +40,9 @@ _MORE_PACKAGES = {DEMUCS: ("demucs", "safetensors")}
 def open_files_workshop(settings: SeparatorSettings) -> Workshop:
     """For decoding and measuring: libsndfile and mutagen live, and may die, in this process."""
     configure_logging("separator-files", settings.log_level)
-    return files_workshop(connect_object_store(settings.store), ScratchRoot(settings.scratch_dir))
+    return files_workshop(
+        connect_object_store(settings.store), ScratchRoot(settings.scratch_dir), installed_calibrations()
+    )
 
 
 def open_device_workshop(settings: SeparatorSettings) -> Workshop:
@@ -54,7 +57,8 @@ def open_device_workshop(settings: SeparatorSettings) -> Workshop:
     configure_logging("separator-device", settings.log_level)
     torch.set_num_threads(settings.threads_per_device)
     rack = EngineRack([StarterEngine.installed()], InstalledModels(settings.models.dir), _model_loaders())
-    return device_workshop(connect_object_store(settings.store), ScratchRoot(settings.scratch_dir), rack)
+    store, scratch = connect_object_store(settings.store), ScratchRoot(settings.scratch_dir)
+    return device_workshop(store, scratch, rack, installed_calibrations())
 
 
 def _model_loaders() -> dict[str, ModelLoader]:
@@ -66,54 +70,45 @@ def _model_loaders() -> dict[str, ModelLoader]:
     return {DEMUCS: DemucsModels()}
 
 
-def files_workshop(store: ObjectStore, scratch: ScratchRoot) -> Workshop:
-    """A workshop for IngestTask and AssessTask."""
+def files_workshop(store: ObjectStore, scratch: ScratchRoot, calibrations: Calibrations = _UNCALIBRATED) -> Workshop:
+    """A workshop for IngestTask, and for AssessTask without a verifier."""
 
     def perform(task: Task[Any], control: TaskControl) -> Any:
         with open_desk(store, scratch, control) as desk:
             if isinstance(task, IngestTask):
                 return ingest_track(task.source, desk, control)
             if isinstance(task, AssessTask):
-                return assess_stems(task, desk, control)
+                return assess_stems(task, desk, Judges(calibrations), control)
         message = f"the files worker has no {type(task).__name__}"
         raise InternalFault(message)
 
     return Workshop(None, perform, scratch.close)
 
 
-def device_workshop(store: ObjectStore, scratch: ScratchRoot, rack: EngineRack) -> Workshop:
+def device_workshop(
+    store: ObjectStore, scratch: ScratchRoot, rack: EngineRack, calibrations: Calibrations = _UNCALIBRATED
+) -> Workshop:
     """A workshop for tasks that need an engine or a model; it greets with what the rack holds and can load."""
 
     def perform(task: Task[Any], control: TaskControl) -> Any:
         if isinstance(task, InspectModelTask):
             return rack.inspect(task)
         if isinstance(task, SeparateTask):
-            engine = _EngineInFormat(rack.engine(task.engine_id), task.audio.format)
+            engine = EngineInFormat(rack.engine(task.engine_id), task.audio.format)
             with open_desk(store, scratch, control) as desk:
                 return separate_track(task, engine, Bench(desk, control, time.monotonic, _versions(engine.spec.name)))
         if isinstance(task, ProbeVocalsTask):
-            listener = _EngineInFormat(rack.engine(task.engine_id), task.audio.format)
+            listener = EngineInFormat(rack.engine(task.engine_id), task.audio.format)
             with open_desk(store, scratch, control) as desk:
                 return probe_vocals(task, listener, desk, control)
+        if isinstance(task, AssessTask):
+            verifier = EngineInFormat(rack.engine(task.verifier_engine_id), task.stem_set.audio.format)
+            with open_desk(store, scratch, control) as desk:
+                return assess_stems(task, desk, Judges(calibrations, verifier), control)
         message = f"the device worker has no {type(task).__name__}"
         raise InternalFault(message)
 
     return Workshop(rack.greeting, perform, scratch.close)
-
-
-@dataclass(frozen=True)
-class _EngineInFormat:
-    """Engine at the audio's own rate and channels."""
-
-    engine: Engine
-    audio_format: AudioFormat
-
-    @property
-    def spec(self) -> EngineSpec:
-        return self.engine.spec
-
-    def separate(self, mixture: Mixture) -> Iterator[StemBlocks]:
-        return separate_in_format(self.engine, mixture, self.audio_format)
 
 
 def _versions(engine: str) -> dict[str, str]:

@@ -11,7 +11,7 @@ from stemhouse.cli.batch_report import batch_line, csv_text, plan_text, report_d
 from stemhouse.cli.exit_codes import ExitCode
 from stemhouse.cli.library import crate_option, follow_scan, kind_option, maps_option, only_option, scan_text
 from stemhouse.cli.locations import as_location, as_output_dir
-from stemhouse.cli.options import delivery_of, delivery_options, engine_options
+from stemhouse.cli.options import cloud_option, delivery_of, delivery_options, engine_options
 from stemhouse.cli.output import Output, json_option
 from stemhouse.cli.session import open_client
 from stemhouse.client.library import LibraryClient
@@ -46,6 +46,7 @@ def batch() -> None:
 @crate_option
 @only_option
 @engine_options
+@cloud_option("all its tracks together")
 @delivery_options
 @click.option(
     "--layout",
@@ -81,6 +82,7 @@ def run_batch(  # noqa: PLR0913  one parameter for each option
     model: str,
     force: bool,
     sum_to_mix: bool,
+    cloud_minutes: float,
     stems: tuple[str, ...],
     file_format: str,
     bit_depth: str,
@@ -113,6 +115,7 @@ def run_batch(  # noqa: PLR0913  one parameter for each option
         keeps_results=keeps_results,
         is_watching=is_watching,
         probes_vocals=probes_vocals,
+        cloud_minutes=cloud_minutes,
     )
     with open_client(output) as client:
         scan = _scanned(client.library, spec, path_maps, output)

@@ -7,6 +7,7 @@ import click
 
 from stemhouse.cli.wish import NO_SUM_FLAG
 from stemhouse.delivery import DeliveryOptions, FileFormat, SampleFormat
+from stemhouse.jobs import Preset
 from stemhouse.vocab import AUTO_ENGINE
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -26,6 +27,39 @@ def engine_options(command: Command) -> Command:
     ):
         command = option(command)
     return command
+
+
+def choice_options(command: Command) -> Command:
+    """--preset, --difficult."""
+    for option in (
+        click.option(
+            "--difficult",
+            "is_difficult",
+            is_flag=True,
+            help="For auto: vocals that other engines failed at; asks the engine for those first.",
+        ),
+        click.option(
+            "--preset",
+            default=Preset.BALANCED.value,
+            show_default=True,
+            type=click.Choice([*map(str, Preset)]),
+            help="For auto: how time is weighed against quality.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def cloud_option(scope: str) -> Callable[[Command], Command]:
+    """--cloud-minutes, for what `scope` says."""
+    return click.option(
+        "--cloud-minutes",
+        default=0.0,
+        show_default="0: nothing is sent away",
+        metavar="N",
+        type=click.FloatRange(0.0),
+        help=f"The most that {scope} may take of an allowed account of a cloud engine, in its minutes.",
+    )
 
 
 def delivery_options(command: Command) -> Command:

@@ -22,6 +22,8 @@ from stemhouse.production import (
     LONGEST_RATIO,
     SHORTEST_RATIO,
     AbletonOptions,
+    ChopGrid,
+    ChopOptions,
     StretchOptions,
 )
 
@@ -110,6 +112,47 @@ def stretch(  # noqa: PLR0913  one parameter for each option
     options = StretchOptions(ratio, bpm, delivery_of(file_format, bit_depth, stems))
     folder = read_stem_folder(stem_dir, hints_of(tag_bpm, genre))
     make_tree(output, folder, output_dir, lambda client, place: client.stretch(folder, options, place))
+
+
+@click.command()
+@stem_dir_argument
+@click.option("--stem", default=ChopOptions().stem, show_default=True, help="Stem to cut.")
+@click.option(
+    "--grid",
+    default=ChopGrid.FREE.value,
+    show_default=True,
+    type=click.Choice([*map(str, ChopGrid)]),
+    help="Where chops begin: at onsets, or on the beats' grid.",
+)
+@click.option("--phrases", is_flag=True, help="Cut whole phrases, from silence to silence.")
+@click.option("--shortest", default=ChopOptions().shortest_s, show_default=True, type=_CHOP_S, help="Seconds.")
+@click.option("--longest", default=ChopOptions().longest_s, show_default=True, type=_CHOP_S, help="Seconds.")
+@output_option
+@hint_options
+@json_option
+@click.pass_obj
+def chops(  # noqa: PLR0913  one parameter for each option
+    output: Output,
+    stem_dir: Path,
+    *,
+    stem: str,
+    grid: str,
+    phrases: bool,
+    shortest: float,
+    longest: float,
+    output_dir: Path | None,
+    tag_bpm: float,
+    genre: str,
+) -> None:
+    """Cut a stem into pieces, with an index and a sampler kit.
+
+    The index is there as JSON and as CSV, the kit as SFZ.
+    """
+    if shortest >= longest:
+        raise click.UsageError("--longest must be above --shortest")
+    options = ChopOptions(stem.lower(), ChopGrid(grid), shortest, longest, is_by_phrase=phrases)
+    folder = read_stem_folder(stem_dir, hints_of(tag_bpm, genre))
+    make_tree(output, folder, output_dir, lambda client, place: client.create_chops(folder, options, place))
 
 
 def _analysis_text(stem_dir: Path, analysis: TrackAnalysis) -> str:

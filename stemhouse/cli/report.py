@@ -1,7 +1,7 @@
 """Outcomes and jobs as people and programs read them."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from stemhouse.audio import QualityReport, StemQuality
@@ -54,7 +54,7 @@ def outcome_text(outcome: Outcome) -> str:
     lines = [path_text(outcome.file)]
     result = outcome.job.result if outcome.job else None
     if result:
-        lines += [f"  {label:<10}{text}" for label, text in _result_rows(result)]
+        lines += _lines([*_result_rows(result), *_again_rows(result)])
     if outcome.delivered:
         state = " (unchanged since it was delivered)" if outcome.delivered.is_reused else ""
         lines.append(f"  {'level':<10}{_level(outcome.delivered.gain)}")
@@ -82,6 +82,8 @@ def _result_rows(result: SeparationResult) -> Iterator[tuple[str, str]]:
         yield "WARNING", result.facts.damage
     if result.facts.timing_note:
         yield "note", result.facts.timing_note
+    if stems.cloud_minutes:
+        yield "cloud", f"{stems.cloud_minutes:.2f} minutes of the account were taken"
     yield "fidelity", f"sum of the stems against the mix: {stems.null_depth_db:.1f} dB"
     yield from _quality_rows(result.quality)
 
@@ -98,16 +100,47 @@ def _channels(count: int) -> str:
 
 def _quality_rows(quality: QualityReport) -> Iterator[tuple[str, str]]:
     measured = [stem for stem in quality.stems if stem.status == QualityStatus.MEASURED]
+    estimated = [stem for stem in quality.stems if stem.estimated_si_sdr_db is not None]
     for stem in measured:
         yield "quality", f"{stem.stem}: {_figures(stem)} ({quality.method})"
-    if not measured:
+    for stem in () if measured else estimated:
+        yield "quality", f"{stem.stem}: {_estimate(stem)}, the more the cleaner"
+    if not measured and not estimated:
         notes = dict.fromkeys(stem.note for stem in quality.stems if stem.note)
         yield "quality", "; ".join(["not measured", *notes])
+
+
+def _again_rows(result: SeparationResult) -> Iterator[tuple[str, str]]:
+    """A line where another engine tried again, or where one should; `jobs show` tells more."""
+    if len(result.attempts) == 1 and result.attempts[0].note:
+        yield "note", result.attempts[0].note
+    if len(result.attempts) > 1:
+        first, *others = (attempt.decision.engine for attempt in result.attempts)
+        doubt = f"the vocals of {first} were in doubt, so {' and '.join(others)} tried, too"
+        yield "again", f"{doubt}; what {result.decision.engine} made is taken"
+
+
+def _story_rows(result: SeparationResult) -> Iterator[tuple[str, str]]:
+    """What was thought of each engine's work, who tried again, and which one counts."""
+    for attempt in result.attempts:
+        mark = "taken" if attempt.is_accepted else "not taken"
+        yield "attempt", f"{attempt.decision.engine}, {mark}. {attempt.note}".rstrip()
+    if result.decision.fallbacks:
+        yield "next", f"if that had failed: {', '.join(result.decision.fallbacks)}"
+
+
+def _estimate(quality: StemQuality) -> str:
+    give_or_take = f", give or take {quality.uncertainty_db:.1f}" if quality.uncertainty_db is not None else ""
+    return f"SI-SDR about {quality.estimated_si_sdr_db:.1f} dB{give_or_take}"
 
 
 def _figures(quality: StemQuality) -> str:
     figures = {"SI-SDR": quality.si_sdr_db, "SDR": quality.sdr_db}
     return ", ".join(f"{name} {value_db:.2f} dB" for name, value_db in figures.items() if value_db is not None)
+
+
+def _lines(rows: Iterable[tuple[str, str]]) -> list[str]:
+    return [f"  {label:<10}{text}" for label, text in rows]
 
 
 def job_line(job: Job) -> str:
@@ -122,7 +155,7 @@ def job_text(job: Job) -> str:
     """Everything about one job."""
     lines = [job_line(job)]
     if job.result:
-        lines += [f"  {label:<10}{text}" for label, text in _result_rows(job.result)]
+        lines += _lines([*_result_rows(job.result), *_story_rows(job.result)])
     if job.error:
         lines.append(f"  {'failed':<10}{job.error.message} ({job.error.reason})")
     return "\n".join(lines)

@@ -1,13 +1,15 @@
 """`stemhouse separate`."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
+from stemhouse.cli.dry_run import plan_files, planned_document, planned_text
 from stemhouse.cli.exit_codes import ExitCode, exit_code_of_all
-from stemhouse.cli.options import delivery_of, delivery_options, engine_options
+from stemhouse.cli.options import choice_options, cloud_option, delivery_of, delivery_options, engine_options
 from stemhouse.cli.output import Output, json_option
 from stemhouse.cli.progress import show_progress
 from stemhouse.cli.report import outcome_document, outcome_text
@@ -15,7 +17,7 @@ from stemhouse.cli.separation import reference_files, separate_files
 from stemhouse.cli.session import open_client
 from stemhouse.cli.wish import Wish
 from stemhouse.client.receiving import require_place
-from stemhouse.jobs import DEFAULT_PRIORITY
+from stemhouse.jobs import DEFAULT_PRIORITY, Preset
 
 _LOWEST_PRIORITY = 1000
 
@@ -35,6 +37,8 @@ class _TrackFile(click.Path):
 @click.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE...", type=_TrackFile(exists=True, path_type=Path))
 @engine_options
+@choice_options
+@cloud_option("each FILE")
 @delivery_options
 @click.option(
     "--output",
@@ -57,6 +61,7 @@ class _TrackFile(click.Path):
     type=click.IntRange(0, _LOWEST_PRIORITY),
     help="0 is first, 1000 last.",
 )
+@click.option("--dry-run", is_flag=True, help="Tell which engine, why, how long and at what cost; start nothing.")
 @json_option
 @click.pass_obj
 def separate(  # noqa: PLR0913  one parameter for each option
@@ -73,6 +78,10 @@ def separate(  # noqa: PLR0913  one parameter for each option
     priority: int,
     force: bool,
     sum_to_mix: bool,
+    preset: str,
+    is_difficult: bool,
+    cloud_minutes: float,
+    dry_run: bool,
 ) -> ExitCode:
     """Separate audio files and write their stems.
 
@@ -90,8 +99,22 @@ def separate(  # noqa: PLR0913  one parameter for each option
         force=force,
         sum_to_mix=sum_to_mix,
         references=reference_files(reference_dir) if reference_dir else {},
+        preset=Preset(preset),
+        is_difficult=is_difficult,
+        cloud_minutes=cloud_minutes,
     )
-    require_place(output_dir)
+    return _plan(output, files, wish) if dry_run else _run(output, files, wish)
+
+
+def _plan(output: Output, files: Sequence[Path], wish: Wish) -> ExitCode:
+    with open_client(output) as client:
+        planned = plan_files(client, files, wish)
+    output.result({"tracks": list(map(planned_document, planned))}, "\n".join(map(planned_text, planned)))
+    return exit_code_of_all([file.error for file in planned])
+
+
+def _run(output: Output, files: Sequence[Path], wish: Wish) -> ExitCode:
+    require_place(wish.output_dir)
     with open_client(output) as client, show_progress(output.say) as progress:
         outcomes = separate_files(client, files, wish, progress)
     output.result(

@@ -12,7 +12,7 @@ import structlog
 from stemhouse.audio import SourceRef
 from stemhouse.cli.output import path_text
 from stemhouse.cli.progress import ProgressView
-from stemhouse.cli.wish import NO_SUM_FLAG, Wish, offers_for, with_model
+from stemhouse.cli.wish import NO_SUM_FLAG, Wish, may_be_taken, offers_for, with_model
 from stemhouse.client.delivery import Delivered
 from stemhouse.client.files import source_ref_from_file
 from stemhouse.client.sample_rates import require_rate
@@ -43,11 +43,11 @@ def separate_files(client: Stemhouse, files: Sequence[Path], wish: Wish, progres
     """The outcome of each file, in order. KeyboardInterrupt cancels what is not done, and goes on.
 
     Raises InvalidRequest before any upload if no engine gives the stems that are wished for. For an engine that nobody
-    offers no bytes travel: the router is only asked whether it knows the answer.
+    offers, or that costs money and got no cap, no bytes travel: the router is only asked whether it knows the answer.
     """
     offers = offers_for(client, wish)
     wish = with_model(offers, wish)
-    take = client.upload if offers or offers is None else source_ref_from_file
+    take = client.upload if may_be_taken(offers, wish) else source_ref_from_file
     outcomes = [Outcome(file, uuid.uuid4().hex) for file in files]
     try:
         for step in (partial(_submit, take), _finish):
@@ -59,6 +59,23 @@ def separate_files(client: Stemhouse, files: Sequence[Path], wish: Wish, progres
         _cancel(client, outcomes)
         raise
     return outcomes
+
+
+def request_for(file: Path, wish: Wish, take: Take) -> SeparationRequest:
+    """What is asked of the router for a file."""
+    return SeparationRequest(
+        source=take(file),
+        engine=wish.engine,
+        model=wish.model,
+        priority=wish.priority,
+        force=wish.force,
+        sum_to_mix=wish.sum_to_mix,
+        references={stem: take(path) for stem, path in wish.references.items()},
+        preset=wish.preset,
+        is_difficult=wish.is_difficult,
+        is_vocals_only=wish.is_vocals_only,
+        cloud_minutes=wish.cloud_minutes,
+    )
 
 
 def reference_files(folder: Path) -> dict[str, Path]:
@@ -88,16 +105,7 @@ def _title(file: Path, index: int, count: int) -> str:
 def _submit(take: Take, client: Stemhouse, outcome: Outcome, wish: Wish, _progress: ProgressView) -> Outcome:
     try:
         require_rate(outcome.file, wish.delivery.file_format, wish.delivery.sample_format)
-        request = SeparationRequest(
-            source=take(outcome.file),
-            engine=wish.engine,
-            model=wish.model,
-            priority=wish.priority,
-            force=wish.force,
-            sum_to_mix=wish.sum_to_mix,
-            references={stem: take(path) for stem, path in wish.references.items()},
-        )
-        return replace(outcome, job=client.submit(request, outcome.request_id))
+        return replace(outcome, job=client.submit(request_for(outcome.file, wish, take), outcome.request_id))
     except StemhouseError as error:
         return replace(outcome, error=error)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from stemhouse.client.sdk import Stemhouse
 from stemhouse.delivery import DeliveryOptions
 from stemhouse.errors import InvalidRequest, Unavailable
-from stemhouse.jobs import DEFAULT_PRIORITY, EngineOffer
+from stemhouse.jobs import DEFAULT_PRIORITY, EngineOffer, Preset
 from stemhouse.vocab import AUTO_ENGINE, BASE_STEMS, DERIVED_STEMS, OTHER, VOCALS
 
 NO_SUM_FLAG = "--no-sum-to-mix"
@@ -25,6 +25,14 @@ class Wish:
     force: bool = False
     sum_to_mix: bool = True
     references: Mapping[str, Path] = field(default_factory=dict)
+    preset: Preset = Preset.BALANCED
+    is_difficult: bool = False
+    cloud_minutes: float = 0.0
+
+    @property
+    def is_vocals_only(self) -> bool:
+        """Whether nothing is delivered but vocals and what is left without them."""
+        return bool(self.delivery.stems) and {VOCALS, *DERIVED_STEMS}.issuperset(self.delivery.stems)
 
 
 def offers_for(client: Stemhouse, wish: Wish) -> list[EngineOffer] | None:
@@ -58,6 +66,14 @@ def with_model(offers: Sequence[EngineOffer] | None, wish: Wish) -> Wish:
     if not wish.model and _stems_of(wish) <= set(BASE_STEMS):
         return wish  # every model that is taken unasked has those
     return replace(wish, model=_summing(able, wish).model)
+
+
+def may_be_taken(offers: Sequence[EngineOffer] | None, wish: Wish) -> bool:
+    """Whether anything that the wish allows would do the work, as far as that can be told now.
+
+    An engine that costs money does none without a cap.
+    """
+    return offers is None or any(offer.cloud is None or wish.cloud_minutes > 0.0 for offer in offers)
 
 
 def _stems_of(wish: Wish) -> set[str]:

@@ -11,12 +11,13 @@ from stemhouse.client.files import read_chunks
 from stemhouse.client.stem_folders import LocalStems
 from stemhouse.client.trees import Made, receive_tree
 from stemhouse.platform.status import rpc_errors
-from stemhouse.production import AbletonOptions, StemFile, StretchOptions
+from stemhouse.production import AbletonOptions, ChopOptions, StemFile, StretchOptions
 from stemhouse.v1 import exporter_pb2 as pb
 from stemhouse.v1.exporter_pb2_grpc import ExporterServiceStub
 from stemhouse.wire.analysis import analysis_from_proto
 from stemhouse.wire.production import (
     ableton_request_to_proto,
+    chop_options_to_proto,
     folder_to_proto,
     stem_file_to_proto,
     stretch_request_to_proto,
@@ -56,6 +57,13 @@ class ProductionClient:
         Raises InvalidRequest for a length out of range, or for a tempo if that of the track is not known.
         """
         return self._make([stems], self._stub.StretchStems, stretch_request_to_proto(stems.folder, options), output_dir)
+
+    def create_chops(self, stems: LocalStems, options: ChopOptions, output_dir: Path) -> Made:
+        """Cut a stem into pieces and write them, with their index, below `output_dir`."""
+        request = pb.CreateVocalChopsRequest(
+            folder=folder_to_proto(stems.folder), options=chop_options_to_proto(options)
+        )
+        return self._make([stems], self._stub.CreateVocalChops, request, output_dir)
 
     def _make(self, songs: Sequence[LocalStems], method: Callable[..., Any], request: Any, output_dir: Path) -> Made:
         for song in songs:

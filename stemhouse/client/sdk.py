@@ -14,9 +14,10 @@ from stemhouse.client.endpoints import Endpoints
 from stemhouse.client.files import read_chunks, source_ref_from_file, wire_name
 from stemhouse.client.library import LibraryClient
 from stemhouse.client.production import ProductionClient
+from stemhouse.cloud import CloudAccount
 from stemhouse.delivery import DeliveryOptions
 from stemhouse.errors import InputRejected, InternalFault, Unavailable
-from stemhouse.jobs import EngineSurvey, Job, SeparationRequest, SeparationResult
+from stemhouse.jobs import EngineSurvey, Job, SeparationPlan, SeparationRequest, SeparationResult
 from stemhouse.models import Model, PullProgress
 from stemhouse.platform.channel import connect
 from stemhouse.platform.status import rpc_errors
@@ -33,8 +34,9 @@ from stemhouse.wire.audio import (
     source_ref_from_proto,
     source_ref_to_proto,
 )
+from stemhouse.wire.cloud import cloud_account_from_proto
 from stemhouse.wire.delivery import deliver_request_to_proto
-from stemhouse.wire.jobs import JOB_STATES, job_from_proto, request_to_proto
+from stemhouse.wire.jobs import JOB_STATES, job_from_proto, plan_from_proto, request_to_proto
 from stemhouse.wire.models import check_addition, model_from_proto, pull_progress_from_proto
 
 WATCH_DEADLINE_S = 3600.0  # of one stream: a longer job is watched by another one
@@ -111,6 +113,16 @@ class Stemhouse:
         )
         return job_from_proto(self._calls.call(self._router.SubmitSeparation, message).job)
 
+    def plan(self, request: SeparationRequest, duration_s: float | None = None) -> SeparationPlan:
+        """What a separation would be, with nothing done; the source need not be uploaded.
+
+        `duration_s` is the length of the track for whoever knows it: else it is guessed by the size of the file.
+        Raises EngineUnavailable, BudgetExceeded for a cloud engine without a cap, InputRejected for a file that could
+        not be decoded before.
+        """
+        message = router_pb.PlanSeparationRequest(request=request_to_proto(request), duration_s=duration_s)
+        return plan_from_proto(self._calls.call(self._router.PlanSeparation, message))
+
     def watch(self, job_id: str) -> Iterator[Job]:
         """The job as it stands and after each change, until it is final; survives restarts of the router."""
         patience = self._calls.patience(JOB_PATIENCE_S)
@@ -183,6 +195,24 @@ class Stemhouse:
             tuple(map(engine_gap_from_proto, response.gaps)),
             response.is_partial,
         )
+
+    def cloud_accounts(self) -> list[CloudAccount]:
+        """Each cloud account that a separator has a key of, or that was allowed before, and what it has spent."""
+        response = self._calls.call(self._router.DescribeCloud, router_pb.DescribeCloudRequest())
+        return list(map(cloud_account_from_proto, response.accounts))
+
+    def allow_cloud(self, account: str, minutes_per_day: float) -> CloudAccount:
+        """Let a cloud account be used from now on, for at most so many minutes in a day (UTC).
+
+        Whoever calls this has read `stemhouse.cloud.CLOUD_STATEMENT`.
+        """
+        request = router_pb.AllowCloudRequest(account=account, is_allowed=True, minutes_per_day=minutes_per_day)
+        return cloud_account_from_proto(self._calls.call(self._router.AllowCloud, request).account)
+
+    def forbid_cloud(self, account: str) -> CloudAccount:
+        """Let a cloud account be used no more; what is at work goes on."""
+        request = router_pb.AllowCloudRequest(account=account, is_allowed=False)
+        return cloud_account_from_proto(self._calls.call(self._router.AllowCloud, request).account)
 
     def models(self) -> list[Model]:
         """The models of the catalogue, and others that are installed."""

@@ -65,6 +65,11 @@ class Home:
         return self.root / "models"
 
     @property
+    def policy_file(self) -> Path:
+        """How engines are chosen, where its owner wants that otherwise: see services/router/policy.toml."""
+        return self.root / "policy.toml"
+
+    @property
     def scratch_dir(self) -> Path:
         """Temporary files of the services."""
         return self.root / "scratch"

@@ -17,7 +17,11 @@ def stack_specs(home: Home) -> list[ChildSpec]:
     names = (ROUTER, SEPARATOR, LIBRARY, EXPORTER)
     addresses = {name: f"{LOOPBACK}:{port}" for name, port in zip(names, free_ports(len(names)), strict=True)}
     own_settings = {
-        ROUTER: {"SEPARATORS": addresses[SEPARATOR], "DATABASE_URL": _database_url(home, ROUTER, "ledger.db")},
+        ROUTER: {
+            "SEPARATORS": addresses[SEPARATOR],
+            "DATABASE_URL": _database_url(home, ROUTER, "ledger.db"),
+            **_policy_setting(home),
+        },
         SEPARATOR: {"MODELS__DIR": str(home.models_dir)},
         LIBRARY: {
             "DATABASE_URL": _database_url(home, LIBRARY, "library.db"),
@@ -37,6 +41,12 @@ def stack_specs(home: Home) -> list[ChildSpec]:
         for name, address in addresses.items()
     ]
     return [store, *services]
+
+
+def _policy_setting(home: Home) -> dict[str, str]:
+    """The home's own policy, unless the environment names one."""
+    has_own = home.policy_file.exists() and not os.environ.get("STEMHOUSE_POLICY")
+    return {"POLICY": str(home.policy_file)} if has_own else {}
 
 
 def _service_spec(home: Home, name: str, address: str, settings: dict[str, str]) -> ChildSpec:

@@ -32,6 +32,7 @@ class _QualityStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Quality
     QUALITY_STATUS_UNSPECIFIED: _QualityStatus.ValueType  # 0
     QUALITY_STATUS_MEASURED: _QualityStatus.ValueType  # 1
     QUALITY_STATUS_NOT_APPLICABLE: _QualityStatus.ValueType  # 2
+    QUALITY_STATUS_ESTIMATED: _QualityStatus.ValueType  # 3
 
 class QualityStatus(_QualityStatus, metaclass=_QualityStatusEnumTypeWrapper):
     """Whether a quality figure exists."""
@@ -39,6 +40,7 @@ class QualityStatus(_QualityStatus, metaclass=_QualityStatusEnumTypeWrapper):
 QUALITY_STATUS_UNSPECIFIED: QualityStatus.ValueType  # 0
 QUALITY_STATUS_MEASURED: QualityStatus.ValueType  # 1
 QUALITY_STATUS_NOT_APPLICABLE: QualityStatus.ValueType  # 2
+QUALITY_STATUS_ESTIMATED: QualityStatus.ValueType  # 3
 Global___QualityStatus: _TypeAlias = QualityStatus  # noqa: Y015
 
 class _CacheHit:
@@ -296,6 +298,7 @@ class StemSet(_message.Message):
     DEVICE_FIELD_NUMBER: _builtins.int
     VERSIONS_FIELD_NUMBER: _builtins.int
     VOCAL_SHARE_FIELD_NUMBER: _builtins.int
+    CLOUD_MINUTES_FIELD_NUMBER: _builtins.int
     engine: _builtins.str
     model: _builtins.str
     engine_id: _builtins.str
@@ -312,6 +315,8 @@ class StemSet(_message.Message):
     """Share of the half seconds that are not silent in which the vocals are clearly there, 0 to 1; unset if there are no
     vocals, or nobody had counted yet when it was made.
     """
+    cloud_minutes: _builtins.float
+    """What the separation took of the account of a cloud engine."""
     @_builtins.property
     def audio(self) -> Global___AudioRef: ...
     @_builtins.property
@@ -334,10 +339,11 @@ class StemSet(_message.Message):
         device: _builtins.str = ...,
         versions: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         vocal_share: _builtins.float | None = ...,
+        cloud_minutes: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_vocal_share", b"_vocal_share", "audio", b"audio", "vocal_share", b"vocal_share"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_vocal_share", b"_vocal_share", "audio", b"audio", "device", b"device", "engine", b"engine", "engine_id", b"engine_id", "gain", b"gain", "instrumental_peak", b"instrumental_peak", "model", b"model", "null_depth_db", b"null_depth_db", "processing_s", b"processing_s", "stems", b"stems", "sums_to_mix", b"sums_to_mix", "versions", b"versions", "vocal_share", b"vocal_share"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_vocal_share", b"_vocal_share", "audio", b"audio", "cloud_minutes", b"cloud_minutes", "device", b"device", "engine", b"engine", "engine_id", b"engine_id", "gain", b"gain", "instrumental_peak", b"instrumental_peak", "model", b"model", "null_depth_db", b"null_depth_db", "processing_s", b"processing_s", "stems", b"stems", "sums_to_mix", b"sums_to_mix", "versions", b"versions", "vocal_share", b"vocal_share"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__vocal_share: _TypeAlias = _typing.Literal["vocal_share"]  # noqa: Y015
     _WhichOneofArgType__vocal_share: _TypeAlias = _typing.Literal["_vocal_share", b"_vocal_share"]  # noqa: Y015
@@ -347,7 +353,7 @@ Global___StemSet: _TypeAlias = StemSet  # noqa: Y015
 
 @_typing.final
 class StemQuality(_message.Message):
-    """Scores of one stem, in dB within [-60, 60]."""
+    """How good one stem is: ratios in dB within [-60, 60], levels in dB of full scale."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -356,12 +362,31 @@ class StemQuality(_message.Message):
     SI_SDR_DB_FIELD_NUMBER: _builtins.int
     SDR_DB_FIELD_NUMBER: _builtins.int
     NOTE_FIELD_NUMBER: _builtins.int
+    ESTIMATED_SI_SDR_DB_FIELD_NUMBER: _builtins.int
+    UNCERTAINTY_DB_FIELD_NUMBER: _builtins.int
+    REMIX_DB_FIELD_NUMBER: _builtins.int
+    LEVEL_DB_FIELD_NUMBER: _builtins.int
+    PEAK_DB_FIELD_NUMBER: _builtins.int
+    CLIPPED_SHARE_FIELD_NUMBER: _builtins.int
+    BLEED_DB_FIELD_NUMBER: _builtins.int
     stem: _builtins.str
     status: Global___QualityStatus.ValueType
     si_sdr_db: _builtins.float
     sdr_db: _builtins.float
     note: _builtins.str
     """Why there is no number."""
+    estimated_si_sdr_db: _builtins.float
+    """What si_sdr_db would be as far as the stems themselves tell, and how far off that may be."""
+    uncertainty_db: _builtins.float
+    remix_db: _builtins.float
+    """How much of the stem the verifier finds again in a mix of shifted stems."""
+    level_db: _builtins.float
+    """RMS and peak."""
+    peak_db: _builtins.float
+    clipped_share: _builtins.float
+    """Share of the frames at full scale or above, 0 to 1."""
+    bleed_db: _builtins.float
+    """How loud it is where it should be silent, against where it sounds."""
     def __init__(
         self,
         *,
@@ -370,19 +395,54 @@ class StemQuality(_message.Message):
         si_sdr_db: _builtins.float | None = ...,
         sdr_db: _builtins.float | None = ...,
         note: _builtins.str = ...,
+        estimated_si_sdr_db: _builtins.float | None = ...,
+        uncertainty_db: _builtins.float | None = ...,
+        remix_db: _builtins.float | None = ...,
+        level_db: _builtins.float | None = ...,
+        peak_db: _builtins.float | None = ...,
+        clipped_share: _builtins.float | None = ...,
+        bleed_db: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_sdr_db", b"_sdr_db", "_si_sdr_db", b"_si_sdr_db", "sdr_db", b"sdr_db", "si_sdr_db", b"si_sdr_db"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_bleed_db", b"_bleed_db", "_clipped_share", b"_clipped_share", "_estimated_si_sdr_db", b"_estimated_si_sdr_db", "_level_db", b"_level_db", "_peak_db", b"_peak_db", "_remix_db", b"_remix_db", "_sdr_db", b"_sdr_db", "_si_sdr_db", b"_si_sdr_db", "_uncertainty_db", b"_uncertainty_db", "bleed_db", b"bleed_db", "clipped_share", b"clipped_share", "estimated_si_sdr_db", b"estimated_si_sdr_db", "level_db", b"level_db", "peak_db", b"peak_db", "remix_db", b"remix_db", "sdr_db", b"sdr_db", "si_sdr_db", b"si_sdr_db", "uncertainty_db", b"uncertainty_db"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_sdr_db", b"_sdr_db", "_si_sdr_db", b"_si_sdr_db", "note", b"note", "sdr_db", b"sdr_db", "si_sdr_db", b"si_sdr_db", "status", b"status", "stem", b"stem"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_bleed_db", b"_bleed_db", "_clipped_share", b"_clipped_share", "_estimated_si_sdr_db", b"_estimated_si_sdr_db", "_level_db", b"_level_db", "_peak_db", b"_peak_db", "_remix_db", b"_remix_db", "_sdr_db", b"_sdr_db", "_si_sdr_db", b"_si_sdr_db", "_uncertainty_db", b"_uncertainty_db", "bleed_db", b"bleed_db", "clipped_share", b"clipped_share", "estimated_si_sdr_db", b"estimated_si_sdr_db", "level_db", b"level_db", "note", b"note", "peak_db", b"peak_db", "remix_db", b"remix_db", "sdr_db", b"sdr_db", "si_sdr_db", b"si_sdr_db", "status", b"status", "stem", b"stem", "uncertainty_db", b"uncertainty_db"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__bleed_db: _TypeAlias = _typing.Literal["bleed_db"]  # noqa: Y015
+    _WhichOneofArgType__bleed_db: _TypeAlias = _typing.Literal["_bleed_db", b"_bleed_db"]  # noqa: Y015
+    _WhichOneofReturnType__clipped_share: _TypeAlias = _typing.Literal["clipped_share"]  # noqa: Y015
+    _WhichOneofArgType__clipped_share: _TypeAlias = _typing.Literal["_clipped_share", b"_clipped_share"]  # noqa: Y015
+    _WhichOneofReturnType__estimated_si_sdr_db: _TypeAlias = _typing.Literal["estimated_si_sdr_db"]  # noqa: Y015
+    _WhichOneofArgType__estimated_si_sdr_db: _TypeAlias = _typing.Literal["_estimated_si_sdr_db", b"_estimated_si_sdr_db"]  # noqa: Y015
+    _WhichOneofReturnType__level_db: _TypeAlias = _typing.Literal["level_db"]  # noqa: Y015
+    _WhichOneofArgType__level_db: _TypeAlias = _typing.Literal["_level_db", b"_level_db"]  # noqa: Y015
+    _WhichOneofReturnType__peak_db: _TypeAlias = _typing.Literal["peak_db"]  # noqa: Y015
+    _WhichOneofArgType__peak_db: _TypeAlias = _typing.Literal["_peak_db", b"_peak_db"]  # noqa: Y015
+    _WhichOneofReturnType__remix_db: _TypeAlias = _typing.Literal["remix_db"]  # noqa: Y015
+    _WhichOneofArgType__remix_db: _TypeAlias = _typing.Literal["_remix_db", b"_remix_db"]  # noqa: Y015
     _WhichOneofReturnType__sdr_db: _TypeAlias = _typing.Literal["sdr_db"]  # noqa: Y015
     _WhichOneofArgType__sdr_db: _TypeAlias = _typing.Literal["_sdr_db", b"_sdr_db"]  # noqa: Y015
     _WhichOneofReturnType__si_sdr_db: _TypeAlias = _typing.Literal["si_sdr_db"]  # noqa: Y015
     _WhichOneofArgType__si_sdr_db: _TypeAlias = _typing.Literal["_si_sdr_db", b"_si_sdr_db"]  # noqa: Y015
+    _WhichOneofReturnType__uncertainty_db: _TypeAlias = _typing.Literal["uncertainty_db"]  # noqa: Y015
+    _WhichOneofArgType__uncertainty_db: _TypeAlias = _typing.Literal["_uncertainty_db", b"_uncertainty_db"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__bleed_db) -> _WhichOneofReturnType__bleed_db | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__clipped_share) -> _WhichOneofReturnType__clipped_share | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__estimated_si_sdr_db) -> _WhichOneofReturnType__estimated_si_sdr_db | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__level_db) -> _WhichOneofReturnType__level_db | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__peak_db) -> _WhichOneofReturnType__peak_db | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__remix_db) -> _WhichOneofReturnType__remix_db | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__sdr_db) -> _WhichOneofReturnType__sdr_db | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__si_sdr_db) -> _WhichOneofReturnType__si_sdr_db | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__uncertainty_db) -> _WhichOneofReturnType__uncertainty_db | None: ...
 
 Global___StemQuality: _TypeAlias = StemQuality  # noqa: Y015
 
@@ -394,7 +454,16 @@ class QualityReport(_message.Message):
 
     METHOD_FIELD_NUMBER: _builtins.int
     STEMS_FIELD_NUMBER: _builtins.int
+    ENGINE_ID_FIELD_NUMBER: _builtins.int
+    CALIBRATION_ID_FIELD_NUMBER: _builtins.int
+    VERIFIER_ID_FIELD_NUMBER: _builtins.int
     method: _builtins.str
+    engine_id: _builtins.str
+    """Whose stems they are."""
+    calibration_id: _builtins.str
+    """The data that an estimate rests on; empty: there is none for the engine."""
+    verifier_id: _builtins.str
+    """The engine that separated a mix of the stems once more; empty: none was asked."""
     @_builtins.property
     def stems(self) -> _containers.RepeatedCompositeFieldContainer[Global___StemQuality]: ...
     def __init__(
@@ -402,10 +471,13 @@ class QualityReport(_message.Message):
         *,
         method: _builtins.str = ...,
         stems: _abc.Iterable[Global___StemQuality] | None = ...,
+        engine_id: _builtins.str = ...,
+        calibration_id: _builtins.str = ...,
+        verifier_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["method", b"method", "stems", b"stems"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calibration_id", b"calibration_id", "engine_id", b"engine_id", "method", b"method", "stems", b"stems", "verifier_id", b"verifier_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -423,6 +495,7 @@ class Engine(_message.Message):
     STEMS_FIELD_NUMBER: _builtins.int
     GRADE_FIELD_NUMBER: _builtins.int
     DEVICE_FIELD_NUMBER: _builtins.int
+    CLOUD_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     model: _builtins.str
     engine_id: _builtins.str
@@ -431,6 +504,10 @@ class Engine(_message.Message):
     device: _builtins.str
     @_builtins.property
     def stems(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def cloud(self) -> Global___CloudTerms:
+        """Set if it sends audio away."""
+
     def __init__(
         self,
         *,
@@ -440,14 +517,70 @@ class Engine(_message.Message):
         stems: _abc.Iterable[_builtins.str] | None = ...,
         grade: _builtins.str = ...,
         device: _builtins.str = ...,
+        cloud: Global___CloudTerms | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cloud", b"cloud"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["device", b"device", "engine_id", b"engine_id", "grade", b"grade", "model", b"model", "name", b"name", "stems", b"stems"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cloud", b"cloud", "device", b"device", "engine_id", b"engine_id", "grade", b"grade", "model", b"model", "name", b"name", "stems", b"stems"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Engine: _TypeAlias = Engine  # noqa: Y015
+
+@_typing.final
+class CloudTerms(_message.Message):
+    """What a cloud engine costs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNT_FIELD_NUMBER: _builtins.int
+    RATE_FIELD_NUMBER: _builtins.int
+    MINUTES_LEFT_FIELD_NUMBER: _builtins.int
+    account: _builtins.str
+    """Tells accounts apart; no secret."""
+    rate: _builtins.float
+    """Minutes of the account for each minute of audio."""
+    minutes_left: _builtins.float
+    def __init__(
+        self,
+        *,
+        account: _builtins.str = ...,
+        rate: _builtins.float = ...,
+        minutes_left: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_minutes_left", b"_minutes_left", "minutes_left", b"minutes_left"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_minutes_left", b"_minutes_left", "account", b"account", "minutes_left", b"minutes_left", "rate", b"rate"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__minutes_left: _TypeAlias = _typing.Literal["minutes_left"]  # noqa: Y015
+    _WhichOneofArgType__minutes_left: _TypeAlias = _typing.Literal["_minutes_left", b"_minutes_left"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__minutes_left) -> _WhichOneofReturnType__minutes_left | None: ...
+
+Global___CloudTerms: _TypeAlias = CloudTerms  # noqa: Y015
+
+@_typing.final
+class CloudOrder(_message.Message):
+    """What the router allows a cloud engine to spend on one track, once, whoever asks how often."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
+    MINUTES_FIELD_NUMBER: _builtins.int
+    idempotency_key: _builtins.str
+    minutes: _builtins.float
+    def __init__(
+        self,
+        *,
+        idempotency_key: _builtins.str = ...,
+        minutes: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["idempotency_key", b"idempotency_key", "minutes", b"minutes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CloudOrder: _TypeAlias = CloudOrder  # noqa: Y015
 
 @_typing.final
 class EngineGap(_message.Message):
@@ -487,11 +620,16 @@ class Decision(_message.Message):
     ENGINE_FIELD_NUMBER: _builtins.int
     ENGINE_ID_FIELD_NUMBER: _builtins.int
     REASONS_FIELD_NUMBER: _builtins.int
+    FALLBACK_ENGINE_IDS_FIELD_NUMBER: _builtins.int
     engine: _builtins.str
     engine_id: _builtins.str
     @_builtins.property
     def reasons(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Sentences for people, in the order in which the rules were applied."""
+
+    @_builtins.property
+    def fallback_engine_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Engines that follow if it fails, in order."""
 
     def __init__(
         self,
@@ -499,14 +637,48 @@ class Decision(_message.Message):
         engine: _builtins.str = ...,
         engine_id: _builtins.str = ...,
         reasons: _abc.Iterable[_builtins.str] | None = ...,
+        fallback_engine_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["engine", b"engine", "engine_id", b"engine_id", "reasons", b"reasons"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["engine", b"engine", "engine_id", b"engine_id", "fallback_engine_ids", b"fallback_engine_ids", "reasons", b"reasons"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Decision: _TypeAlias = Decision  # noqa: Y015
+
+@_typing.final
+class Attempt(_message.Message):
+    """One engine's go at a track."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DECISION_FIELD_NUMBER: _builtins.int
+    QUALITY_FIELD_NUMBER: _builtins.int
+    IS_ACCEPTED_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    is_accepted: _builtins.bool
+    note: _builtins.str
+    """For people: why it counts, or does not."""
+    @_builtins.property
+    def decision(self) -> Global___Decision: ...
+    @_builtins.property
+    def quality(self) -> Global___QualityReport: ...
+    def __init__(
+        self,
+        *,
+        decision: Global___Decision | None = ...,
+        quality: Global___QualityReport | None = ...,
+        is_accepted: _builtins.bool = ...,
+        note: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision", "quality", b"quality"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision", "is_accepted", b"is_accepted", "note", b"note", "quality", b"quality"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Attempt: _TypeAlias = Attempt  # noqa: Y015
 
 @_typing.final
 class SeparationResult(_message.Message):
@@ -520,6 +692,7 @@ class SeparationResult(_message.Message):
     QUALITY_FIELD_NUMBER: _builtins.int
     DECISION_FIELD_NUMBER: _builtins.int
     CACHE_HIT_FIELD_NUMBER: _builtins.int
+    ATTEMPTS_FIELD_NUMBER: _builtins.int
     cache_hit: Global___CacheHit.ValueType
     @_builtins.property
     def source(self) -> Global___SourceRef: ...
@@ -531,6 +704,10 @@ class SeparationResult(_message.Message):
     def quality(self) -> Global___QualityReport: ...
     @_builtins.property
     def decision(self) -> Global___Decision: ...
+    @_builtins.property
+    def attempts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Attempt]:
+        """All engines that had a go, in order."""
+
     def __init__(
         self,
         *,
@@ -540,10 +717,11 @@ class SeparationResult(_message.Message):
         quality: Global___QualityReport | None = ...,
         decision: Global___Decision | None = ...,
         cache_hit: Global___CacheHit.ValueType = ...,
+        attempts: _abc.Iterable[Global___Attempt] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision", "facts", b"facts", "quality", b"quality", "source", b"source", "stem_set", b"stem_set"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cache_hit", b"cache_hit", "decision", b"decision", "facts", b"facts", "quality", b"quality", "source", b"source", "stem_set", b"stem_set"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "cache_hit", b"cache_hit", "decision", b"decision", "facts", b"facts", "quality", b"quality", "source", b"source", "stem_set", b"stem_set"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -474,6 +474,54 @@ class StretchStemsResponse(_message.Message):
 Global___StretchStemsResponse: _TypeAlias = StretchStemsResponse  # noqa: Y015
 
 @_typing.final
+class CreateVocalChopsRequest(_message.Message):
+    """The folder of the stem to cut."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FOLDER_FIELD_NUMBER: _builtins.int
+    OPTIONS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def folder(self) -> _production_pb2.StemFolder: ...
+    @_builtins.property
+    def options(self) -> _production_pb2.ChopOptions: ...
+    def __init__(
+        self,
+        *,
+        folder: _production_pb2.StemFolder | None = ...,
+        options: _production_pb2.ChopOptions | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["folder", b"folder", "options", b"options"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["folder", b"folder", "options", b"options"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateVocalChopsRequest: _TypeAlias = CreateVocalChopsRequest  # noqa: Y015
+
+@_typing.final
+class CreateVocalChopsResponse(_message.Message):
+    """A piece of the folder of chops."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PART_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def part(self) -> Global___TreePart: ...
+    def __init__(
+        self,
+        *,
+        part: Global___TreePart | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateVocalChopsResponse: _TypeAlias = CreateVocalChopsResponse  # noqa: Y015
+
+@_typing.final
 class TreePart(_message.Message):
     """A piece of a tree of files: the plan, then for each file its start, chunks of at most 1 MiB, its end. The last file is
     stemhouse.json, the record of all others.

@@ -68,6 +68,11 @@ class ExporterServiceStub:
                 request_serializer=stemhouse_dot_v1_dot_exporter__pb2.StretchStemsRequest.SerializeToString,
                 response_deserializer=stemhouse_dot_v1_dot_exporter__pb2.StretchStemsResponse.FromString,
                 _registered_method=True)
+        self.CreateVocalChops = channel.unary_stream(
+                '/stemhouse.v1.ExporterService/CreateVocalChops',
+                request_serializer=stemhouse_dot_v1_dot_exporter__pb2.CreateVocalChopsRequest.SerializeToString,
+                response_deserializer=stemhouse_dot_v1_dot_exporter__pb2.CreateVocalChopsResponse.FromString,
+                _registered_method=True)
 
 
 class ExporterServiceServicer:
@@ -119,6 +124,13 @@ class ExporterServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CreateVocalChops(self, request, context):
+        """Streams a stem cut into pieces, with their index.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ExporterServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -151,6 +163,11 @@ def add_ExporterServiceServicer_to_server(servicer, server):
                     servicer.StretchStems,
                     request_deserializer=stemhouse_dot_v1_dot_exporter__pb2.StretchStemsRequest.FromString,
                     response_serializer=stemhouse_dot_v1_dot_exporter__pb2.StretchStemsResponse.SerializeToString,
+            ),
+            'CreateVocalChops': grpc.unary_stream_rpc_method_handler(
+                    servicer.CreateVocalChops,
+                    request_deserializer=stemhouse_dot_v1_dot_exporter__pb2.CreateVocalChopsRequest.FromString,
+                    response_serializer=stemhouse_dot_v1_dot_exporter__pb2.CreateVocalChopsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -319,6 +336,33 @@ class ExporterService:
             '/stemhouse.v1.ExporterService/StretchStems',
             stemhouse_dot_v1_dot_exporter__pb2.StretchStemsRequest.SerializeToString,
             stemhouse_dot_v1_dot_exporter__pb2.StretchStemsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateVocalChops(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/stemhouse.v1.ExporterService/CreateVocalChops',
+            stemhouse_dot_v1_dot_exporter__pb2.CreateVocalChopsRequest.SerializeToString,
+            stemhouse_dot_v1_dot_exporter__pb2.CreateVocalChopsResponse.FromString,
             options,
             channel_credentials,
             insecure,

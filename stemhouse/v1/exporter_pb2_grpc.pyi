@@ -49,6 +49,8 @@ class ExporterServiceStub:
     """Streams a project of Ableton Live: a group of tracks for each folder, in one tempo."""
     StretchStems: _grpc.UnaryStreamMultiCallable[_exporter_pb2.StretchStemsRequest, _exporter_pb2.StretchStemsResponse]
     """Streams stems of another length and the same pitch."""
+    CreateVocalChops: _grpc.UnaryStreamMultiCallable[_exporter_pb2.CreateVocalChopsRequest, _exporter_pb2.CreateVocalChopsResponse]
+    """Streams a stem cut into pieces, with their index."""
 
 @_typing.type_check_only
 class ExporterServiceAsyncStub(ExporterServiceStub):
@@ -71,6 +73,8 @@ class ExporterServiceAsyncStub(ExporterServiceStub):
     """Streams a project of Ableton Live: a group of tracks for each folder, in one tempo."""
     StretchStems: _aio.UnaryStreamMultiCallable[_exporter_pb2.StretchStemsRequest, _exporter_pb2.StretchStemsResponse]  # type: ignore[assignment]
     """Streams stems of another length and the same pitch."""
+    CreateVocalChops: _aio.UnaryStreamMultiCallable[_exporter_pb2.CreateVocalChopsRequest, _exporter_pb2.CreateVocalChopsResponse]  # type: ignore[assignment]
+    """Streams a stem cut into pieces, with their index."""
 
 class ExporterServiceServicer(metaclass=_abc_1.ABCMeta):
     """Delivery of stems, and what is made from delivered ones.
@@ -126,5 +130,13 @@ class ExporterServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_exporter_pb2.StretchStemsResponse], _abc.AsyncIterator[_exporter_pb2.StretchStemsResponse]]:
         """Streams stems of another length and the same pitch."""
+
+    @_abc_1.abstractmethod
+    def CreateVocalChops(
+        self,
+        request: _exporter_pb2.CreateVocalChopsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_exporter_pb2.CreateVocalChopsResponse], _abc.AsyncIterator[_exporter_pb2.CreateVocalChopsResponse]]:
+        """Streams a stem cut into pieces, with their index."""
 
 def add_ExporterServiceServicer_to_server(servicer: ExporterServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

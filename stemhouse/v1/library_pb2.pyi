@@ -769,6 +769,7 @@ class BatchSpec(_message.Message):
     IS_WATCHING_FIELD_NUMBER: _builtins.int
     KEEPS_RESULTS_FIELD_NUMBER: _builtins.int
     PROBES_VOCALS_FIELD_NUMBER: _builtins.int
+    CLOUD_MINUTES_FIELD_NUMBER: _builtins.int
     location: _builtins.str
     """What was scanned."""
     library: Global___LibraryKind.ValueType
@@ -795,6 +796,8 @@ class BatchSpec(_message.Message):
     """Tracks of which neither words nor an earlier result tell whether they are sung are listened to shortly before their
     turn, and those that are sung go first.
     """
+    cloud_minutes: _builtins.float
+    """The most that all its tracks together may take of the account of a cloud engine."""
     @_builtins.property
     def crates(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Crates that come first."""
@@ -822,10 +825,11 @@ class BatchSpec(_message.Message):
         is_watching: _builtins.bool = ...,
         keeps_results: _builtins.bool = ...,
         probes_vocals: _builtins.bool = ...,
+        cloud_minutes: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_sum_to_mix", b"_sum_to_mix", "sum_to_mix", b"sum_to_mix"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_sum_to_mix", b"_sum_to_mix", "crates", b"crates", "engine", b"engine", "file_format", b"file_format", "force", b"force", "is_crates_only", b"is_crates_only", "is_watching", b"is_watching", "keeps_results", b"keeps_results", "layout", b"layout", "library", b"library", "location", b"location", "model", b"model", "output_dir", b"output_dir", "probes_vocals", b"probes_vocals", "sample_format", b"sample_format", "stems", b"stems", "sum_to_mix", b"sum_to_mix"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_sum_to_mix", b"_sum_to_mix", "cloud_minutes", b"cloud_minutes", "crates", b"crates", "engine", b"engine", "file_format", b"file_format", "force", b"force", "is_crates_only", b"is_crates_only", "is_watching", b"is_watching", "keeps_results", b"keeps_results", "layout", b"layout", "library", b"library", "location", b"location", "model", b"model", "output_dir", b"output_dir", "probes_vocals", b"probes_vocals", "sample_format", b"sample_format", "stems", b"stems", "sum_to_mix", b"sum_to_mix"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__sum_to_mix: _TypeAlias = _typing.Literal["sum_to_mix"]  # noqa: Y015
     _WhichOneofArgType__sum_to_mix: _TypeAlias = _typing.Literal["_sum_to_mix", b"_sum_to_mix"]  # noqa: Y015

@@ -44,6 +44,28 @@ UPLOAD_PURPOSE_MODEL: UploadPurpose.ValueType  # 1
 """A file of a model, for AddModel."""
 Global___UploadPurpose: _TypeAlias = UploadPurpose  # noqa: Y015
 
+class _Preset:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PresetEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Preset.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PRESET_UNSPECIFIED: _Preset.ValueType  # 0
+    """Balanced."""
+    PRESET_FAST: _Preset.ValueType  # 1
+    PRESET_BALANCED: _Preset.ValueType  # 2
+    PRESET_BEST: _Preset.ValueType  # 3
+
+class Preset(_Preset, metaclass=_PresetEnumTypeWrapper):
+    """How time is weighed against quality."""
+
+PRESET_UNSPECIFIED: Preset.ValueType  # 0
+"""Balanced."""
+PRESET_FAST: Preset.ValueType  # 1
+PRESET_BALANCED: Preset.ValueType  # 2
+PRESET_BEST: Preset.ValueType  # 3
+Global___Preset: _TypeAlias = Preset  # noqa: Y015
+
 class _JobState:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -81,6 +103,8 @@ class _StageEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Stage.ValueType
     STAGE_SEPARATE: _Stage.ValueType  # 4
     STAGE_ASSESS: _Stage.ValueType  # 5
     STAGE_ACCEPT: _Stage.ValueType  # 6
+    STAGE_RESERVE: _Stage.ValueType  # 7
+    """Minutes of a cloud account are set aside."""
 
 class Stage(_Stage, metaclass=_StageEnumTypeWrapper):
     """The step that a running job is on."""
@@ -92,6 +116,8 @@ STAGE_CHOOSE: Stage.ValueType  # 3
 STAGE_SEPARATE: Stage.ValueType  # 4
 STAGE_ASSESS: Stage.ValueType  # 5
 STAGE_ACCEPT: Stage.ValueType  # 6
+STAGE_RESERVE: Stage.ValueType  # 7
+"""Minutes of a cloud account are set aside."""
 Global___Stage: _TypeAlias = Stage  # noqa: Y015
 
 @_typing.final
@@ -222,6 +248,10 @@ class SeparationRequest(_message.Message):
     SUM_TO_MIX_FIELD_NUMBER: _builtins.int
     REFERENCES_FIELD_NUMBER: _builtins.int
     MODEL_FIELD_NUMBER: _builtins.int
+    PRESET_FIELD_NUMBER: _builtins.int
+    IS_DIFFICULT_FIELD_NUMBER: _builtins.int
+    IS_VOCALS_ONLY_FIELD_NUMBER: _builtins.int
+    CLOUD_MINUTES_FIELD_NUMBER: _builtins.int
     engine: _builtins.str
     """"auto" or the name of an engine."""
     priority: _builtins.int
@@ -232,6 +262,14 @@ class SeparationRequest(_message.Message):
     """true if unset: the stems sum to the mix, the rest goes into "other"."""
     model: _builtins.str
     """A model of the engine; empty: the engine's best one that is installed."""
+    preset: Global___Preset.ValueType
+    """For "auto"."""
+    is_difficult: _builtins.bool
+    """Its user expects an ordinary engine to fail."""
+    is_vocals_only: _builtins.bool
+    """Nothing but vocals and the rest is wanted."""
+    cloud_minutes: _builtins.float
+    """The most that the job and all others of its batch together may take of the account of a cloud engine."""
     @_builtins.property
     def source(self) -> _audio_pb2.SourceRef: ...
     @_builtins.property
@@ -248,10 +286,14 @@ class SeparationRequest(_message.Message):
         sum_to_mix: _builtins.bool | None = ...,
         references: _abc.Mapping[_builtins.str, _audio_pb2.SourceRef] | None = ...,
         model: _builtins.str = ...,
+        preset: Global___Preset.ValueType = ...,
+        is_difficult: _builtins.bool = ...,
+        is_vocals_only: _builtins.bool = ...,
+        cloud_minutes: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_priority", b"_priority", "_sum_to_mix", b"_sum_to_mix", "priority", b"priority", "source", b"source", "sum_to_mix", b"sum_to_mix"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_priority", b"_priority", "_sum_to_mix", b"_sum_to_mix", "engine", b"engine", "force", b"force", "model", b"model", "priority", b"priority", "references", b"references", "source", b"source", "sum_to_mix", b"sum_to_mix"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_priority", b"_priority", "_sum_to_mix", b"_sum_to_mix", "cloud_minutes", b"cloud_minutes", "engine", b"engine", "force", b"force", "is_difficult", b"is_difficult", "is_vocals_only", b"is_vocals_only", "model", b"model", "preset", b"preset", "priority", b"priority", "references", b"references", "source", b"source", "sum_to_mix", b"sum_to_mix"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__priority: _TypeAlias = _typing.Literal["priority"]  # noqa: Y015
     _WhichOneofArgType__priority: _TypeAlias = _typing.Literal["_priority", b"_priority"]  # noqa: Y015
@@ -315,6 +357,222 @@ class SubmitSeparationResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SubmitSeparationResponse: _TypeAlias = SubmitSeparationResponse  # noqa: Y015
+
+@_typing.final
+class PlanSeparationRequest(_message.Message):
+    """A wish, and how long the track is if its sender knows."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_FIELD_NUMBER: _builtins.int
+    DURATION_S_FIELD_NUMBER: _builtins.int
+    duration_s: _builtins.float
+    @_builtins.property
+    def request(self) -> Global___SeparationRequest: ...
+    def __init__(
+        self,
+        *,
+        request: Global___SeparationRequest | None = ...,
+        duration_s: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_duration_s", b"_duration_s", "duration_s", b"duration_s", "request", b"request"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_duration_s", b"_duration_s", "duration_s", b"duration_s", "request", b"request"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__duration_s: _TypeAlias = _typing.Literal["duration_s"]  # noqa: Y015
+    _WhichOneofArgType__duration_s: _TypeAlias = _typing.Literal["_duration_s", b"_duration_s"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__duration_s) -> _WhichOneofReturnType__duration_s | None: ...
+
+Global___PlanSeparationRequest: _TypeAlias = PlanSeparationRequest  # noqa: Y015
+
+@_typing.final
+class PlanSeparationResponse(_message.Message):
+    """What would be done."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DECISION_FIELD_NUMBER: _builtins.int
+    DURATION_S_FIELD_NUMBER: _builtins.int
+    IS_DURATION_GUESSED_FIELD_NUMBER: _builtins.int
+    EXPECTED_S_FIELD_NUMBER: _builtins.int
+    STORE_BYTES_FIELD_NUMBER: _builtins.int
+    SCRATCH_BYTES_FIELD_NUMBER: _builtins.int
+    CLOUD_MINUTES_FIELD_NUMBER: _builtins.int
+    IS_KNOWN_FIELD_NUMBER: _builtins.int
+    duration_s: _builtins.float
+    is_duration_guessed: _builtins.bool
+    """By the size of the file."""
+    expected_s: _builtins.float
+    """Unset for an engine whose speed is not known yet."""
+    store_bytes: _builtins.int
+    """What the result takes in the store."""
+    scratch_bytes: _builtins.int
+    """What a separator needs meanwhile."""
+    cloud_minutes: _builtins.float
+    """The most that could be charged."""
+    is_known: _builtins.bool
+    """A result is there; nothing would be done."""
+    @_builtins.property
+    def decision(self) -> _audio_pb2.Decision: ...
+    def __init__(
+        self,
+        *,
+        decision: _audio_pb2.Decision | None = ...,
+        duration_s: _builtins.float = ...,
+        is_duration_guessed: _builtins.bool = ...,
+        expected_s: _builtins.float | None = ...,
+        store_bytes: _builtins.int = ...,
+        scratch_bytes: _builtins.int = ...,
+        cloud_minutes: _builtins.float = ...,
+        is_known: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_s", b"_expected_s", "decision", b"decision", "expected_s", b"expected_s"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_s", b"_expected_s", "cloud_minutes", b"cloud_minutes", "decision", b"decision", "duration_s", b"duration_s", "expected_s", b"expected_s", "is_duration_guessed", b"is_duration_guessed", "is_known", b"is_known", "scratch_bytes", b"scratch_bytes", "store_bytes", b"store_bytes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__expected_s: _TypeAlias = _typing.Literal["expected_s"]  # noqa: Y015
+    _WhichOneofArgType__expected_s: _TypeAlias = _typing.Literal["_expected_s", b"_expected_s"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__expected_s) -> _WhichOneofReturnType__expected_s | None: ...
+
+Global___PlanSeparationResponse: _TypeAlias = PlanSeparationResponse  # noqa: Y015
+
+@_typing.final
+class DescribeCloudRequest(_message.Message):
+    """No arguments yet."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DescribeCloudRequest: _TypeAlias = DescribeCloudRequest  # noqa: Y015
+
+@_typing.final
+class DescribeCloudResponse(_message.Message):
+    """Of each cloud account that a separator has a key of."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNTS_FIELD_NUMBER: _builtins.int
+    STATEMENT_FIELD_NUMBER: _builtins.int
+    statement: _builtins.str
+    """What leaves the machine, to whom, and for how long; for people."""
+    @_builtins.property
+    def accounts(self) -> _containers.RepeatedCompositeFieldContainer[Global___CloudAccount]: ...
+    def __init__(
+        self,
+        *,
+        accounts: _abc.Iterable[Global___CloudAccount] | None = ...,
+        statement: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accounts", b"accounts", "statement", b"statement"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DescribeCloudResponse: _TypeAlias = DescribeCloudResponse  # noqa: Y015
+
+@_typing.final
+class CloudAccount(_message.Message):
+    """A cloud account, and what was spent through this router."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNT_FIELD_NUMBER: _builtins.int
+    IS_ALLOWED_FIELD_NUMBER: _builtins.int
+    MINUTES_PER_DAY_FIELD_NUMBER: _builtins.int
+    MINUTES_TODAY_FIELD_NUMBER: _builtins.int
+    MINUTES_LEFT_FIELD_NUMBER: _builtins.int
+    MINUTES_RESERVED_FIELD_NUMBER: _builtins.int
+    MINUTES_UNCERTAIN_FIELD_NUMBER: _builtins.int
+    account: _builtins.str
+    is_allowed: _builtins.bool
+    minutes_per_day: _builtins.float
+    """The most that may be taken in one day (UTC)."""
+    minutes_today: _builtins.float
+    minutes_left: _builtins.float
+    """As the service says; unset if it was not asked yet."""
+    minutes_reserved: _builtins.float
+    """Set aside for jobs at work."""
+    minutes_uncertain: _builtins.float
+    """Of submissions of which nobody knows whether they were charged."""
+    def __init__(
+        self,
+        *,
+        account: _builtins.str = ...,
+        is_allowed: _builtins.bool = ...,
+        minutes_per_day: _builtins.float = ...,
+        minutes_today: _builtins.float = ...,
+        minutes_left: _builtins.float | None = ...,
+        minutes_reserved: _builtins.float = ...,
+        minutes_uncertain: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_minutes_left", b"_minutes_left", "minutes_left", b"minutes_left"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_minutes_left", b"_minutes_left", "account", b"account", "is_allowed", b"is_allowed", "minutes_left", b"minutes_left", "minutes_per_day", b"minutes_per_day", "minutes_reserved", b"minutes_reserved", "minutes_today", b"minutes_today", "minutes_uncertain", b"minutes_uncertain"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__minutes_left: _TypeAlias = _typing.Literal["minutes_left"]  # noqa: Y015
+    _WhichOneofArgType__minutes_left: _TypeAlias = _typing.Literal["_minutes_left", b"_minutes_left"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__minutes_left) -> _WhichOneofReturnType__minutes_left | None: ...
+
+Global___CloudAccount: _TypeAlias = CloudAccount  # noqa: Y015
+
+@_typing.final
+class AllowCloudRequest(_message.Message):
+    """Allows an account, or takes that back."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNT_FIELD_NUMBER: _builtins.int
+    IS_ALLOWED_FIELD_NUMBER: _builtins.int
+    MINUTES_PER_DAY_FIELD_NUMBER: _builtins.int
+    account: _builtins.str
+    is_allowed: _builtins.bool
+    minutes_per_day: _builtins.float
+    """The most that may be taken in one day (UTC)."""
+    def __init__(
+        self,
+        *,
+        account: _builtins.str = ...,
+        is_allowed: _builtins.bool = ...,
+        minutes_per_day: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "is_allowed", b"is_allowed", "minutes_per_day", b"minutes_per_day"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AllowCloudRequest: _TypeAlias = AllowCloudRequest  # noqa: Y015
+
+@_typing.final
+class AllowCloudResponse(_message.Message):
+    """The account as it stands now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def account(self) -> Global___CloudAccount: ...
+    def __init__(
+        self,
+        *,
+        account: Global___CloudAccount | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["account", b"account"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AllowCloudResponse: _TypeAlias = AllowCloudResponse  # noqa: Y015
 
 @_typing.final
 class JobError(_message.Message):

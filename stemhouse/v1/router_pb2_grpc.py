@@ -50,6 +50,11 @@ class RouterServiceStub:
                 request_serializer=stemhouse_dot_v1_dot_router__pb2.SubmitSeparationRequest.SerializeToString,
                 response_deserializer=stemhouse_dot_v1_dot_router__pb2.SubmitSeparationResponse.FromString,
                 _registered_method=True)
+        self.PlanSeparation = channel.unary_unary(
+                '/stemhouse.v1.RouterService/PlanSeparation',
+                request_serializer=stemhouse_dot_v1_dot_router__pb2.PlanSeparationRequest.SerializeToString,
+                response_deserializer=stemhouse_dot_v1_dot_router__pb2.PlanSeparationResponse.FromString,
+                _registered_method=True)
         self.GetJob = channel.unary_unary(
                 '/stemhouse.v1.RouterService/GetJob',
                 request_serializer=stemhouse_dot_v1_dot_router__pb2.GetJobRequest.SerializeToString,
@@ -79,6 +84,16 @@ class RouterServiceStub:
                 '/stemhouse.v1.RouterService/DetectVocals',
                 request_serializer=stemhouse_dot_v1_dot_router__pb2.DetectVocalsRequest.SerializeToString,
                 response_deserializer=stemhouse_dot_v1_dot_router__pb2.DetectVocalsResponse.FromString,
+                _registered_method=True)
+        self.DescribeCloud = channel.unary_unary(
+                '/stemhouse.v1.RouterService/DescribeCloud',
+                request_serializer=stemhouse_dot_v1_dot_router__pb2.DescribeCloudRequest.SerializeToString,
+                response_deserializer=stemhouse_dot_v1_dot_router__pb2.DescribeCloudResponse.FromString,
+                _registered_method=True)
+        self.AllowCloud = channel.unary_unary(
+                '/stemhouse.v1.RouterService/AllowCloud',
+                request_serializer=stemhouse_dot_v1_dot_router__pb2.AllowCloudRequest.SerializeToString,
+                response_deserializer=stemhouse_dot_v1_dot_router__pb2.AllowCloudResponse.FromString,
                 _registered_method=True)
         self.ListEngines = channel.unary_unary(
                 '/stemhouse.v1.RouterService/ListEngines',
@@ -132,6 +147,13 @@ class RouterServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PlanSeparation(self, request, context):
+        """Tells which engine a separation would take and why, how long it would last, and what it would cost; does nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetJob(self, request, context):
         """A job as it stands.
         """
@@ -171,6 +193,20 @@ class RouterServiceServicer:
 
     def DetectVocals(self, request, context):
         """Tells how much of an uploaded source is sung, by a few short excerpts.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DescribeCloud(self, request, context):
+        """What leaves the machine for a cloud engine, whether that is allowed, and what it has taken.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AllowCloud(self, request, context):
+        """Allows a cloud account, or takes that back.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -229,6 +265,11 @@ def add_RouterServiceServicer_to_server(servicer, server):
                     request_deserializer=stemhouse_dot_v1_dot_router__pb2.SubmitSeparationRequest.FromString,
                     response_serializer=stemhouse_dot_v1_dot_router__pb2.SubmitSeparationResponse.SerializeToString,
             ),
+            'PlanSeparation': grpc.unary_unary_rpc_method_handler(
+                    servicer.PlanSeparation,
+                    request_deserializer=stemhouse_dot_v1_dot_router__pb2.PlanSeparationRequest.FromString,
+                    response_serializer=stemhouse_dot_v1_dot_router__pb2.PlanSeparationResponse.SerializeToString,
+            ),
             'GetJob': grpc.unary_unary_rpc_method_handler(
                     servicer.GetJob,
                     request_deserializer=stemhouse_dot_v1_dot_router__pb2.GetJobRequest.FromString,
@@ -258,6 +299,16 @@ def add_RouterServiceServicer_to_server(servicer, server):
                     servicer.DetectVocals,
                     request_deserializer=stemhouse_dot_v1_dot_router__pb2.DetectVocalsRequest.FromString,
                     response_serializer=stemhouse_dot_v1_dot_router__pb2.DetectVocalsResponse.SerializeToString,
+            ),
+            'DescribeCloud': grpc.unary_unary_rpc_method_handler(
+                    servicer.DescribeCloud,
+                    request_deserializer=stemhouse_dot_v1_dot_router__pb2.DescribeCloudRequest.FromString,
+                    response_serializer=stemhouse_dot_v1_dot_router__pb2.DescribeCloudResponse.SerializeToString,
+            ),
+            'AllowCloud': grpc.unary_unary_rpc_method_handler(
+                    servicer.AllowCloud,
+                    request_deserializer=stemhouse_dot_v1_dot_router__pb2.AllowCloudRequest.FromString,
+                    response_serializer=stemhouse_dot_v1_dot_router__pb2.AllowCloudResponse.SerializeToString,
             ),
             'ListEngines': grpc.unary_unary_rpc_method_handler(
                     servicer.ListEngines,
@@ -367,6 +418,33 @@ class RouterService:
             '/stemhouse.v1.RouterService/SubmitSeparation',
             stemhouse_dot_v1_dot_router__pb2.SubmitSeparationRequest.SerializeToString,
             stemhouse_dot_v1_dot_router__pb2.SubmitSeparationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PlanSeparation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stemhouse.v1.RouterService/PlanSeparation',
+            stemhouse_dot_v1_dot_router__pb2.PlanSeparationRequest.SerializeToString,
+            stemhouse_dot_v1_dot_router__pb2.PlanSeparationResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -529,6 +607,60 @@ class RouterService:
             '/stemhouse.v1.RouterService/DetectVocals',
             stemhouse_dot_v1_dot_router__pb2.DetectVocalsRequest.SerializeToString,
             stemhouse_dot_v1_dot_router__pb2.DetectVocalsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DescribeCloud(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stemhouse.v1.RouterService/DescribeCloud',
+            stemhouse_dot_v1_dot_router__pb2.DescribeCloudRequest.SerializeToString,
+            stemhouse_dot_v1_dot_router__pb2.DescribeCloudResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AllowCloud(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stemhouse.v1.RouterService/AllowCloud',
+            stemhouse_dot_v1_dot_router__pb2.AllowCloudRequest.SerializeToString,
+            stemhouse_dot_v1_dot_router__pb2.AllowCloudResponse.FromString,
             options,
             channel_credentials,
             insecure,

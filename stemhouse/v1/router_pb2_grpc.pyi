@@ -39,6 +39,8 @@ class RouterServiceStub:
     """Takes a file in chunks of at most 1 MiB; the first message names it."""
     SubmitSeparation: _grpc.UnaryUnaryMultiCallable[_router_pb2.SubmitSeparationRequest, _router_pb2.SubmitSeparationResponse]
     """Queues a separation. Idempotent by request_id."""
+    PlanSeparation: _grpc.UnaryUnaryMultiCallable[_router_pb2.PlanSeparationRequest, _router_pb2.PlanSeparationResponse]
+    """Tells which engine a separation would take and why, how long it would last, and what it would cost; does nothing."""
     GetJob: _grpc.UnaryUnaryMultiCallable[_router_pb2.GetJobRequest, _router_pb2.GetJobResponse]
     """A job as it stands."""
     ListJobs: _grpc.UnaryUnaryMultiCallable[_router_pb2.ListJobsRequest, _router_pb2.ListJobsResponse]
@@ -54,6 +56,10 @@ class RouterServiceStub:
     """
     DetectVocals: _grpc.UnaryUnaryMultiCallable[_router_pb2.DetectVocalsRequest, _router_pb2.DetectVocalsResponse]
     """Tells how much of an uploaded source is sung, by a few short excerpts."""
+    DescribeCloud: _grpc.UnaryUnaryMultiCallable[_router_pb2.DescribeCloudRequest, _router_pb2.DescribeCloudResponse]
+    """What leaves the machine for a cloud engine, whether that is allowed, and what it has taken."""
+    AllowCloud: _grpc.UnaryUnaryMultiCallable[_router_pb2.AllowCloudRequest, _router_pb2.AllowCloudResponse]
+    """Allows a cloud account, or takes that back."""
     ListEngines: _grpc.UnaryUnaryMultiCallable[_router_pb2.ListEnginesRequest, _router_pb2.ListEnginesResponse]
     """Engines of all separators that answer."""
     ListModels: _grpc.UnaryUnaryMultiCallable[_router_pb2.ListModelsRequest, _router_pb2.ListModelsResponse]
@@ -76,6 +82,8 @@ class RouterServiceAsyncStub(RouterServiceStub):
     """Takes a file in chunks of at most 1 MiB; the first message names it."""
     SubmitSeparation: _aio.UnaryUnaryMultiCallable[_router_pb2.SubmitSeparationRequest, _router_pb2.SubmitSeparationResponse]  # type: ignore[assignment]
     """Queues a separation. Idempotent by request_id."""
+    PlanSeparation: _aio.UnaryUnaryMultiCallable[_router_pb2.PlanSeparationRequest, _router_pb2.PlanSeparationResponse]  # type: ignore[assignment]
+    """Tells which engine a separation would take and why, how long it would last, and what it would cost; does nothing."""
     GetJob: _aio.UnaryUnaryMultiCallable[_router_pb2.GetJobRequest, _router_pb2.GetJobResponse]  # type: ignore[assignment]
     """A job as it stands."""
     ListJobs: _aio.UnaryUnaryMultiCallable[_router_pb2.ListJobsRequest, _router_pb2.ListJobsResponse]  # type: ignore[assignment]
@@ -91,6 +99,10 @@ class RouterServiceAsyncStub(RouterServiceStub):
     """
     DetectVocals: _aio.UnaryUnaryMultiCallable[_router_pb2.DetectVocalsRequest, _router_pb2.DetectVocalsResponse]  # type: ignore[assignment]
     """Tells how much of an uploaded source is sung, by a few short excerpts."""
+    DescribeCloud: _aio.UnaryUnaryMultiCallable[_router_pb2.DescribeCloudRequest, _router_pb2.DescribeCloudResponse]  # type: ignore[assignment]
+    """What leaves the machine for a cloud engine, whether that is allowed, and what it has taken."""
+    AllowCloud: _aio.UnaryUnaryMultiCallable[_router_pb2.AllowCloudRequest, _router_pb2.AllowCloudResponse]  # type: ignore[assignment]
+    """Allows a cloud account, or takes that back."""
     ListEngines: _aio.UnaryUnaryMultiCallable[_router_pb2.ListEnginesRequest, _router_pb2.ListEnginesResponse]  # type: ignore[assignment]
     """Engines of all separators that answer."""
     ListModels: _aio.UnaryUnaryMultiCallable[_router_pb2.ListModelsRequest, _router_pb2.ListModelsResponse]  # type: ignore[assignment]
@@ -128,6 +140,14 @@ class RouterServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_router_pb2.SubmitSeparationResponse, _abc.Awaitable[_router_pb2.SubmitSeparationResponse]]:
         """Queues a separation. Idempotent by request_id."""
+
+    @_abc_1.abstractmethod
+    def PlanSeparation(
+        self,
+        request: _router_pb2.PlanSeparationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_router_pb2.PlanSeparationResponse, _abc.Awaitable[_router_pb2.PlanSeparationResponse]]:
+        """Tells which engine a separation would take and why, how long it would last, and what it would cost; does nothing."""
 
     @_abc_1.abstractmethod
     def GetJob(
@@ -179,6 +199,22 @@ class RouterServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_router_pb2.DetectVocalsResponse, _abc.Awaitable[_router_pb2.DetectVocalsResponse]]:
         """Tells how much of an uploaded source is sung, by a few short excerpts."""
+
+    @_abc_1.abstractmethod
+    def DescribeCloud(
+        self,
+        request: _router_pb2.DescribeCloudRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_router_pb2.DescribeCloudResponse, _abc.Awaitable[_router_pb2.DescribeCloudResponse]]:
+        """What leaves the machine for a cloud engine, whether that is allowed, and what it has taken."""
+
+    @_abc_1.abstractmethod
+    def AllowCloud(
+        self,
+        request: _router_pb2.AllowCloudRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_router_pb2.AllowCloudResponse, _abc.Awaitable[_router_pb2.AllowCloudResponse]]:
+        """Allows a cloud account, or takes that back."""
 
     @_abc_1.abstractmethod
     def ListEngines(

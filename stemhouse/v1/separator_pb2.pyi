@@ -78,12 +78,17 @@ class SeparateRequest(_message.Message):
     ENGINE_ID_FIELD_NUMBER: _builtins.int
     SUM_TO_MIX_FIELD_NUMBER: _builtins.int
     FORCE_FIELD_NUMBER: _builtins.int
+    CLOUD_FIELD_NUMBER: _builtins.int
     engine_id: _builtins.str
     sum_to_mix: _builtins.bool
     force: _builtins.bool
     """Compute again even if the result is stored."""
     @_builtins.property
     def audio(self) -> _audio_pb2.AudioRef: ...
+    @_builtins.property
+    def cloud(self) -> _audio_pb2.CloudOrder:
+        """What a cloud engine may spend; it does nothing without."""
+
     def __init__(
         self,
         *,
@@ -91,10 +96,11 @@ class SeparateRequest(_message.Message):
         engine_id: _builtins.str = ...,
         sum_to_mix: _builtins.bool = ...,
         force: _builtins.bool = ...,
+        cloud: _audio_pb2.CloudOrder | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "cloud", b"cloud"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "engine_id", b"engine_id", "force", b"force", "sum_to_mix", b"sum_to_mix"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "cloud", b"cloud", "engine_id", b"engine_id", "force", b"force", "sum_to_mix", b"sum_to_mix"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -157,6 +163,9 @@ class AssessStemsRequest(_message.Message):
 
     STEM_SET_FIELD_NUMBER: _builtins.int
     REFERENCES_FIELD_NUMBER: _builtins.int
+    VERIFIER_ENGINE_ID_FIELD_NUMBER: _builtins.int
+    verifier_engine_id: _builtins.str
+    """An engine that separates a mix of the stems once more, to tell how good they are; empty: none."""
     @_builtins.property
     def stem_set(self) -> _audio_pb2.StemSet: ...
     @_builtins.property
@@ -166,10 +175,11 @@ class AssessStemsRequest(_message.Message):
         *,
         stem_set: _audio_pb2.StemSet | None = ...,
         references: _abc.Mapping[_builtins.str, _audio_pb2.AudioRef] | None = ...,
+        verifier_engine_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["stem_set", b"stem_set"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["references", b"references", "stem_set", b"stem_set"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["references", b"references", "stem_set", b"stem_set", "verifier_engine_id", b"verifier_engine_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,6 +1,7 @@
 """stemhouse/v1/audio.proto <-> stemhouse.audio and stemhouse.jobs."""
 
 from math import isfinite
+from typing import Literal, get_args
 
 from stemhouse.audio import (
     AudioFormat,
@@ -12,20 +13,23 @@ from stemhouse.audio import (
     StemRef,
     StemSet,
 )
-from stemhouse.jobs import CacheHit, Decision, EngineGap, EngineOffer, SeparationResult
+from stemhouse.cloud import CloudOrder, CloudTerms
+from stemhouse.jobs import Attempt, CacheHit, Decision, EngineGap, EngineOffer, SeparationResult
 from stemhouse.v1 import audio_pb2 as pb
 from stemhouse.vocab import QualityStatus
 from stemhouse.wire.enums import EnumTable
-from stemhouse.wire.validation import MD5, NAME, OBJECT_KEY, SHA256, FieldChecks
+from stemhouse.wire.validation import MD5, NAME, OBJECT_KEY, SHA256, UUID4, FieldChecks
 
 MAX_SAMPLE_RATE_HZ = 768_000
 MAX_FILE_NAME_CHARACTERS = 1024
+MOST_CLOUD_MINUTES = 1e6
 LARGEST_PEAK = 2.0**32
 """On the source's scale; far above what ingest and engines let through."""
 
 QUALITY_STATUSES = EnumTable(
     {
         QualityStatus.MEASURED: pb.QUALITY_STATUS_MEASURED,
+        QualityStatus.ESTIMATED: pb.QUALITY_STATUS_ESTIMATED,
         QualityStatus.NOT_APPLICABLE: pb.QUALITY_STATUS_NOT_APPLICABLE,
     }
 )
@@ -36,6 +40,21 @@ CACHE_HITS = EnumTable(
         CacheHit.PCM: pb.CACHE_HIT_PCM,
     }
 )
+
+
+_Figure = Literal[
+    "si_sdr_db",
+    "sdr_db",
+    "estimated_si_sdr_db",
+    "uncertainty_db",
+    "remix_db",
+    "level_db",
+    "peak_db",
+    "clipped_share",
+    "bleed_db",
+]
+_FIGURES: tuple[_Figure, ...] = get_args(_Figure)
+"""Fields of StemQuality that may be missing."""
 
 
 def source_ref_to_proto(source: SourceRef) -> pb.SourceRef:
@@ -145,6 +164,7 @@ def stem_set_to_proto(stem_set: StemSet) -> pb.StemSet:
         device=stem_set.device,
         versions=stem_set.versions,
         vocal_share=stem_set.vocal_share,
+        cloud_minutes=stem_set.cloud_minutes,
     )
 
 
@@ -161,6 +181,7 @@ def stem_set_from_proto(message: pb.StemSet) -> StemSet:
     checks.require("stem_set.null_depth_db", holds=isfinite(message.null_depth_db), because="must be finite")
     checks.require("stem_set.gain", holds=0.0 < message.gain <= 1.0, because="must be above 0 and at most 1")
     checks.within("stem_set.vocal_share", message.vocal_share, 0.0, 1.0)
+    checks.within("stem_set.cloud_minutes", message.cloud_minutes, 0.0, MOST_CLOUD_MINUTES)
     checks.done()
     return StemSet(
         audio=audio_ref_from_proto(message.audio),
@@ -176,26 +197,38 @@ def stem_set_from_proto(message: pb.StemSet) -> StemSet:
         device=message.device,
         versions=dict(message.versions),
         vocal_share=message.vocal_share if message.HasField("vocal_share") else None,
+        cloud_minutes=message.cloud_minutes,
     )
 
 
 def quality_to_proto(report: QualityReport) -> pb.QualityReport:
     """Value to message."""
-    return pb.QualityReport(method=report.method, stems=[_stem_quality_to_proto(stem) for stem in report.stems])
+    return pb.QualityReport(
+        method=report.method,
+        stems=[_stem_quality_to_proto(stem) for stem in report.stems],
+        engine_id=report.engine_id,
+        calibration_id=report.calibration_id,
+        verifier_id=report.verifier_id,
+    )
 
 
 def quality_from_proto(message: pb.QualityReport) -> QualityReport:
     """Message to value."""
-    return QualityReport(message.method, tuple(_stem_quality_from_proto(stem) for stem in message.stems))
+    return QualityReport(
+        method=message.method,
+        stems=tuple(_stem_quality_from_proto(stem) for stem in message.stems),
+        engine_id=message.engine_id,
+        calibration_id=message.calibration_id,
+        verifier_id=message.verifier_id,
+    )
 
 
 def _stem_quality_to_proto(quality: StemQuality) -> pb.StemQuality:
     return pb.StemQuality(
         stem=quality.stem,
         status=QUALITY_STATUSES.to_proto(QualityStatus(quality.status)),
-        si_sdr_db=quality.si_sdr_db,
-        sdr_db=quality.sdr_db,
         note=quality.note,
+        **{name: getattr(quality, name) for name in _FIGURES},
     )
 
 
@@ -203,9 +236,8 @@ def _stem_quality_from_proto(message: pb.StemQuality) -> StemQuality:
     return StemQuality(
         stem=message.stem,
         status=QUALITY_STATUSES.from_proto("quality.status", message.status),
-        si_sdr_db=message.si_sdr_db if message.HasField("si_sdr_db") else None,
-        sdr_db=message.sdr_db if message.HasField("sdr_db") else None,
         note=message.note,
+        **{name: getattr(message, name) for name in _FIGURES if message.HasField(name)},
     )
 
 
@@ -218,6 +250,7 @@ def engine_to_proto(offer: EngineOffer) -> pb.Engine:
         stems=offer.stems,
         grade=offer.grade,
         device=offer.device,
+        cloud=_cloud_terms_to_proto(offer.cloud) if offer.cloud else None,
     )
 
 
@@ -230,7 +263,30 @@ def engine_from_proto(message: pb.Engine) -> EngineOffer:
         stems=tuple(message.stems),
         grade=message.grade,
         device=message.device,
+        cloud=_cloud_terms_from_proto(message.cloud) if message.HasField("cloud") else None,
     )
+
+
+def _cloud_terms_to_proto(terms: CloudTerms) -> pb.CloudTerms:
+    return pb.CloudTerms(account=terms.account, rate=terms.rate, minutes_left=terms.minutes_left)
+
+
+def _cloud_terms_from_proto(message: pb.CloudTerms) -> CloudTerms:
+    return CloudTerms(message.account, message.rate, message.minutes_left if message.HasField("minutes_left") else None)
+
+
+def cloud_order_to_proto(order: CloudOrder) -> pb.CloudOrder:
+    """Value to message."""
+    return pb.CloudOrder(idempotency_key=order.idempotency_key, minutes=order.minutes)
+
+
+def cloud_order_from_proto(message: pb.CloudOrder) -> CloudOrder:
+    """Message to value; raises InvalidRequest for a key that is no UUID, or minutes out of range."""
+    checks = FieldChecks()
+    checks.matches("cloud.idempotency_key", message.idempotency_key, UUID4)
+    checks.within("cloud.minutes", message.minutes, 0.0, MOST_CLOUD_MINUTES)
+    checks.done()
+    return CloudOrder(message.idempotency_key, message.minutes)
 
 
 def engine_gap_to_proto(gap: EngineGap) -> pb.EngineGap:
@@ -250,23 +306,54 @@ def result_to_proto(result: SeparationResult) -> pb.SeparationResult:
         facts=source_facts_to_proto(result.facts),
         stem_set=stem_set_to_proto(result.stem_set),
         quality=quality_to_proto(result.quality),
-        decision=pb.Decision(
-            engine=result.decision.engine,
-            engine_id=result.decision.engine_id,
-            reasons=result.decision.reasons,
-        ),
+        decision=decision_to_proto(result.decision),
         cache_hit=CACHE_HITS.to_proto(result.cache_hit),
+        attempts=map(_attempt_to_proto, result.attempts),
     )
 
 
 def result_from_proto(message: pb.SeparationResult) -> SeparationResult:
     """Message to value; raises InvalidRequest for a malformed part."""
-    decision = message.decision
     return SeparationResult(
         source=source_ref_from_proto(message.source),
         facts=source_facts_from_proto(message.facts),
         stem_set=stem_set_from_proto(message.stem_set),
         quality=quality_from_proto(message.quality),
-        decision=Decision(decision.engine, decision.engine_id, tuple(decision.reasons)),
+        decision=decision_from_proto(message.decision),
         cache_hit=CACHE_HITS.from_proto("result.cache_hit", message.cache_hit),
+        attempts=tuple(map(_attempt_from_proto, message.attempts)),
+    )
+
+
+def decision_to_proto(decision: Decision) -> pb.Decision:
+    """Value to message."""
+    return pb.Decision(
+        engine=decision.engine,
+        engine_id=decision.engine_id,
+        reasons=decision.reasons,
+        fallback_engine_ids=decision.fallbacks,
+    )
+
+
+def decision_from_proto(message: pb.Decision) -> Decision:
+    """Message to value."""
+    fallbacks = tuple(message.fallback_engine_ids)
+    return Decision(message.engine, message.engine_id, tuple(message.reasons), fallbacks)
+
+
+def _attempt_to_proto(attempt: Attempt) -> pb.Attempt:
+    return pb.Attempt(
+        decision=decision_to_proto(attempt.decision),
+        quality=quality_to_proto(attempt.quality),
+        is_accepted=attempt.is_accepted,
+        note=attempt.note,
+    )
+
+
+def _attempt_from_proto(message: pb.Attempt) -> Attempt:
+    return Attempt(
+        decision=decision_from_proto(message.decision),
+        quality=quality_from_proto(message.quality),
+        is_accepted=message.is_accepted,
+        note=message.note,
     )

@@ -65,6 +65,7 @@ def batch_spec_to_proto(spec: BatchSpec) -> pb.BatchSpec:
         is_watching=spec.is_watching,
         keeps_results=spec.keeps_results,
         probes_vocals=spec.probes_vocals,
+        cloud_minutes=spec.cloud_minutes,
     )
 
 
@@ -100,6 +101,7 @@ def batch_spec_from_proto(message: pb.BatchSpec) -> BatchSpec:
         is_watching=message.is_watching,
         keeps_results=message.keeps_results,
         probes_vocals=message.probes_vocals,
+        cloud_minutes=message.cloud_minutes,
     )
 
 

@@ -7,10 +7,18 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from stemhouse.audio import SourceRef
 from stemhouse.errors import InvalidRequest
-from stemhouse.jobs import DEFAULT_PRIORITY, Job, JobError, SeparationRequest
+from stemhouse.jobs import DEFAULT_PRIORITY, Job, JobError, Preset, SeparationPlan, SeparationRequest
 from stemhouse.v1 import audio_pb2, router_pb2 as pb
 from stemhouse.vocab import JobState, Stage
-from stemhouse.wire.audio import result_from_proto, result_to_proto, source_ref_from_proto, source_ref_to_proto
+from stemhouse.wire.audio import (
+    MOST_CLOUD_MINUTES,
+    decision_from_proto,
+    decision_to_proto,
+    result_from_proto,
+    result_to_proto,
+    source_ref_from_proto,
+    source_ref_to_proto,
+)
 from stemhouse.wire.enums import EnumTable
 from stemhouse.wire.validation import NAME, FieldChecks
 
@@ -30,9 +38,19 @@ STAGES = EnumTable(
         Stage.LOOKUP: pb.STAGE_LOOKUP,
         Stage.INGEST: pb.STAGE_INGEST,
         Stage.CHOOSE: pb.STAGE_CHOOSE,
+        Stage.RESERVE: pb.STAGE_RESERVE,
         Stage.SEPARATE: pb.STAGE_SEPARATE,
         Stage.ASSESS: pb.STAGE_ASSESS,
         Stage.ACCEPT: pb.STAGE_ACCEPT,
+    }
+)
+
+
+PRESETS = EnumTable(
+    {
+        Preset.FAST: pb.PRESET_FAST,
+        Preset.BALANCED: pb.PRESET_BALANCED,
+        Preset.BEST: pb.PRESET_BEST,
     }
 )
 
@@ -47,6 +65,10 @@ def request_to_proto(request: SeparationRequest) -> pb.SeparationRequest:
         sum_to_mix=request.sum_to_mix,
         references={stem: source_ref_to_proto(source) for stem, source in request.references.items()},
         model=request.model,
+        preset=PRESETS.to_proto(request.preset),
+        is_difficult=request.is_difficult,
+        is_vocals_only=request.is_vocals_only,
+        cloud_minutes=request.cloud_minutes,
     )
 
 
@@ -56,6 +78,7 @@ def request_from_proto(message: pb.SeparationRequest) -> SeparationRequest:
     checks = FieldChecks()
     checks.matches("request.engine", message.engine, NAME)
     checks.within("request.priority", priority, 0, LOWEST_PRIORITY)
+    checks.within("request.cloud_minutes", message.cloud_minutes, 0.0, MOST_CLOUD_MINUTES)
     if message.model:
         checks.matches("request.model", message.model, NAME)
     for stem in message.references:
@@ -69,6 +92,10 @@ def request_from_proto(message: pb.SeparationRequest) -> SeparationRequest:
         sum_to_mix=message.sum_to_mix if message.HasField("sum_to_mix") else True,
         references=_references_from_proto(message.references),
         model=message.model,
+        preset=PRESETS.from_proto("request.preset", message.preset) if message.preset else Preset.BALANCED,
+        is_difficult=message.is_difficult,
+        is_vocals_only=message.is_vocals_only,
+        cloud_minutes=message.cloud_minutes,
     )
 
 
@@ -111,6 +138,34 @@ def job_from_proto(message: pb.Job) -> Job:
         error=job_error_from_proto(message.error) if message.HasField("error") else None,
         batch_id=message.batch_id,
         updated_at=message.update_time.ToDatetime(UTC) if message.HasField("update_time") else None,
+    )
+
+
+def plan_to_proto(plan: SeparationPlan) -> pb.PlanSeparationResponse:
+    """Value to message."""
+    return pb.PlanSeparationResponse(
+        decision=decision_to_proto(plan.decision),
+        duration_s=plan.duration_s,
+        is_duration_guessed=plan.is_duration_guessed,
+        expected_s=plan.expected_s,
+        store_bytes=plan.store_bytes,
+        scratch_bytes=plan.scratch_bytes,
+        cloud_minutes=plan.cloud_minutes,
+        is_known=plan.is_known,
+    )
+
+
+def plan_from_proto(message: pb.PlanSeparationResponse) -> SeparationPlan:
+    """Message to value."""
+    return SeparationPlan(
+        decision=decision_from_proto(message.decision),
+        duration_s=message.duration_s,
+        is_duration_guessed=message.is_duration_guessed,
+        expected_s=message.expected_s if message.HasField("expected_s") else None,
+        store_bytes=message.store_bytes,
+        scratch_bytes=message.scratch_bytes,
+        cloud_minutes=message.cloud_minutes,
+        is_known=message.is_known,
     )
 
 

@@ -15,7 +15,7 @@ from services.exporter.core.ableton.exporter import AbletonProjectExporter
 from services.exporter.core.ableton.model import LiveSet
 from services.exporter.core.ableton.profiles import LIVE_10, LIVE_11, LiveProfile
 from tests.live_sets.checker import findings, tree_findings
-from tests.live_sets.models import live_sets, plain_set
+from tests.live_sets.models import live_sets, own_bpm, plain_set
 from tests.live_sets.mutations import FAULTS, mutated
 
 FEWEST_CAUGHT = 0.95
@@ -42,7 +42,8 @@ def wrong_sets(count: int, number: int) -> int:
     @settings(max_examples=count, database=None, deadline=None, suppress_health_check=list(HealthCheck))
     @given(live_sets(), st.sampled_from(PROFILES))
     def judge(live_set: LiveSet, profile: LiveProfile) -> None:
-        found = findings(AbletonProjectExporter().build(live_set, profile), profile)
+        als_bytes = AbletonProjectExporter().build(live_set, profile)
+        found = findings(als_bytes, profile, own_bpm=own_bpm(live_set))
         totals.update(contents(live_set), sets=1, wrong=bool(found))
         if found and totals["wrong"] <= 5:
             print(f"Live {profile.major}: {live_set}\n  " + "\n  ".join(found[:10]))
@@ -70,7 +71,7 @@ def missed_faults(count: int, number: int) -> int:
     missed = 0
     for chance, profile in zip(range(number * 10_000, number * 10_000 + count), cycle(PROFILES), strict=False):
         mutation = mutated(sets[profile.major], chance)
-        if not any(tree_findings(mutation.root, profile)):
+        if not any(tree_findings(mutation.root, profile, own_bpm=own_bpm(plain_set()))):
             missed += 1
             print(f"missed in Live {profile.major}, {chance}: {mutation.fault}")
     print(f"{count - missed} of {count} faults of {len(FAULTS)} kinds seen, {(count - missed) / count:.1%}")

@@ -67,12 +67,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     engine = StarterEngine.installed()
     _print(f"{engine.spec.engine_id}, dB; gain = SI-SDR - mix\n")
     _print(_ROW.format("song", "stem", "SI-SDR", "mix", "gain", "SDR"))
-    scores = [score for song in _songs(folder) for score in _scored(engine, song)]
+    scores = [score for song in known_songs(folder) for score in _scored(engine, song)]
     for stem in BASE_STEMS:
         _print_mean(stem, [score for score in scores if score.stem == stem])
 
 
-def _songs(folder: Path | None) -> Iterator[Song]:
+def known_songs(folder: Path | None) -> Iterator[Song]:
+    """The song inside stempeg, and those of a folder."""
     yield _stempeg_song()
     for place in sorted(folder.iterdir()) if folder else []:
         if any((place / f"{stem}.flac").is_file() for stem in BASE_STEMS):
@@ -105,7 +106,7 @@ def _song_in(place: Path) -> Song:
 def _scored(engine: Engine, song: Song) -> Iterator[Score]:
     """Score each true stem of the song, printing as it goes."""
     mixture = song.mixture
-    estimates = _separated(engine, song)
+    estimates = separated(engine, song)
     for stem in BASE_STEMS:
         if stem not in song.stems:
             _print(f"{song.name:<16} {stem:<8} skipped: the song has no such stem")
@@ -116,7 +117,7 @@ def _scored(engine: Engine, song: Song) -> Iterator[Score]:
         yield score
 
 
-def _separated(engine: Engine, song: Song) -> dict[str, Block]:
+def separated(engine: Engine, song: Song) -> dict[str, Block]:
     """Stems as delivered: the residue of the mixture goes to "other"."""
     mixture = song.mixture
     given = list(separate_in_format(engine, FakeMixture([mixture]), song.format))

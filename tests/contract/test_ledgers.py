@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import Engine, event, update
 from sqlmodel import Session, col
 
+from services.router.adapters.engine_speeds import SqlEngineSpeeds
 from services.router.adapters.job_ledger import SqlJobLedger
 from services.router.adapters.result_ledger import SqlResultLedger
 from services.router.adapters.tables import JobRow, SourceRow
@@ -19,17 +20,15 @@ from services.router.core.ports import Accepted, Ingested, JobLedger, JobPage, J
 from services.router.migrations import migrate
 from stemhouse.audio import INGEST_VERSION, QualityReport, SourceRef, StemQuality
 from stemhouse.errors import Cancelled, InvalidRequest, NotFound, RequestConflict, UnreadableAudio
-from stemhouse.jobs import Decision, Job, JobError, SeparationRequest, SeparationResult
+from stemhouse.jobs import Attempt, Decision, Job, JobError, SeparationRequest, SeparationResult
 from stemhouse.platform.databases import open_database
 from stemhouse.vocab import JobState, Stage
-from tests.fakes_router import FACTS, MemoryJobLedger, MemoryResultLedger, audio, job, source, stem_set
+from tests.fakes_router import DEMUCS, FACTS, MemoryJobLedger, MemoryResultLedger, audio, job, source, stem_set
 from tests.postgres import postgres_server
 
-ACCEPTED = Accepted(
-    stem_set(),
-    QualityReport("si_sdr", (StemQuality("vocals", "measured", 7.5, 8.0),)),
-    Decision("starter", "starter-tiny-00000000", ("engine starter was asked for",)),
-)
+QUALITY = QualityReport("si_sdr", (StemQuality("vocals", "measured", 7.5, 8.0),))
+DECISION = Decision("starter", "starter-tiny-00000000", ("engine starter was asked for",))
+ACCEPTED = Accepted(stem_set(), QUALITY, DECISION, (Attempt(DECISION, QUALITY, is_accepted=True, note="Good."),))
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 RESULT = SeparationResult(source(), FACTS, ACCEPTED.stem_set, ACCEPTED.quality, ACCEPTED.decision)
 
@@ -71,6 +70,19 @@ def ledger_kind(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engi
         return
     with migrated(_database_url(request, tmp_path)) as engine:
         yield engine
+
+
+def test_speed_is_the_middle_one_of_the_latest_results_of_an_engine(database: Engine) -> None:
+    """Those of other engines, and such without a time, say nothing; nobody knows the speed of what has no results."""
+    ledger, speeds = SqlResultLedger(database), SqlEngineSpeeds(database)
+    assert speeds.audio_s_per_s(ACCEPTED.stem_set.engine_id) is None
+    for number, processing_s in enumerate([100.0, *[5.0] * 7, 0.0, *[2.0] * 7]):
+        stems = replace(ACCEPTED.stem_set, processing_s=processing_s)
+        ledger.accept(f"{number}", "auto", replace(ACCEPTED, stem_set=stems))
+    other = replace(ACCEPTED.stem_set, engine_id="demucs-1", processing_s=1.0)
+    ledger.accept("a", "demucs", replace(ACCEPTED, stem_set=other))
+    assert speeds.audio_s_per_s("demucs-1") == 10.0
+    assert speeds.audio_s_per_s(ACCEPTED.stem_set.engine_id) == (2.0 + 5.0) / 2
 
 
 @pytest.fixture
@@ -134,6 +146,16 @@ def test_accepted_result_comes_back_equal_and_is_replaced(results: ResultLedger)
     assert results.find_accepted("a" * 64, "auto") == newer
     assert results.find_accepted("a" * 64, "starter") is None
     assert results.find_accepted("b" * 64, "auto") is None
+
+
+def test_engine_counts_while_its_result_answers_any_wish(results: ResultLedger) -> None:
+    """What another engine has replaced counts no more."""
+    engine_id = ACCEPTED.stem_set.engine_id
+    results.accept("a" * 64, "auto", ACCEPTED)
+    assert results.counts("a" * 64, engine_id)
+    assert not results.counts("b" * 64, engine_id)
+    results.accept("a" * 64, "auto", replace(ACCEPTED, stem_set=stem_set("a", DEMUCS)))
+    assert not results.counts("a" * 64, engine_id)
 
 
 def test_job_comes_back_equal(jobs: JobLedger) -> None:

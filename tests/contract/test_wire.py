@@ -27,9 +27,21 @@ from stemhouse.batches import (
     ItemState,
     VolumePlan,
 )
+from stemhouse.cloud import CloudAccount, CloudOrder, CloudTerms
 from stemhouse.delivery import DeliveryOptions, DeliveryPlan, FileFormat, SampleFormat
 from stemhouse.errors import InvalidRequest
-from stemhouse.jobs import CacheHit, Decision, EngineOffer, Job, JobError, SeparationRequest, SeparationResult
+from stemhouse.jobs import (
+    Attempt,
+    CacheHit,
+    Decision,
+    EngineOffer,
+    Job,
+    JobError,
+    Preset,
+    SeparationPlan,
+    SeparationRequest,
+    SeparationResult,
+)
 from stemhouse.tracks import (
     BeatMarker,
     Crate,
@@ -49,6 +61,7 @@ from stemhouse.vocab import JobState, Stage
 from stemhouse.wire import (
     audio as wire_audio,
     batches as wire_batches,
+    cloud as wire_cloud,
     delivery as wire_delivery,
     jobs as wire_jobs,
     tracks as wire_tracks,
@@ -71,18 +84,38 @@ STEM_SET = StemSet(
     device="cuda:0",
     versions={"torch": "2"},
     vocal_share=0.25,
+    cloud_minutes=3.5,
 )
 QUALITY = QualityReport(
     "si_sdr",
     (
-        StemQuality("vocals", "measured", 0.0, -3.5, "note"),
+        StemQuality("vocals", "measured", 0.0, -3.5, "note", 0.5, 2.0, -0.25, -18.5, -0.5, 0.125, -30.0),
         StemQuality("bass", "not_applicable", note="no reference"),
+        StemQuality("other", "estimated", estimated_si_sdr_db=0.0),
     ),
+    engine_id="id",
+    calibration_id="c",
+    verifier_id="v",
 )
-RESULT = SeparationResult(SOURCE, FACTS, STEM_SET, QUALITY, Decision("starter", "id", ("why", "so")), CacheHit.PCM)
+DECISION = Decision("starter", "id", ("why", "so"), ("next", "last"))
+ATTEMPT = Attempt(DECISION, QUALITY, is_accepted=True, note="the better one")
+RESULT = SeparationResult(SOURCE, FACTS, STEM_SET, QUALITY, DECISION, CacheHit.PCM, (ATTEMPT, ATTEMPT))
 REQUEST = SeparationRequest(
-    SOURCE, "starter", 0, force=True, sum_to_mix=False, references={"vocals": SOURCE}, model="tiny"
+    SOURCE,
+    "starter",
+    0,
+    force=True,
+    sum_to_mix=False,
+    references={"vocals": SOURCE},
+    model="tiny",
+    preset=Preset.BEST,
+    is_difficult=True,
+    is_vocals_only=True,
+    cloud_minutes=12.5,
 )
+SEPARATION = SeparationPlan(DECISION, 12.5, True, 4.0, 5, 6, 7.5, True)  # noqa: FBT003  each field, in order
+ACCOUNT = CloudAccount("a1", True, 60.0, 1.0, 0.0, 2.0, 3.0)  # noqa: FBT003  likewise
+
 JOB = Job(
     job_id="job",
     request_id="request",
@@ -129,6 +162,7 @@ SPEC = BatchSpec(
     keeps_results=True,
     is_watching=True,
     probes_vocals=True,
+    cloud_minutes=60.0,
 )
 PLAN = BatchPlan(
     track_count=3,
@@ -175,7 +209,23 @@ BATCH = Batch(
 
 def test_examples_leave_no_field_at_its_default() -> None:
     """So that a field forgotten in the translation cannot hide behind a default."""
-    for value in (SOURCE, AUDIO, FACTS, STEM_SET, RESULT, REQUEST, JOB, TRACK, CUE, DJ_FACTS, SPEC, PLAN, BATCH):
+    for value in (
+        SOURCE,
+        AUDIO,
+        FACTS,
+        STEM_SET,
+        DECISION,
+        ATTEMPT,
+        RESULT,
+        REQUEST,
+        JOB,
+        TRACK,
+        CUE,
+        DJ_FACTS,
+        SPEC,
+        PLAN,
+        BATCH,
+    ):
         defaults = {field.name: field.default for field in fields(value)}
         assert [name for name, default in defaults.items() if getattr(value, name) == default] == []
 
@@ -189,12 +239,20 @@ def test_audio_values_survive() -> None:
     assert wire_audio.quality_from_proto(wire_audio.quality_to_proto(QUALITY)) == QUALITY
     offer = EngineOffer("starter", "tiny", "id", ("vocals",), "basic", "cpu")
     assert wire_audio.engine_from_proto(wire_audio.engine_to_proto(offer)) == offer
+    for terms in (CloudTerms("a1", 3.0), CloudTerms("a1", 3.0, 0.0)):
+        cloudy = replace(offer, cloud=terms)
+        assert wire_audio.engine_from_proto(wire_audio.engine_to_proto(cloudy)) == cloudy
+    order = CloudOrder("4b1c1c60-92b4-4c0e-8d5e-0d3a5a4f7f10", 12.5)
+    assert wire_audio.cloud_order_from_proto(wire_audio.cloud_order_to_proto(order)) == order
+    for account in (ACCOUNT, replace(ACCOUNT, minutes_left=None)):
+        assert wire_cloud.cloud_account_from_proto(wire_cloud.cloud_account_to_proto(account)) == account
     assert wire_audio.result_from_proto(wire_audio.result_to_proto(RESULT)) == RESULT
 
 
 def test_jobs_survive() -> None:
     """With everything set, and with only what a new job has."""
     assert wire_jobs.job_from_proto(wire_jobs.job_to_proto(JOB)) == JOB
+    assert wire_jobs.plan_from_proto(wire_jobs.plan_to_proto(SEPARATION)) == SEPARATION
     new = Job("job", "request", SeparationRequest(SOURCE), JobState.QUEUED, JOB.created_at)
     assert wire_jobs.job_from_proto(wire_jobs.job_to_proto(new)) == new
 

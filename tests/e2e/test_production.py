@@ -100,6 +100,18 @@ def test_stretched_stems_still_add_up(stack: Stack, stem_dir: Path, tmp_path: Pa
     assert {soundfile.info(stem).subtype for stem in stems} == {"FLOAT"}
 
 
+def test_chops_lie_beside_their_folder(stack: Stack, stem_dir: Path) -> None:
+    """On the grid, each as long as its index says, with a kit that names them all."""
+    made = run(stack, "chops", stem_dir, "--stem", "drums", "--grid", "1/4")
+    folder = Path(made["folder"])
+    assert folder.parent == stem_dir.parent
+    chops = [file for file in folder.iterdir() if file.suffix == ".wav"]
+    assert len(chops) >= 4
+    kit = (folder / "chops.sfz").read_text()
+    assert all(file.name in kit for file in chops)
+    assert (folder / "chops.csv").read_text().count("\n") == len(chops) + 1
+
+
 def test_lossy_stems_are_refused_with_the_command_that_helps(stack: Stack, stem_dir: Path, tmp_path: Path) -> None:
     """And a folder without stems is wrong usage."""
     soundfile.write(tmp_path / "vocals.mp3", samples(stem_dir / "vocals.wav"), RATE_HZ, format="MP3")

@@ -271,7 +271,9 @@ def test_cli_writes_beside_the_folder_and_passes_notes_on(
         ["stretch"],
         ["stretch", "--ratio", "1.5", "--bpm", "120"],
         ["stretch", "--ratio", "1.5", "--format", "flac", "--bit-depth", "32f"],
+        ["chops", "--shortest", "2", "--longest", "1"],
         ["export-ableton", "--bpm", "nan"],
+        ["chops", "--stem", "guitar"],
     ],
 )
 def test_cli_refuses_what_cannot_be(arguments: list[str], house: House, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,9 +10,11 @@ import grpc
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from services.router.core.plans import SeparationPlans
 from services.router.core.ports import Addition, Cancellation, Intake
 from services.router.core.releases import Releases
 from services.router.servicer import RouterParts, RouterServicer, service
+from stemhouse.cloud import CLOUD_STATEMENT
 from stemhouse.errors import Cancelled, InvalidRequest, ModelRejected, NotFound, Unavailable
 from stemhouse.jobs import SeparationRequest
 from stemhouse.models import ModelState
@@ -25,7 +27,7 @@ from stemhouse.vocab import JobState, Stage
 from stemhouse.wire.audio import source_ref_to_proto
 from stemhouse.wire.jobs import job_from_proto, request_to_proto
 from stemhouse.wire.models import model_from_proto
-from tests.fakes_router import HTDEMUCS, NO_DEMUCS, STARTER, InlineSteps, job, source
+from tests.fakes_router import HTDEMUCS, NO_DEMUCS, STARTER, FakeSpeeds, InlineSteps, job, source
 from tests.unit.router.test_submissions import Desk
 
 REQUEST = SeparationRequest(source())
@@ -45,7 +47,16 @@ def stub(desk: Desk) -> Iterator[RouterServiceStub]:
     intake = Intake(house.uploads, house.model_uploads)
     releases = Releases(house.jobs, house.results, house.store)
     servicer = RouterServicer(
-        RouterParts(desk.submissions, house.jobs, releases, intake, house.separators, house.models)
+        RouterParts(
+            submissions=desk.submissions,
+            jobs=house.jobs,
+            releases=releases,
+            intake=intake,
+            separators=house.separators,
+            models=house.models,
+            plans=SeparationPlans(house.pipeline, house.chooser, FakeSpeeds()),
+            cloud=house.cloud,
+        )
     )
     service(servicer, lambda: None).register(server)
     port = server.add_insecure_port("127.0.0.1:0")
@@ -290,6 +301,35 @@ def test_gaps_are_told_beside_the_engines(desk: Desk, stub: RouterServiceStub) -
     desk.house.separators.is_partial = True
     assert stub.ListEngines(pb.ListEnginesRequest(), timeout=10).is_partial
     assert [gap.remedy for gap in response.gaps] == [NO_DEMUCS.remedy]
+
+
+def test_cloud_account_is_allowed_over_the_wire(stub: RouterServiceStub) -> None:
+    """And told from then on, with the statement; a name or a cap that none can have is refused."""
+    assert not stub.DescribeCloud(pb.DescribeCloudRequest(), timeout=10).accounts
+    request = pb.AllowCloudRequest(account="lalal-1234abcd", is_allowed=True, minutes_per_day=60.0)
+    allowed = stub.AllowCloud(request, timeout=10).account
+    told = stub.DescribeCloud(pb.DescribeCloudRequest(), timeout=10)
+    assert (list(told.accounts), told.statement) == ([allowed], CLOUD_STATEMENT)
+    assert (allowed.is_allowed, allowed.minutes_per_day, allowed.HasField("minutes_left")) == (True, 60.0, False)
+    request = pb.AllowCloudRequest(account="a b", minutes_per_day=-1.0)
+    with pytest.raises(InvalidRequest) as caught, rpc_errors():
+        stub.AllowCloud(request, timeout=10)
+    assert set(caught.value.details) == {"account", "minutes_per_day"}
+
+
+def test_plan_is_told_over_the_wire(desk: Desk, stub: RouterServiceStub) -> None:
+    """By the length that the client knows, or a guess; one that no track has is refused."""
+    request = pb.PlanSeparationRequest(request=request_to_proto(REQUEST))
+    guessed = stub.PlanSeparation(request, timeout=10)
+    assert (guessed.decision.engine, guessed.is_duration_guessed, guessed.is_known) == ("starter", True, False)
+    request.duration_s = 80.0
+    told = stub.PlanSeparation(request, timeout=10)
+    assert (told.duration_s, told.expected_s, told.is_duration_guessed) == (80.0, 10.0, False)
+    assert not desk.house.jobs.queued
+    request.duration_s = -1.0
+    with pytest.raises(InvalidRequest) as caught, rpc_errors():
+        stub.PlanSeparation(request, timeout=10)
+    assert list(caught.value.details) == ["duration_s"]
 
 
 def test_result_is_released_over_the_wire(desk: Desk, stub: RouterServiceStub) -> None:

@@ -1,5 +1,6 @@
 """The router's view of several separators, over real channels."""
 
+import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -13,17 +14,27 @@ from services.router.adapters.cancellations import JobCancellation
 from services.router.adapters.model_fleet import READ_TIMEOUT_S, ModelFleet
 from services.router.adapters.separator_fleet import SeparatorFleet
 from services.router.adapters.separator_stubs import connect_separators
-from services.router.core.ports import Addition
+from services.router.core.ports import Addition, SeparationTask
+from stemhouse.audio import QualityReport
 from stemhouse.client.sdk import MODEL_DEADLINE_S
+from stemhouse.cloud import CloudOrder
 from stemhouse.errors import Cancelled, InvalidRequest, ModelRejected, NotFound, Unavailable
 from stemhouse.jobs import EngineOffer, EngineSurvey
 from stemhouse.models import Model, ModelState, PullProgress
 from stemhouse.platform.interceptors import RpcInterceptor
 from stemhouse.v1 import separator_pb2 as pb
 from stemhouse.v1.separator_pb2_grpc import SeparatorServiceServicer, add_SeparatorServiceServicer_to_server
-from stemhouse.wire.audio import audio_ref_to_proto, engine_gap_to_proto, engine_to_proto, source_facts_to_proto
+from stemhouse.wire.audio import (
+    audio_ref_to_proto,
+    cloud_order_from_proto,
+    engine_gap_to_proto,
+    engine_to_proto,
+    quality_to_proto,
+    source_facts_to_proto,
+    stem_set_to_proto,
+)
 from stemhouse.wire.models import model_to_proto, pull_progress_to_proto
-from tests.fakes_router import DEMUCS, FACTS, HTDEMUCS, NO_DEMUCS, STARTER, audio, source
+from tests.fakes_router import DEMUCS, FACTS, HTDEMUCS, NO_DEMUCS, STARTER, audio, source, stem_set
 
 NOBODY = "127.0.0.1:1"
 NOBODY_LEAVES = JobCancellation("call")
@@ -46,6 +57,8 @@ class _Separator(SeparatorServiceServicer):
         self.during_work: Callable[[], object] = lambda: None
         self.begun_count = 0
         self.left = Event()
+        self.separations: list[pb.SeparateRequest] = []
+        self.verifiers: list[str] = []
 
     def ListLocalEngines(
         self, request: pb.ListLocalEnginesRequest, context: grpc.ServicerContext
@@ -103,16 +116,19 @@ class _Separator(SeparatorServiceServicer):
         return pb.IngestTrackResponse(audio=audio_ref_to_proto(audio()), facts=source_facts_to_proto(FACTS))
 
     def Separate(self, request: pb.SeparateRequest, context: grpc.ServicerContext) -> Iterator[pb.SeparateResponse]:
-        """Not asked here."""
-        raise NotImplementedError
+        """Note what was ordered."""
+        self.separations.append(request)
+        yield pb.SeparateResponse(progress=0.5)
+        yield pb.SeparateResponse(stem_set=stem_set_to_proto(stem_set()))
 
     def ProbeVocals(self, request: pb.ProbeVocalsRequest, context: grpc.ServicerContext) -> pb.ProbeVocalsResponse:
         """More of it the longer the name of the engine is."""
         return pb.ProbeVocalsResponse(sung_share=len(request.engine_id) / 128)
 
     def AssessStems(self, request: pb.AssessStemsRequest, context: grpc.ServicerContext) -> pb.AssessStemsResponse:
-        """Not asked here."""
-        raise NotImplementedError
+        """Note who shall hear them."""
+        self.verifiers.append(request.verifier_engine_id)
+        return pb.AssessStemsResponse(quality=quality_to_proto(QualityReport("none")))
 
 
 def _reject() -> None:
@@ -139,6 +155,23 @@ def started(servers: ExitStack, separator: _Separator | None) -> str:
     server.start()
     servers.callback(lambda: server.stop(0).wait())
     return f"127.0.0.1:{port}"
+
+
+def test_order_goes_with_the_separation_and_the_verifier_with_the_assessment(servers: ExitStack) -> None:
+    """An order only where there is one; and to a separator that has the verifier."""
+    separator = _Separator()
+    fleet = SeparatorFleet(connect_separators([started(servers, separator)]))
+    order = CloudOrder(str(uuid.uuid4()), 1.5)
+    for given in (order, None):
+        task = SeparationTask(audio(), STARTER.engine_id, sum_to_mix=True, force=False, order=given)
+        assert fleet.separate(task, lambda _: None, NOBODY_LEAVES) == stem_set()
+    first, second = separator.separations
+    assert (cloud_order_from_proto(first.cloud), second.HasField("cloud")) == (order, False)
+    fleet.assess(stem_set(), {})
+    fleet.assess(stem_set(), {}, STARTER.engine_id)
+    assert separator.verifiers == ["", STARTER.engine_id]
+    with pytest.raises(Unavailable):
+        fleet.assess(stem_set(), {}, "another")
 
 
 def test_vocals_are_probed_by_a_separator_that_has_the_engine(servers: ExitStack) -> None:

@@ -185,6 +185,10 @@ def test_track_goes_all_the_way(house: House) -> None:
     request.references["vocals"].CopyFrom(house.ingest(vocals).audio)
     quality = house.stub.AssessStems(request, timeout=TIMEOUT_S).quality
     assert [stem.si_sdr_db for stem in quality.stems if stem.HasField("si_sdr_db")] == [60.0]
+    request.verifier_engine_id = ENGINE_ID
+    verified = house.stub.AssessStems(request, timeout=TIMEOUT_S).quality
+    assert (verified.verifier_id, verified.engine_id, house.starts()) == (ENGINE_ID, ENGINE_ID, 2)
+    assert [stem.stem for stem in verified.stems if stem.HasField("remix_db")] == ["vocals"]
     assert house.scratch_files() == []
 
 

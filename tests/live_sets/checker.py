@@ -38,16 +38,23 @@ CHECKS: tuple[Callable[[SetFile], Iterator[str]], ...] = (
 )
 
 
-def findings(als_bytes: bytes, profile: LiveProfile, project_root: Path | None = None) -> list[str]:
-    """What a set for one version of Live has that genuine sets never have, or lacks; files too if a folder is given."""
+def findings(
+    als_bytes: bytes, profile: LiveProfile, project_root: Path | None = None, own_bpm: float | None = None
+) -> list[str]:
+    """What a set for one version of Live has that genuine sets never have, or lacks.
+
+    Files are judged if a folder is given, and the tempo if the song's own is, which the set was asked for in.
+    """
     root, found = opened(als_bytes)
-    return found if root is None else [*found, *tree_findings(root, profile, project_root)]
+    return found if root is None else [*found, *tree_findings(root, profile, project_root, own_bpm)]
 
 
-def tree_findings(root: Element, profile: LiveProfile, project_root: Path | None = None) -> Iterator[str]:
+def tree_findings(
+    root: Element, profile: LiveProfile, project_root: Path | None = None, own_bpm: float | None = None
+) -> Iterator[str]:
     """What `findings` says of a set that is open already."""
     yield from schema_of(profile.major).findings(root)
-    set_file = SetFile(root, profile.major, project_root)
+    set_file = SetFile(root, profile.major, project_root, own_bpm)
     for check in CHECKS:
         try:
             yield from (f"{check.__name__}: {finding}" for finding in check(set_file))

@@ -133,17 +133,23 @@ def names(found: SetFile) -> Iterator[str]:
 
 
 def tempo(found: SetFile) -> Iterator[str]:
-    """Within Live's range; the set of one song without drift has the song's own, to the last digit."""
+    """Within Live's range; where a song's own tempo was asked for, set and clips have it to the last digit."""
     bpm = number(found.live_set, "MasterTrack/DeviceChain/Mixer/Tempo/Manual")
     if not 20 <= bpm <= 999:
         yield f"{bpm:g} BPM"
-    markers = [child(clip, "WarpMarkers") for track in found.audio_tracks for clip in arrangement_clips(track)]
-    if sum(track.tag == "GroupTrack" for track in found.tracks) == 1 and all(len(points) == 2 for points in markers):
-        for first, second in markers:
-            beats = number_attribute(second, "BeatTime") - number_attribute(first, "BeatTime")
-            seconds = number_attribute(second, "SecTime") - number_attribute(first, "SecTime")
-            if seconds <= 0 or not math.isclose(60 * beats / seconds, bpm, rel_tol=1e-9):
-                yield "the clip's tempo is not the set's"
+    if found.own_bpm is not None:
+        yield from _own_tempo(found, found.own_bpm, bpm)
+
+
+def _own_tempo(found: SetFile, own_bpm: float, set_bpm: float) -> Iterator[str]:
+    if not math.isclose(set_bpm, own_bpm, rel_tol=1e-9):
+        yield f"the set has {set_bpm:g} BPM, not the song's {own_bpm:g}"
+    for clip in (clip for track in found.audio_tracks for clip in arrangement_clips(track)):
+        first, second, *_ = child(clip, "WarpMarkers")
+        beats = number_attribute(second, "BeatTime") - number_attribute(first, "BeatTime")
+        seconds = number_attribute(second, "SecTime") - number_attribute(first, "SecTime")
+        if seconds <= 0 or not math.isclose(60 * beats / seconds, own_bpm, rel_tol=1e-9):
+            yield f"a clip has another tempo than the song's {own_bpm:g} BPM"
 
 
 def metre(found: SetFile) -> Iterator[str]:

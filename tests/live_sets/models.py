@@ -54,11 +54,16 @@ tempi = st.floats(20, 999) | st.integers(60, 200).map(float)
 
 @st.composite
 def live_sets(draw: st.DrawFn, most_songs: int = 4, most_markers: int = 200) -> LiveSet:
-    """Some songs; a single one without drift is in its own tempo."""
+    """Some songs, in the tempo of the first or in another one."""
     count = draw(st.integers(1, most_songs))
     songs = tuple(draw(songs_of(number, most_markers)) for number in range(count))
-    is_own = len(songs) == 1 and songs[0].grid.is_constant
-    return LiveSet(songs[0].grid.bpm if is_own else draw(tempi), songs)
+    return LiveSet(draw(st.just(songs[0].grid.bpm) | tempi), songs)
+
+
+def own_bpm(live_set: LiveSet) -> float | None:
+    """The tempo of a set that is its only song's from beginning to end; None for all other sets."""
+    grid = live_set.songs[0].grid
+    return grid.bpm if len(live_set.songs) == 1 and grid.is_constant and live_set.bpm == grid.bpm else None
 
 
 @st.composite

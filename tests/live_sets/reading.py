@@ -12,11 +12,15 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True)
 class SetFile:
-    """An opened set, the major version of Live that it is for, and the folder that it lies in, if there is one."""
+    """An opened set, the major version of Live that it is for, and the folder that it lies in, if there is one.
+
+    `own_bpm` is the tempo of its song, where the song has one and the set was asked for in it.
+    """
 
     root: Element
     major: int
-    project_root: Path | None
+    project_root: Path | None = None
+    own_bpm: float | None = None
 
     @property
     def live_set(self) -> Element:

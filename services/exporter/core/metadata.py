@@ -11,7 +11,7 @@ from typing import Any
 from services.exporter.core.plan import PlannedDelivery
 from stemhouse.audio import SourceFacts, StemSet
 from stemhouse.errors import InvalidRequest
-from stemhouse.jobs import SeparationResult
+from stemhouse.jobs import Attempt, SeparationResult
 
 SCHEMA = 1
 FILE_NAME = "metadata.json"
@@ -49,7 +49,10 @@ def metadata_json(
             "processing_s": stem_set.processing_s,
             "cache_hit": result.cache_hit.value,
             "decision_reasons": list(result.decision.reasons),
+            "fallback_engine_ids": list(result.decision.fallbacks),
+            "cloud_minutes": stem_set.cloud_minutes,
         },
+        "attempts": [_attempt(attempt) for attempt in result.attempts],
         "quality": asdict(result.quality),
         "fidelity": _fidelity(stem_set),
         "objects": _objects(stem_set),
@@ -67,6 +70,18 @@ def metadata_json(
 
 def _facts(facts: SourceFacts) -> dict[str, Any]:
     return {**asdict(facts), "bits_per_sample": facts.bits_per_sample or None}
+
+
+def _attempt(attempt: Attempt) -> dict[str, Any]:
+    """One engine's go at the track; `note` says why it counts, or does not."""
+    return {
+        "engine": attempt.decision.engine,
+        "engine_id": attempt.decision.engine_id,
+        "decision_reasons": list(attempt.decision.reasons),
+        "is_accepted": attempt.is_accepted,
+        "note": attempt.note,
+        "quality": asdict(attempt.quality),
+    }
 
 
 def _fidelity(stem_set: StemSet) -> dict[str, Any]:

@@ -1,7 +1,14 @@
-"""Which engine a batch asks for: the same one for all its tracks, and never the basic one by itself."""
+"""What a batch will be separated with, as far as its plan can tell, and what that may cost.
 
-from stemhouse.batches import BatchSpec
-from stemhouse.errors import EngineUnavailable, InvalidRequest, Unavailable
+Who asks for `auto` leaves the choice for each track to the router; its rules for batches are those that count, and this
+is what they come to as long as nothing fails.
+"""
+
+import math
+from collections.abc import Sequence
+
+from stemhouse.batches import BatchItem, BatchSpec
+from stemhouse.errors import BudgetExceeded, EngineUnavailable, InvalidRequest, Unavailable
 from stemhouse.jobs import EngineOffer, EngineSurvey
 from stemhouse.vocab import AUTO_ENGINE, BASE_STEMS, DERIVED_STEMS, VOCALS
 
@@ -12,10 +19,11 @@ _PULL = "stemhouse models pull htdemucs"
 
 
 def offer_for(spec: BatchSpec, survey: EngineSurvey) -> EngineOffer:
-    """What the batch's jobs will be separated with, as things are now.
+    """What the batch's jobs will begin with, as things are now.
 
-    `auto` never means the basic engine: ten thousand tracks are not to be done twice. Raises EngineUnavailable that
-    names the command that helps, and Unavailable if a separator that does not answer may have it.
+    `auto` never means the basic engine: ten thousand tracks are not to be done twice; nor one that costs money. Raises
+    EngineUnavailable that names the command that helps, and Unavailable if a separator that does not answer may have
+    it.
     """
     able = [offer for offer in survey.offers if _is_meant(offer, spec)]
     if able:
@@ -25,6 +33,37 @@ def offer_for(spec: BatchSpec, survey: EngineSurvey) -> EngineOffer:
     if survey.is_partial:
         raise Unavailable(f"{message}; a separator that does not answer may have it", details)
     raise EngineUnavailable(message, details)
+
+
+def engine_asked_for(spec: BatchSpec, offer: EngineOffer) -> str:
+    """What each job names: a model names its engine, and `auto` lets the router go on with another where one fails."""
+    return offer.name if spec.model else spec.engine
+
+
+def most_cloud_minutes(spec: BatchSpec, items: Sequence[BatchItem], offer: EngineOffer, survey: EngineSurvey) -> float:
+    """The most that the batch can be charged: for all tracks if that is what was asked for, or for `auto` failed ones.
+
+    Raises BudgetExceeded for an engine that was named, costs money, and got no cap.
+    """
+    is_free = engine_asked_for(spec, offer) == AUTO_ENGINE
+    rates = [other.cloud.rate for other in (survey.offers if is_free else (offer,)) if other.cloud]
+    cost = sum(_minutes(item, max(rates)) for item in items) if rates else 0.0
+    if rates and not is_free and spec.cloud_minutes <= 0.0:
+        raise _no_cap(offer, cost)
+    return min(cost, spec.cloud_minutes)
+
+
+def _minutes(item: BatchItem, rate: float) -> float:
+    """Each track is counted in hundredths of a minute."""
+    return math.ceil(item.audio_s / 60 * rate * 100) / 100
+
+
+def _no_cap(offer: EngineOffer, cost: float) -> BudgetExceeded:
+    message = (
+        f"{offer.name} sends the tracks away and takes up to {cost:.2f} minutes of the account: "
+        f"allow that with --cloud-minutes {cost:.2f}, or less"
+    )
+    return BudgetExceeded(message, {"engine": offer.name, "minutes": f"{cost:.2f}"})
 
 
 def require_stems(spec: BatchSpec, offer: EngineOffer) -> None:
@@ -41,7 +80,9 @@ def _is_meant(offer: EngineOffer, spec: BatchSpec) -> bool:
         return offer.model == spec.model and spec.engine in {AUTO_ENGINE, offer.name}
     if not set(BASE_STEMS) <= set(offer.stems):
         return False
-    return offer.grade != _GRADE_BASIC if spec.engine == AUTO_ENGINE else offer.name == spec.engine
+    if spec.engine == AUTO_ENGINE:
+        return offer.grade != _GRADE_BASIC and offer.cloud is None
+    return offer.name == spec.engine
 
 
 def _cause(spec: BatchSpec) -> str:

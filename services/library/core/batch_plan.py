@@ -1,10 +1,10 @@
 """What a batch would do: which files it takes, which are done already, how long it takes, whether it fits."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
-from services.library.core.batch_engine import offer_for, require_stems
+from services.library.core.batch_engine import engine_asked_for, most_cloud_minutes, offer_for, require_stems
 from services.library.core.batch_ports import Deliveries, Disks, ExportRecord, Separations
 from services.library.core.disk_budget import (
     Measured,
@@ -17,7 +17,7 @@ from services.library.core.disk_budget import (
 from services.library.core.exports import item_of, key_of_file, size_class_of
 from services.library.core.ordering import OrderedFile, WorkOrder
 from stemhouse.batches import BatchItem, BatchPlan, BatchSpec, ItemState, VolumePlan
-from stemhouse.errors import EngineUnavailable, InvalidRequest
+from stemhouse.errors import BudgetExceeded, EngineUnavailable, InvalidRequest
 from stemhouse.jobs import EngineOffer
 from stemhouse.vocab import BASE_STEMS
 
@@ -52,29 +52,36 @@ class BatchPlanner:
         """
         self._ports.disks.require_place(spec.output_dir)
         items = self.items(spec)
+        survey = self._ports.separations.survey()
         try:
-            offer = offer_for(spec, self._ports.separations.survey())
+            offer = offer_for(spec, survey)
         except EngineUnavailable as error:
             return self._plan(spec, items, None, (error.message,))
         require_stems(spec, offer)
-        return self._plan(spec, items, offer, ())
+        plan = self._plan(spec, items, offer, ())
+        try:
+            return replace(plan, cloud_minutes=most_cloud_minutes(spec, _pending(items), offer, survey))
+        except BudgetExceeded as error:
+            return replace(plan, obstacles=(error.message, *plan.obstacles))
 
     def start(self, spec: BatchSpec) -> tuple[str, Sequence[BatchItem]]:
         """The engine that jobs ask for, and the items to begin with.
 
-        Raises what `plan` does, EngineUnavailable where nobody has the engine, and InvalidRequest with the numbers
-        where there is no room.
+        Raises what `plan` does, EngineUnavailable where nobody has the engine, BudgetExceeded where it costs money and
+        got no cap, and InvalidRequest with the numbers where there is no room.
         """
         self._ports.disks.require_place(spec.output_dir)
-        offer = offer_for(spec, self._ports.separations.survey())
+        survey = self._ports.separations.survey()
+        offer = offer_for(spec, survey)
         require_stems(spec, offer)
         items = self.items(spec)
+        most_cloud_minutes(spec, _pending(items), offer, survey)
         plan = self._plan(spec, items, offer, ())
         if plan.obstacles:
             message = "; ".join(plan.obstacles)
             raise InvalidRequest(message, {"spec.output_dir": message})
         self._ports.disks.make(spec.output_dir)
-        return offer.name, items
+        return engine_asked_for(spec, offer), items
 
     def items(self, spec: BatchSpec) -> list[BatchItem]:
         """A spec's tracks in the order of work; those whose files are there are SKIPPED."""
@@ -96,8 +103,7 @@ class BatchPlanner:
     def _plan(
         self, spec: BatchSpec, items: Sequence[BatchItem], offer: EngineOffer | None, obstacles: tuple[str, ...]
     ) -> BatchPlan:
-        pending = [item for item in items if item.state is ItemState.WAITING]
-        work = workload_of(pending)
+        work = workload_of(_pending(items))
         measured = self._measured(spec, offer)
         volumes = self._volumes(spec, work, len(offer.stems if offer else BASE_STEMS), measured)
         shortages = tuple(shortage_of(volume) for volume in volumes if not volume.fits)
@@ -122,6 +128,10 @@ class BatchPlanner:
     def _volumes(self, spec: BatchSpec, work: Workload, stem_count: int, measured: Measured) -> tuple[VolumePlan, ...]:
         needs = needs_by_folder(work, spec, self._places, stem_count, measured)
         return volume_plans([(self._ports.disks.volume(folder), need) for folder, need in needs])
+
+
+def _pending(items: Sequence[BatchItem]) -> list[BatchItem]:
+    return [item for item in items if item.state is ItemState.WAITING]
 
 
 def workload_of(items: Sequence[BatchItem]) -> Workload:

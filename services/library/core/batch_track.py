@@ -90,6 +90,7 @@ class TrackWork:
             priority=BATCH_PRIORITY,
             force=spec.force,
             sum_to_mix=spec.sum_to_mix,
+            cloud_minutes=spec.cloud_minutes,
         )
         batch_id = run.batch.batch_id
         return self._separations.submit(request, f"{batch_id}-{item.place}-{item.attempt}", batch_id)

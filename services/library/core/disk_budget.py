@@ -1,6 +1,6 @@
 """How many bytes a run takes of each volume, at most.
 
-Tags tell neither rate nor channels, so every track is counted as stereo at 44.1 kHz. What the store holds at once is
+What was not measured yet is counted as `stemhouse.footprint` has it. What the store holds at once is
 what is under way, and what was let go and not cleared up yet.
 """
 
@@ -11,21 +11,23 @@ from services.library.core.batch_line import Limits
 from services.library.core.batch_ports import Volume
 from stemhouse.batches import BatchSpec, DiskNeed, VolumePlan
 from stemhouse.delivery import DeliveryOptions, FileFormat, SampleFormat
+from stemhouse.footprint import (
+    CHANNELS,
+    FRAME_RATE_HZ,
+    SCRATCH_BYTES_PER_S,
+    STEM_FLAC16_SHARE,
+    STEM_FLAC24_SHARE,
+    stored_bytes_per_s,
+)
 
-_FRAME_RATE_HZ = 44_100
-_CHANNELS = 2
 _SAMPLE_BYTES = {SampleFormat.PCM16: 2, SampleFormat.PCM24: 3, SampleFormat.FLOAT32: 4}
 _LOSSY_BYTES_PER_S = 320_000 / 8
 """What MP3 and M4A are delivered with: docs/adr/0010."""
-_STEM_FLAC_SHARE = {SampleFormat.PCM16: 0.27, SampleFormat.PCM24: 0.38}
-"""Of what a stem would take as PCM, until deliveries have been measured: stems of three loud mixes on average."""
+_STEM_FLAC_SHARE = {SampleFormat.PCM16: STEM_FLAC16_SHARE, SampleFormat.PCM24: STEM_FLAC24_SHARE}
+"""Of what a stem would take as PCM, until deliveries have been measured."""
 
 _SIDE_FILE_BYTES = 16 * 1024
 """metadata.json, the heads of the audio files, and what the file system rounds up."""
-
-_PCM24_BYTES_PER_S = _FRAME_RATE_HZ * _CHANNELS * 3
-_MIX_FLAC_SHARE = 0.61
-"""Of the same three mixes; sources of 16 bits take less."""
 
 _CLEARING_S = 28.0
 """Until the room of a deleted object is free: stemhouse/local/store.py has the store clear up every 15 s, which takes
@@ -38,9 +40,6 @@ _TRACKS_UNDER_WAY = 4
 _LARGEST_VOLUME_BYTES = 1024**3
 """Of SeaweedFS, on a large disk: it is copied when it is cleared up, without what was deleted."""
 _AHEAD = Limits()
-
-_SCRATCH_BYTES_PER_S = 190e6 / 60
-"""Of the track that is being separated: 131 to 190 MB a minute were measured."""
 
 OUTPUT, SOURCES, STORE, TEMPORARY = "output", "source copies", "store", "temporary"
 
@@ -102,7 +101,7 @@ def output_bytes(work: Workload, delivery: DeliveryOptions, stem_count: int, mea
 def _bytes_per_s(delivery: DeliveryOptions) -> float:
     if delivery.file_format.is_lossy:
         return _LOSSY_BYTES_PER_S
-    pcm = float(_FRAME_RATE_HZ * _CHANNELS * _SAMPLE_BYTES[delivery.sample_format])
+    pcm = float(FRAME_RATE_HZ * CHANNELS * _SAMPLE_BYTES[delivery.sample_format])
     return pcm * _STEM_FLAC_SHARE[delivery.sample_format] if delivery.file_format is FileFormat.FLAC else pcm
 
 
@@ -126,8 +125,7 @@ def needs_by_folder(
 
 def _stored_bytes(work: Workload, stem_count: int, measured: Measured, *, keeps_results: bool) -> float:
     """Of mixes and stems: all of them, if they are kept."""
-    usual_share = _MIX_FLAC_SHARE + stem_count * _STEM_FLAC_SHARE[SampleFormat.PCM24]
-    per_s = measured.stored_bytes_per_s or usual_share * _PCM24_BYTES_PER_S
+    per_s = measured.stored_bytes_per_s or stored_bytes_per_s(stem_count)
     other_tracks = max(min(_TRACKS_UNDER_WAY, work.track_count) - 1, 0)
     under_way_bytes = per_s * (work.longest_s + other_tracks * work.mean_s)
     whole_bytes = per_s * work.audio_s
@@ -155,7 +153,7 @@ def _peak_bytes(whole_bytes: float, live_bytes: float, uncleared_bytes: float) -
 def _scratch_bytes(work: Workload, places: Places) -> int:
     running_count = min(places.running_tracks, work.track_count)
     spools = min(places.uploads, work.track_count) * work.largest_source_bytes
-    return round(running_count * work.longest_s * _SCRATCH_BYTES_PER_S) + spools
+    return round(running_count * work.longest_s * SCRATCH_BYTES_PER_S) + spools
 
 
 def volume_plans(needs: Iterable[tuple[Volume, DiskNeed]]) -> tuple[VolumePlan, ...]:

@@ -1,8 +1,11 @@
 """What the owner of a file can do about an error."""
 
 from stemhouse.errors import (
+    BudgetExceeded,
     Cancelled,
+    ChargeUncertain,
     DeadlineExceeded,
+    EngineFailed,
     InputRejected,
     InternalFault,
     InvalidRequest,
@@ -16,8 +19,11 @@ from stemhouse.errors import (
 )
 from stemhouse.jobs import JobError
 
-TRACK_FAULTS = (InputRejected, InternalFault, InvalidRequest, NotFound)
-"""Errors that one track is at fault for. All others tell of something that stands in the way of every track."""
+TRACK_FAULTS = (BudgetExceeded, EngineFailed, InputRejected, InternalFault, InvalidRequest, NotFound)
+"""Errors that one track is at fault for, or must not be repeated by themselves since that may cost money.
+
+All others tell of something that stands in the way of every track.
+"""
 
 _RETRY = "`stemhouse batch retry {batch_id}`"
 
@@ -33,6 +39,9 @@ _REMEDIES: tuple[tuple[type[StemhouseError], str], ...] = (
     (NotFound, f"Put the file back, or scan again if it was moved; then {_RETRY}."),
     (InvalidRequest, f"Change what the message names, then {_RETRY}."),
     (Cancelled, f"Somebody has stopped the job; {_RETRY}."),
+    (ChargeUncertain, f"Look at your account whether the track was charged: `stemhouse cloud`; then {_RETRY}."),
+    (EngineFailed, f"Name another engine in a new batch (--engine), or {_RETRY}."),
+    (BudgetExceeded, f"See what is left: `stemhouse cloud`; start a new batch with more --cloud-minutes, or {_RETRY}."),
     (Unavailable, _NOTHING_WRONG),
     (InternalFault, f"This is a defect of Stemhouse: `stemhouse doctor` tells what to report; then {_RETRY}."),
     (StemhouseError, f"Mend what the message tells, then {_RETRY}."),
@@ -46,7 +55,7 @@ def stands_in_the_way_of_all(error: JobError) -> bool:
     A track may itself be what a worker dies of, or takes too long for.
     """
     kind = error_from_reason(error.reason, error.message)
-    return isinstance(kind, Unavailable) and not isinstance(kind, WorkerDied | DeadlineExceeded)
+    return isinstance(kind, Unavailable) and not isinstance(kind, (WorkerDied, DeadlineExceeded, *TRACK_FAULTS))
 
 
 def remedy_for(error: JobError, batch_id: str) -> str:

@@ -58,6 +58,12 @@ class SqlResultLedger:
         except IntegrityError:  # another job accepted the first result of this wish between our look and our write
             self._put_accepted(pcm_sha256, wish, accepted)
 
+    def counts(self, pcm_sha256: str, engine_id: str) -> bool:
+        """See ResultLedger.counts."""
+        wanted = select(ResultRow).where(col(ResultRow.pcm_sha256) == pcm_sha256, col(ResultRow.engine_id) == engine_id)
+        with transaction(self._database) as session:
+            return session.exec(wanted).first() is not None
+
     def _put_accepted(self, pcm_sha256: str, wish: str, accepted: Accepted) -> None:
         with transaction(self._database) as session:
             row = self._accepted_row(session, pcm_sha256, wish) or ResultRow(

@@ -16,6 +16,7 @@ from stemhouse.v1 import separator_pb2 as pb
 from stemhouse.wire.audio import (
     audio_ref_from_proto,
     audio_ref_to_proto,
+    cloud_order_to_proto,
     engine_from_proto,
     engine_gap_from_proto,
     quality_from_proto,
@@ -78,14 +79,15 @@ class SeparatorFleet:
             cancellation.on_request(events.cancel)
             return _stem_set_from_events(events, on_progress)
 
-    def assess(self, stem_set: StemSet, references: dict[str, AudioRef]) -> QualityReport:
+    def assess(self, stem_set: StemSet, references: dict[str, AudioRef], verifier_engine_id: str = "") -> QualityReport:
         """See Separators.assess."""
         request = pb.AssessStemsRequest(
             stem_set=stem_set_to_proto(stem_set),
             references={stem: audio_ref_to_proto(audio) for stem, audio in references.items()},
+            verifier_engine_id=verifier_engine_id,
         )
         with rpc_errors():
-            response = self._least_loaded().stub.AssessStems(request, timeout=_WORK_TIMEOUT_S)
+            response = self._least_loaded(verifier_engine_id or None).stub.AssessStems(request, timeout=_WORK_TIMEOUT_S)
         return quality_from_proto(response.quality)
 
     def probe_vocals(self, audio: AudioRef, engine_id: str, cancellation: Cancellation) -> float:
@@ -150,7 +152,11 @@ def _state_from_call(separator: Separator, call: "grpc.Future[pb.ListLocalEngine
 
 def _separate_request(task: SeparationTask) -> pb.SeparateRequest:
     return pb.SeparateRequest(
-        audio=audio_ref_to_proto(task.audio), engine_id=task.engine_id, sum_to_mix=task.sum_to_mix, force=task.force
+        audio=audio_ref_to_proto(task.audio),
+        engine_id=task.engine_id,
+        sum_to_mix=task.sum_to_mix,
+        force=task.force,
+        cloud=cloud_order_to_proto(task.order) if task.order else None,
     )
 
 

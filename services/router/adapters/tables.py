@@ -3,7 +3,7 @@
 Values are stored as JSON documents of the dataclasses in `stemhouse`; columns beside them are what is searched by.
 """
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import JSON, BigInteger, Column, DateTime, Index, MetaData, UniqueConstraint
@@ -65,3 +65,36 @@ class ResultRow(LedgerTable, table=True):
     wish: str
     engine_id: str
     accepted: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+
+
+class CloudAccountRow(LedgerTable, table=True):
+    """A cloud account that was allowed, now or before. Whoever reserves anything writes `revision` first: a lock."""
+
+    __tablename__ = "ledger_cloud_account"
+
+    account: str = Field(primary_key=True)
+    is_allowed: bool
+    minutes_per_day: float
+    revision: int = 0
+
+
+class CloudOrderRow(LedgerTable, table=True):
+    """What a cloud engine may spend, or has spent: `minutes`, on a day in UTC. `state`: reserved, or how it ended."""
+
+    __tablename__ = "ledger_cloud_order"
+    __table_args__ = (
+        Index("ix_ledger_cloud_order_day", "account", "day"),
+        Index("ix_ledger_cloud_order_batch", "batch"),
+        Index("ix_ledger_cloud_order_audio", "pcm_sha256", "engine_id"),
+    )
+
+    order_id: int | None = Field(default=None, primary_key=True)
+    idempotency_key: str = Field(unique=True)
+    account: str
+    job_id: str
+    batch: str
+    engine_id: str
+    pcm_sha256: str
+    state: str
+    minutes: float
+    day: date

@@ -2,17 +2,20 @@
 
 The first key is the plan's: MD5 of the file (its SHA-256 checked beside it) and what was wished for; the second is
 the digest of the decoded samples, so that another tag or container costs one decoding and no separation. A result
-stands as long as the request would still choose the engine id that made it: new weights, or for `auto` a better engine
-or another policy, make it a miss.
+stands as long as the request would still choose the engine id that had the first go: new weights, or for `auto` a
+better engine or another policy, make it a miss.
 """
 
-from services.router.core.ports import Accepted, Ingested, ResultLedger, Separators, Uploads
-from services.router.core.routing import POLICY_VERSION, choose_engine
+from collections.abc import Iterator
+
+from services.router.core.choices import EngineChooser
+from services.router.core.policy import Policy
+from services.router.core.ports import Accepted, Ingested, ResultLedger, Uploads
+from services.router.core.routing import is_free_to_choose, is_urgent_for_vocals
 from stemhouse.audio import SourceRef, StemSet
 from stemhouse.errors import Unavailable
-from stemhouse.jobs import SeparationRequest
+from stemhouse.jobs import Preset, SeparationRequest
 from stemhouse.ports import ObjectStore
-from stemhouse.vocab import AUTO_ENGINE
 
 _SAMPLES_SINCE = {
     "mpeg_layer_i": 3,
@@ -26,22 +29,37 @@ _SAMPLES_SINCE = {
 """By codec, the version of ingest since which the samples are as they are now; those of all others always were."""
 
 
-def wish_of(request: SeparationRequest) -> str:
-    """The part of a request that decides which samples answer it, as one word."""
+def wish_of(request: SeparationRequest, policy: Policy) -> str:
+    """The part of a request that decides which samples answer it, as one word.
+
+    What only tells how to choose counts where there is a choice.
+    """
     model = f".{request.model}" if request.model else ""
-    policy = f"-policy{POLICY_VERSION}" if request.engine == AUTO_ENGINE else ""
-    return f"{request.engine}{model}{policy}-{'sum' if request.sum_to_mix else 'raw'}"
+    choice = "".join(f"-{word}" for word in _choice_words(request, policy)) if is_free_to_choose(request) else ""
+    return f"{request.engine}{model}{choice}-{'sum' if request.sum_to_mix else 'raw'}"
+
+
+def _choice_words(request: SeparationRequest, policy: Policy) -> Iterator[str]:
+    yield f"policy{policy.digest}"
+    if request.preset is not Preset.BALANCED:
+        yield request.preset.value
+    if request.is_difficult:
+        yield "difficult"
+    if request.cloud_minutes > 0.0:
+        yield "cloud"
+    if request.cloud_minutes > 0.0 and is_urgent_for_vocals(request, policy):
+        yield "vocals"
 
 
 class StemCache:
     """Looks up and accepts results; an entry counts only while its objects are in the store."""
 
-    def __init__(self, ledger: ResultLedger, store: ObjectStore, separators: Separators, uploads: Uploads) -> None:
+    def __init__(self, ledger: ResultLedger, store: ObjectStore, chooser: EngineChooser, uploads: Uploads) -> None:
         """Keep what it asks."""
         self._ledger = ledger
         self._uploads = uploads
         self._store = store
-        self._separators = separators
+        self._chooser = chooser
 
     def find_ingested(self, source: SourceRef) -> Ingested | None:
         """Canonical audio of these very bytes, if it is still stored. Raises what an earlier ingest ended with.
@@ -62,31 +80,32 @@ class StemCache:
         """The accepted result for the request about this audio, unless the request forces a new one."""
         if request.force:
             return None
-        accepted = self._ledger.find_accepted(ingested.audio.pcm_sha256, wish_of(request))
+        accepted = self._ledger.find_accepted(ingested.audio.pcm_sha256, self._wish_of(request))
         if accepted and self._is_current(request, accepted) and self._is_stored(accepted.stem_set):
             return accepted
         return None
 
     def accept(self, request: SeparationRequest, accepted: Accepted) -> None:
         """Let a result answer this wish from now on."""
-        self._ledger.accept(accepted.stem_set.audio.pcm_sha256, wish_of(request), accepted)
+        self._ledger.accept(accepted.stem_set.audio.pcm_sha256, self._wish_of(request), accepted)
 
     def _is_stored(self, stem_set: StemSet) -> bool:
         keys = [stem_set.audio.object_key, *(stem.object_key for stem in stem_set.stems)]
         return all(self._store.size_bytes(key) is not None for key in keys)
 
-    def _is_current(self, request: SeparationRequest, accepted: Accepted) -> bool:
-        """Whether the engine that would be chosen now made the result; with no such engine up, the result stands.
+    def _wish_of(self, request: SeparationRequest) -> str:
+        return wish_of(request, self._chooser.policy)
 
-        It stands, too, while the engine may be one of a separator that does not answer.
+    def _is_current(self, request: SeparationRequest, accepted: Accepted) -> bool:
+        """Whether the engine that would be chosen now had the first go; with no such engine up, the result stands.
+
+        That a second engine did better changes nothing: the first one would be found wanting again.
         """
-        made_by = accepted.decision.engine_id
+        duration_s = accepted.stem_set.audio.duration_s
         try:
-            survey = self._separators.survey()
-            is_chosen = choose_engine(request, survey).engine_id == made_by
+            return self._chooser.would_stand(request, duration_s, accepted.first_engine_id)
         except Unavailable:
             return True
-        return is_chosen or (survey.is_partial and all(offer.engine_id != made_by for offer in survey.offers))
 
 
 def _is_outdated(ingested: Ingested) -> bool:

@@ -1,43 +1,55 @@
 """The way of one track, as a list of durable stages."""
 
-from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from services.router.core.cache import StemCache
+from services.router.core.choices import EngineChooser, Situation
+from services.router.core.engine_runs import EngineRuns
 from services.router.core.ports import (
     Accepted,
     Cancellation,
     Ingested,
-    JobLedger,
     ResultLedger,
-    SeparationTask,
     Separators,
     Steps,
     Uploads,
     VocalFinding,
 )
-from services.router.core.routing import Failure, choose_engine, choose_listener
-from stemhouse.audio import AudioRef, SourceRef, StemSet
+from services.router.core.releases import Releases
+from services.router.core.routing import choose_listener
+from services.router.core.second_opinion import SecondOpinion
+from stemhouse.audio import AudioRef, SourceRef
 from stemhouse.errors import EngineUnavailable, InputRejected, NotFound, Unavailable
-from stemhouse.jobs import CacheHit, Decision, Job, SeparationRequest, SeparationResult
-from stemhouse.vocab import AUTO_ENGINE, Stage
+from stemhouse.jobs import CacheHit, Job, SeparationRequest, SeparationResult
+from stemhouse.vocab import Stage
 
-_MOST_FAILURES = 5
-"""Engines that `auto` tries in vain before it gives up: whoever has more damaged models has another problem."""
+
+@dataclass(frozen=True)
+class PipelineParts:
+    """What the stages ask."""
+
+    cache: StemCache
+    results: ResultLedger
+    separators: Separators
+    uploads: Uploads
+    chooser: EngineChooser
+    runs: EngineRuns
+    releases: Releases
 
 
 class StemPipeline:
     """Takes a job from its source to an accepted result."""
 
-    def __init__(
-        self, cache: StemCache, results: ResultLedger, jobs: JobLedger, separators: Separators, uploads: Uploads
-    ) -> None:
+    def __init__(self, parts: PipelineParts) -> None:
         """Keep what the stages ask."""
-        self._cache = cache
-        self._results = results
-        self._jobs = jobs
-        self._separators = separators
-        self._uploads = uploads
+        self._cache = parts.cache
+        self._results = parts.results
+        self._separators = parts.separators
+        self._uploads = parts.uploads
+        self._chooser = parts.chooser
+        self._runs = parts.runs
+        self._releases = parts.releases
+        self._opinion = SecondOpinion(parts.separators, parts.chooser, parts.runs)
 
     def run(self, job: Job, steps: Steps) -> SeparationResult:
         """Give the job's result. Raises the StemhouseError that ends it, Cancelled among them."""
@@ -70,10 +82,10 @@ class StemPipeline:
         """Whether it is, and by a decoder as good as today's. Raises likewise."""
         return self._cache.is_current(source)
 
-    def require_engine(self, request: SeparationRequest) -> None:
+    def require_engine(self, request: SeparationRequest, batch_id: str = "") -> None:
         """Raises EngineUnavailable if nobody has what is asked for; separators that do not answer now may have it."""
         try:
-            self._choose(request)
+            self._chooser.preview(request, Situation(request.source.size_bytes, batch_id))
         except EngineUnavailable:
             raise
         except Unavailable:
@@ -98,42 +110,13 @@ class StemPipeline:
         return VocalFinding(share, listener.engine_id)
 
     def _separate(self, job: Job, ingested: Ingested, steps: Steps) -> Accepted:
-        request = job.request
-        decision, stem_set = self._stems(job, ingested, steps)
-        quality = steps.run(Stage.ASSESS, self._separators.assess, stem_set, {})
+        decision, stem_set = self._runs.first(job, ingested, steps)
         # What counts for everybody is not measured against one caller's references.
-        accepted = Accepted(stem_set, quality, decision)
-        steps.run(Stage.ACCEPT, self._cache.accept, request, accepted)
-        return accepted
-
-    def _stems(self, job: Job, ingested: Ingested, steps: Steps) -> tuple[Decision, StemSet]:
-        """The stems of the first engine that can be used: a model may turn out to be damaged when it is loaded.
-
-        That it is still offered then, say by a volume that cannot be written to, makes no difference.
-        """
-        request = job.request
-        failures: list[Failure] = []
-        while True:
-            decision = steps.run(Stage.CHOOSE, self._choose, request, tuple(failures))
-            try:
-                return decision, steps.run(Stage.SEPARATE, self._separator_run(job), request, ingested, decision)
-            except EngineUnavailable as error:
-                failures.append(Failure(decision, error.message))
-                if request.engine != AUTO_ENGINE or request.model or len(failures) == _MOST_FAILURES:
-                    raise
-
-    def _choose(self, request: SeparationRequest, failures: tuple[Failure, ...] = ()) -> Decision:
-        return choose_engine(request, self._separators.survey(), failures)
-
-    def _separator_run(self, job: Job) -> Callable[[SeparationRequest, Ingested, Decision], StemSet]:
-        def separate(request: SeparationRequest, ingested: Ingested, decision: Decision) -> StemSet:
-            return self._separators.separate(
-                SeparationTask(ingested.audio, decision.engine_id, request.sum_to_mix, request.force),
-                on_progress=lambda share: self._jobs.report_progress(job.job_id, share),
-                cancellation=self._jobs.cancellation(job.job_id),
-            )
-
-        return separate
+        opinion = self._opinion.form(job, ingested, decision, stem_set, steps)
+        steps.run(Stage.ACCEPT, self._cache.accept, job.request, opinion.accepted)
+        if opinion.loser:
+            steps.run(Stage.ACCEPT, self._releases.drop_loser, job.job_id, opinion.loser)
+        return opinion.accepted
 
     def _ingest_all(self, references: dict[str, SourceRef]) -> dict[str, AudioRef]:
         return {stem: self._ingest(source).audio for stem, source in references.items()}
@@ -178,4 +161,5 @@ def _result(
         quality=accepted.quality,
         decision=accepted.decision,
         cache_hit=cache_hit,
+        attempts=accepted.attempts,
     )

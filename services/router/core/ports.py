@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+from enum import StrEnum
 from typing import Protocol, TypeVar
 
 from stemhouse.audio import INGEST_VERSION, AudioRef, QualityReport, SourceFacts, SourceRef, StemSet
+from stemhouse.cloud import CloudAccount, CloudOrder
 from stemhouse.errors import StemhouseError
-from stemhouse.jobs import Decision, EngineSurvey, Job, JobError, SeparationRequest, SeparationResult
+from stemhouse.jobs import Attempt, Decision, EngineSurvey, Job, JobError, SeparationRequest, SeparationResult
 from stemhouse.models import Model, PullProgress
 from stemhouse.vocab import JobState, Stage
 
@@ -25,21 +27,31 @@ class Ingested:
 
 @dataclass(frozen=True)
 class Accepted:
-    """A result that counts for a wish: the stems, how good they are, and why that engine made them."""
+    """A result that counts for a wish: the stems, how good they are, and why that engine made them.
+
+    `attempts` are all engines that had a go, in order; empty for results of routers that did not note them.
+    """
 
     stem_set: StemSet
     quality: QualityReport
     decision: Decision
+    attempts: tuple[Attempt, ...] = ()
+
+    @property
+    def first_engine_id(self) -> str:
+        """The engine that was chosen before anything was heard: another one may have made what counts."""
+        return (self.attempts[0].decision if self.attempts else self.decision).engine_id
 
 
 @dataclass(frozen=True)
 class SeparationTask:
-    """What a separator is asked to compute. `force`: even if the result is stored."""
+    """What a separator is asked to compute. `force`: even if the result is stored; `order`: for a cloud engine."""
 
     audio: AudioRef
     engine_id: str
     sum_to_mix: bool
     force: bool
+    order: CloudOrder | None = None
 
 
 @dataclass(frozen=True)
@@ -108,8 +120,11 @@ class Separators(Protocol):
     ) -> StemSet:
         """Separate on the least-loaded separator that has the engine. Raises Cancelled."""
 
-    def assess(self, stem_set: StemSet, references: dict[str, AudioRef]) -> QualityReport:
-        """Measure stems against references, where there are any."""
+    def assess(self, stem_set: StemSet, references: dict[str, AudioRef], verifier_engine_id: str = "") -> QualityReport:
+        """Measure stems against references, where there are any, or tell how good they seem to be.
+
+        A verifier separates a mix of the stems once more for that; empty: none is asked.
+        """
 
     def probe_vocals(self, audio: AudioRef, engine_id: str, cancellation: Cancellation) -> float:
         """The share of the audio's excerpts in which somebody sings, by the ears of an engine. Raises Cancelled."""
@@ -162,6 +177,9 @@ class ResultLedger(Protocol):
     def accept(self, pcm_sha256: str, wish: str, accepted: Accepted) -> None:
         """Let a result count from now on: one row for (audio, wish), whoever else tries."""
 
+    def counts(self, pcm_sha256: str, engine_id: str) -> bool:
+        """Whether an engine's result of this audio counts for any wish."""
+
 
 class JobLedger(Protocol):
     """Jobs. A final job never changes again: later changes are ignored.
@@ -203,6 +221,69 @@ class JobLedger(Protocol):
 
     def cancellation(self, job_id: str) -> Cancellation:
         """The job's cancellation, as its runner watches it."""
+
+
+class OrderEnd(StrEnum):
+    """What became of a cloud order: its cost is known, or nobody knows it."""
+
+    SETTLED = "settled"
+    UNCERTAIN = "uncertain"
+
+
+@dataclass(frozen=True)
+class CloudWish:
+    """An order that a job asks for: at most so many minutes, for this audio by this engine, on that day (UTC).
+
+    `batch` is the batch whose cap counts, or the job itself.
+    """
+
+    account: str
+    job_id: str
+    batch: str
+    engine_id: str
+    pcm_sha256: str
+    minutes: float
+    day: date
+
+
+@dataclass(frozen=True)
+class CloudBooks:
+    """What was spent, in minutes, when an order is weighed: of the account today, of the batch whatever the day.
+
+    `minutes_open` is what the account's service may not have counted yet: what is at work, and uncertain since today.
+    """
+
+    is_allowed: bool = False
+    minutes_per_day: float = 0.0
+    minutes_today: float = 0.0
+    minutes_of_batch: float = 0.0
+    minutes_open: float = 0.0
+
+
+class CloudLedger(Protocol):
+    """Cloud accounts, and every order that was given. Survives everything.
+
+    An order is open until it is settled; open and settled ones count as spent on the day of their last reservation.
+    """
+
+    def accounts(self, day: date) -> Sequence[CloudAccount]:
+        """Those that were allowed, now or before, with what they have spent; nobody here knows what they have left."""
+
+    def allow(self, account: str, *, is_allowed: bool, minutes_per_day: float) -> None:
+        """Remember it."""
+
+    def books(self, account: str, batch: str, day: date) -> CloudBooks:
+        """What was spent so far."""
+
+    def reserve(self, wish: CloudWish, new_key: str, weigh: Callable[[CloudBooks], None]) -> CloudOrder:
+        """The open order for the audio and engine of a wish, or else a new one, with `new_key`.
+
+        `weigh` raises if the books, which do not count that order, have no room for it. Nothing else is reserved
+        between its look and the writing. A repetition by the same job on the same day is not weighed again.
+        """
+
+    def close(self, idempotency_key: str, end: OrderEnd, minutes: float) -> None:
+        """Note what became of an order, and what it cost. One that is settled stays so, at its highest cost."""
 
 
 class Uploads(Protocol):

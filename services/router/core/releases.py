@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 
 from services.router.core.ports import JobLedger, JobQuery, ResultLedger
-from stemhouse.audio import SourceRef, StemSet
+from stemhouse.audio import AudioRef, SourceRef, StemSet
 from stemhouse.errors import InputRejected, InvalidRequest
+from stemhouse.jobs import Job, SeparationRequest, SeparationResult
 from stemhouse.ports import ObjectStore
-from stemhouse.vocab import JobState
+from stemhouse.vocab import AUTO_ENGINE, JobState
 
 _PAGE_SIZE = 500
 
@@ -30,37 +31,68 @@ class Releases:
         if job.result is None:
             message = f"job {job_id} is {job.state.value}: only what is done can be released"
             raise InvalidRequest(message, {"job_id": message})
-        pcm_sha256 = job.result.stem_set.audio.pcm_sha256
-        if any(self._is_of(source, job.request.source, pcm_sha256) for source in self._sources_at_work()):
+        stem_set = job.result.stem_set
+        if any(self._is_of(other.request, job.request.source, stem_set.audio) for other in self._jobs_at_work()):
             return False
-        for key in self._keys(job.result.stem_set):
-            self._store.delete(key)
+        for folder in dict.fromkeys([*_folders(stem_set), *_folders_of_attempts(job.result)]):
+            self._drop(folder)
+        self._store.delete(stem_set.audio.object_key)
         return True
 
-    def _is_of(self, source: SourceRef, released: SourceRef, pcm_sha256: str) -> bool:
-        """Whether a source is the released one, or is known to hold the same samples."""
-        if source.sha256 == released.sha256:
-            return True
+    def drop_loser(self, job_id: str, stem_set: StemSet) -> bool:
+        """Drop stems that lost against another engine's in a job that is at work; the audio stays. Whether they go.
+
+        They stay if they count for another wish, if another job at work may be about to use them, and if they were paid
+        for: then they go with the job's release.
+        """
+        job = self._jobs.get(job_id)
+        if stem_set.cloud_minutes or self._results.counts(stem_set.audio.pcm_sha256, stem_set.engine_id):
+            return False
+        for other in self._jobs_at_work():
+            may_use = other.request.engine in (AUTO_ENGINE, stem_set.engine)
+            if other.job_id != job_id and may_use and self._is_of(other.request, job.request.source, stem_set.audio):
+                return False
+        for folder in _folders(stem_set):
+            self._drop(folder)
+        return True
+
+    def _drop(self, folder: str) -> None:
+        """The manifest first: without it, what is left by a kill is no result any more."""
+        self._store.delete(f"{folder}/manifest.json")
+        for key in self._store.list_keys(f"{folder}/"):
+            self._store.delete(key)
+
+    def _is_of(self, request: SeparationRequest, source: SourceRef, audio: AudioRef) -> bool:
+        """Whether a request is about a source, or is known to be about its samples."""
+        return any(
+            wanted.sha256 == source.sha256 or self._holds(wanted, audio.pcm_sha256)
+            for wanted in (request.source, *request.references.values())
+        )
+
+    def _holds(self, source: SourceRef, pcm_sha256: str) -> bool:
         try:
             ingested = self._results.find_ingested(source)
         except InputRejected:
             return False
         return ingested is not None and ingested.audio.pcm_sha256 == pcm_sha256
 
-    def _keys(self, stem_set: StemSet) -> Iterator[str]:
-        """The manifest first: without it, what is left by a kill is no result any more."""
-        folders = dict.fromkeys(stem.object_key.rpartition("/")[0] for stem in stem_set.stems)
-        for folder in folders:
-            yield f"{folder}/manifest.json"
-            yield from self._store.list_keys(f"{folder}/")
-        yield stem_set.audio.object_key
-
-    def _sources_at_work(self) -> Iterator[SourceRef]:
+    def _jobs_at_work(self) -> Iterator[Job]:
         query, token = JobQuery((JobState.QUEUED, JobState.RUNNING)), ""
         while True:
             page = self._jobs.page(_PAGE_SIZE, token, query)
-            for job in page.jobs:
-                yield from (job.request.source, *job.request.references.values())
+            yield from page.jobs
             token = page.next_page_token
             if not token:
                 return
+
+
+def _folders(stem_set: StemSet) -> list[str]:
+    return list(dict.fromkeys(stem.object_key.rpartition("/")[0] for stem in stem_set.stems))
+
+
+def _folders_of_attempts(result: SeparationResult) -> list[str]:
+    """Where the stems of engines lie that lost, if they still do."""
+    home = [folder.rpartition("/")[0] for folder in _folders(result.stem_set)]
+    raw = "" if result.stem_set.sums_to_mix else "-raw"
+    losers = [attempt.decision.engine_id for attempt in result.attempts if not attempt.is_accepted]
+    return [f"{folder}/{engine_id}{raw}" for folder in home for engine_id in losers]

@@ -7,19 +7,37 @@ What lies above half of the lower rate is in no stem; the sum with the mixture's
 
 import math
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import soxr
 
 from services.separator.core.blocks import CountedBlocks, recut
 from services.separator.core.pcm import MAX_RATE_HZ, MIN_RATE_HZ
-from services.separator.core.ports import Block, Engine, Mixture, StemBlocks
+from services.separator.core.ports import Block, Engine, EngineSpec, Mixture, StemBlocks
 from stemhouse.audio import AudioFormat
 from stemhouse.errors import UnsupportedAudio
 
 _QUALITY = "VHQ"
 _PIECE_FRAMES = 16_384
 _TAIL_S = 0.01  # a stream there and back may lose a frame to rounding: silence behind it makes up
+
+
+@dataclass(frozen=True)
+class EngineInFormat:
+    """Engine at the rate and channels of some audio."""
+
+    engine: Engine
+    audio_format: AudioFormat
+
+    @property
+    def spec(self) -> EngineSpec:
+        """That of the engine: its native format may be another one."""
+        return self.engine.spec
+
+    def separate(self, mixture: Mixture) -> Iterator[StemBlocks]:
+        """See `separate_in_format`."""
+        return separate_in_format(self.engine, mixture, self.audio_format)
 
 
 def separate_in_format(engine: Engine, mixture: Mixture, audio_format: AudioFormat) -> Iterator[StemBlocks]:

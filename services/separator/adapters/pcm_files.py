@@ -1,6 +1,6 @@
 """Samples on the canonical grid in scratch files: 24-bit FLAC by libsndfile, and raw 32-bit spools."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ import numpy as np
 import soundfile
 
 from services.separator.core.pcm import block_frames
-from services.separator.core.ports import PcmBlock
+from services.separator.core.ports import PcmBlock, Span
 from stemhouse.audio import AudioFormat
 from stemhouse.errors import InternalFault, StemhouseError, StorageUnavailable, UnsupportedAudio
 from stemhouse.ports import ObjectStore
@@ -22,7 +22,7 @@ _SYSTEM_ERROR = 2
 
 
 class StoredFlac:
-    """PcmFile of a FLAC that was fetched from the store."""
+    """StoredPcm of a FLAC that was fetched from the store."""
 
     def __init__(self, path: Path, object_key: str, audio_format: AudioFormat) -> None:
         """Check the head; raises InternalFault."""
@@ -37,9 +37,18 @@ class StoredFlac:
         """See PcmFile.blocks. Raises InternalFault for a damaged object."""
         with self._open() as sound:
             while True:
-                interleaved = self._read(sound)
+                interleaved = self._read(sound, block_frames(self._format))
                 if not len(interleaved):
                     return
+                yield (interleaved >> _UNUSED_BITS).T
+
+    def excerpts(self, spans: Sequence[Span]) -> Iterator[PcmBlock]:
+        """See StoredPcm.excerpts. Raises InternalFault for a damaged object, or one that ends before a span does."""
+        with self._open() as sound:
+            for first, end in spans:
+                interleaved = self._read(sound, end - first, first)
+                if len(interleaved) != end - first:
+                    raise self._fault(f"ends before frame {end}")
                 yield (interleaved >> _UNUSED_BITS).T
 
     def _open(self) -> Any:
@@ -48,9 +57,12 @@ class StoredFlac:
         except soundfile.LibsndfileError as error:
             raise self._reading_error("is not audio", error) from error
 
-    def _read(self, sound: Any) -> PcmBlock:
+    def _read(self, sound: Any, frame_count: int, first: int | None = None) -> PcmBlock:
+        """The next frames, or those from `first` on."""
         try:
-            interleaved: PcmBlock = sound.read(block_frames(self._format), dtype="int32", always_2d=True)
+            if first is not None:
+                sound.seek(min(first, sound.frames))
+            interleaved: PcmBlock = sound.read(frame_count, dtype="int32", always_2d=True)
         except soundfile.LibsndfileError as error:
             raise self._reading_error("is damaged", error) from error
         return interleaved

@@ -5,7 +5,7 @@ Audio in motion is a stream of blocks: float32 arrays of shape (channels, frames
 `stemhouse.audio`: int32 arrays of the same shape, in steps of 2**-23 of full scale.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -112,6 +112,17 @@ class PcmFile(Protocol):
         """All frames from the start, in blocks of `pcm.block_frames`, as often as it is asked for."""
 
 
+Span = tuple[int, int]
+"""First frame and end of a part of a stream."""
+
+
+class StoredPcm(PcmFile, Protocol):
+    """Samples that can be read in places."""
+
+    def excerpts(self, spans: Sequence[Span]) -> Iterator[PcmBlock]:
+        """The frames of each span, which lies within the file."""
+
+
 class PcmSpool(PcmFile, Protocol):
     """Samples that are written before they are read."""
 
@@ -145,7 +156,7 @@ class AudioDesk(Protocol):
         Raises UnreadableAudio if no decoder takes it, InternalFault if the object is not what its digest says.
         """
 
-    def open_pcm(self, object_key: str, audio_format: AudioFormat) -> PcmFile:
+    def open_pcm(self, object_key: str, audio_format: AudioFormat) -> StoredPcm:
         """Fetch a stored 24-bit FLAC for reading. Raises InternalFault if it is of another format."""
 
     def create_flac(self, audio_format: AudioFormat) -> FlacFile:

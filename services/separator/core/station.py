@@ -1,6 +1,6 @@
 """The station: gives each call to the worker that can do it, and does nothing twice at the same time."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -13,7 +13,7 @@ from services.separator.core.models import FAILED_LOAD, demucs_spec
 from services.separator.core.ports import DeviceGreeting, EngineSpec, SharedRuns, TaskControl, Worker
 from services.separator.core.results import SeparateTask, find_result
 from services.separator.core.vocal_probe import ProbeVocalsTask
-from stemhouse.audio import AudioRef, QualityReport, SourceRef, StemSet
+from stemhouse.audio import QualityReport, SourceRef, StemSet
 from stemhouse.errors import EngineUnavailable, UnreadableAudio, WorkerDied
 from stemhouse.jobs import EngineGap, EngineOffer
 from stemhouse.models import Model, PullProgress
@@ -83,11 +83,12 @@ class Station:
                 self._models.note_failed_load(task.engine_id, error.details, control)
             raise
 
-    def assess(
-        self, stem_set: StemSet, references: Mapping[str, AudioRef], is_wanted: Callable[[], bool]
-    ) -> QualityReport:
-        """Measure stems; see `assess_stems`."""
-        return self._files.run(AssessTask(stem_set, dict(references)), control_of(is_wanted))
+    def assess(self, task: AssessTask, is_wanted: Callable[[], bool]) -> QualityReport:
+        """Measure stems; see `assess_stems`. Raises EngineUnavailable for a verifier that is not here."""
+        if not task.verifier_engine_id:
+            return self._files.run(task, control_of(is_wanted))
+        self._require_engine(task.verifier_engine_id)
+        return self._device.run(task, control_of(is_wanted))
 
     def probe_vocals(self, task: ProbeVocalsTask, is_wanted: Callable[[], bool]) -> float:
         """How much of a track is sung; see `vocal_probe`. Raises EngineUnavailable for an engine that is not here."""

@@ -18,7 +18,7 @@ from stemhouse.audio import (
     StemRef,
     StemSet,
 )
-from stemhouse.jobs import CacheHit, Decision, SeparationResult
+from stemhouse.jobs import Attempt, CacheHit, Decision, SeparationResult
 from stemhouse.vocab import BASE_STEMS, VOCALS
 from tests.fakes import MemoryObjectStore
 
@@ -28,6 +28,7 @@ Units = npt.NDArray[np.int64]
 RATE_HZ = 44100
 FULL_SCALE = 2**23
 PCM_SHA256 = "c" * 64
+_DOUBTFUL = QualityReport("mask-ambiguity", (StemQuality(VOCALS, "estimated", estimated_si_sdr_db=3.5),))
 SOURCE = SourceRef("a" * 64, "0123456789abcdef" * 2, 5_000_000_000, "Somebody - Something.wav")
 FACTS = SourceFacts("wav", "pcm_s16le", 16, "libsndfile 1.2.2", 0, "Björk", "Jóga", bpm=124.0, genre="Pop")
 
@@ -77,8 +78,9 @@ class Separated:
             FACTS,
             StemSet(**(fields | changes)),
             QualityReport("si_sdr", (StemQuality(VOCALS, "measured", 7.5, 8.0),)),
-            Decision("starter", engine_id, ("no model is present", "so the starter it is")),
+            Decision("starter", engine_id, ("no model is present", "so the starter it is"), ("demucs-1",)),
             CacheHit.PCM,
+            (Attempt(Decision("demucs", "demucs-0", ()), _DOUBTFUL, is_accepted=False, note="It bled."),),
         )
 
     def objects(self) -> dict[str, Units]:

@@ -5,7 +5,7 @@ import io
 import json
 import wave
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from itertools import count
 from typing import Any
 
@@ -174,11 +174,14 @@ def test_metadata_tells_all() -> None:
         "processing_s": 1.25,
         "cache_hit": "pcm",
         "decision_reasons": ["no model is present", "so the starter it is"],
+        "fallback_engine_ids": ["demucs-1"],
+        "cloud_minutes": 0.0,
     }
+    (attempt,) = told["attempts"]
+    assert (attempt["engine"], attempt["is_accepted"], attempt["note"]) == ("demucs", False, "It bled.")
+    assert attempt["quality"]["stems"][0]["estimated_si_sdr_db"] == 3.5
     assert told["quality"]["method"] == "si_sdr"
-    assert told["quality"]["stems"] == [
-        {"stem": "vocals", "status": "measured", "si_sdr_db": 7.5, "sdr_db": 8.0, "note": ""}
-    ]
+    assert told["quality"]["stems"] == [asdict(StemQuality("vocals", "measured", 7.5, 8.0))]
     assert told["fidelity"]["frame_count"] == 1000
     assert told["fidelity"]["null_depth_db"] == -144.5
     assert told["objects"]["stems"]["bass"] == f"results/{PCM_SHA256}/starter-tiny-00000000/bass.flac"

@@ -34,7 +34,7 @@ def test_all_tracks_are_separated_in_order_and_delivered(world: World) -> None:
     assert world.separations.order == PATHS
     assert sorted(world.deliveries.delivered) == PATHS
     requests = [job.request for job in world.separations.jobs_by_request.values()]
-    assert {(request.priority, request.engine) for request in requests} == {(BATCH_PRIORITY, "demucs")}
+    assert {(request.priority, request.engine) for request in requests} == {(BATCH_PRIORITY, "auto")}
     assert list(world.separations.jobs_by_request) == [f"batch1-{place}-1" for place in range(1, 6)]
     batch = world.batch()
     assert (batch.state, batch.counts) == (BatchState.DONE, BatchCounts(done=5))

@@ -1,12 +1,22 @@
 """Which orders a batch takes in which state."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from services.library.core.ports import FileStamp
 from stemhouse.batches import BatchCounts, BatchState, ItemState
-from stemhouse.errors import EngineUnavailable, InvalidRequest, NotFound, RequestConflict, Unavailable, UnreadableAudio
+from stemhouse.cloud import CloudTerms
+from stemhouse.errors import (
+    BudgetExceeded,
+    EngineUnavailable,
+    InvalidRequest,
+    NotFound,
+    RequestConflict,
+    Unavailable,
+    UnreadableAudio,
+)
 from stemhouse.jobs import EngineSurvey, JobError
 from tests.unit.library.batch_world import World, spec
 from tests.unit.library.fake_separations import DEMUCS, NO_DEMUCS, STARTER
@@ -142,6 +152,49 @@ def test_engine_and_model_are_as_asked_for(world: World) -> None:
     for wish in ({"model": "nothing"}, {"engine": "uvr"}, {"engine": "starter", "model": "htdemucs_ft"}):
         with pytest.raises(EngineUnavailable):
             world.start(**wish)
+
+
+def test_cap_of_a_batch_goes_with_each_of_its_jobs(world: World) -> None:
+    """The router counts what all of them take together; without one nothing may be spent."""
+    for minutes in (12.5, 0.0):
+        world.separations.jobs_by_request.clear()
+        world.process(world.start(cloud_minutes=minutes, output_dir=f"/out/{minutes}"))
+        assert {job.request.cloud_minutes for job in world.separations.jobs_by_request.values()} == {minutes}
+
+
+LALAL = replace(DEMUCS, name="lalal", engine_id="lalal-0", cloud=CloudTerms("lalal-1234", 3.0))
+
+
+@pytest.mark.parametrize(
+    ("wish", "minutes"),
+    [
+        ({}, 0.0),
+        ({"cloud_minutes": 12.0}, 12.0),
+        ({"cloud_minutes": 90.0}, 30.0),
+        ({"engine": "lalal", "cloud_minutes": 90.0}, 30.0),
+        ({"engine": "lalal", "cloud_minutes": 12.0}, 12.0),
+        ({"engine": "demucs", "cloud_minutes": 90.0}, 0.0),
+        ({"model": "htdemucs", "cloud_minutes": 90.0}, 0.0),
+    ],
+)
+def test_plan_tells_the_most_that_can_be_charged(world: World, wish: dict[str, Any], minutes: float) -> None:
+    """Three tracks of 200 s at three minutes a minute; for `auto` each may fail, up to the cap."""
+    world.separations.survey_now = EngineSurvey((LALAL, DEMUCS))
+    plan = world.orders.plan(spec(**wish))
+    assert (plan.cloud_minutes, plan.obstacles) == (minutes, ())
+
+
+def test_engine_that_costs_money_needs_a_cap(world: World) -> None:
+    """The sentence names the most that it can take, and the flag; `auto` never begins with it."""
+    world.separations.survey_now = EngineSurvey((LALAL,))
+    assert (
+        "30.00 minutes of the account: allow that with --cloud-minutes 30.00"
+        in (world.orders.plan(spec(engine="lalal")).obstacles[0])
+    )
+    with pytest.raises(BudgetExceeded, match="--cloud-minutes"):
+        world.start(engine="lalal")
+    with pytest.raises(EngineUnavailable, match="stemhouse models pull htdemucs"):
+        world.start(cloud_minutes=90.0)
 
 
 def test_separator_that_does_not_answer_may_have_the_engine(world: World) -> None:

@@ -8,6 +8,9 @@ import pytest
 from services.library.core.batch_line import Limits
 from stemhouse.batches import BatchCounts, BatchState, ItemState
 from stemhouse.errors import (
+    BudgetExceeded,
+    ChargeUncertain,
+    EngineFailed,
     EngineUnavailable,
     InternalFault,
     InvalidRequest,
@@ -161,6 +164,18 @@ def test_missing_engine_is_waited_for_with_its_command(world: World) -> None:
 
     world.process(batch_id, lambda: None, lambda: None, mend)
     assert world.batch().counts == BatchCounts(done=5)
+
+
+def test_what_may_cost_money_is_not_repeated_by_itself(world: World) -> None:
+    """A charge in doubt, a cap that is spent, a track that an engine cannot do: each fails alone, and is not resent."""
+    batch_id = world.start(engine="demucs")
+    for path, error in zip(PATHS, (ChargeUncertain, BudgetExceeded, EngineFailed), strict=False):
+        world.separations.job_errors[path] = JobError(error.reason, "so it is")
+    world.process(batch_id)
+    assert world.batch().counts == BatchCounts(done=2, failed=3)
+    assert len(world.separations.jobs_by_request) == 5
+    remedies = [item.remedy for item in world.items() if item.state is ItemState.FAILED]
+    assert ["stemhouse cloud" in remedy for remedy in remedies] == [True, True, False]
 
 
 def test_model_that_turns_out_damaged_is_tried_by_one_job_at_a_time(world: World) -> None:

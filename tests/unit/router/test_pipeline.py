@@ -1,18 +1,26 @@
 """The way of one track, on fakes."""
 
 import io
+import uuid
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
 from services.router.core.cache import StemCache
-from services.router.core.pipeline import StemPipeline
+from services.router.core.choices import EngineChooser
+from services.router.core.cloud_budget import CloudBudget
+from services.router.core.engine_runs import EngineRuns
+from services.router.core.pipeline import PipelineParts, StemPipeline
+from services.router.core.policy import Policy
 from services.router.core.ports import Accepted, Ingested
+from services.router.core.releases import Releases
 from stemhouse.audio import QualityReport, SourceRef, StemSet
 from stemhouse.errors import Cancelled, EngineUnavailable, NotFound, UnreadableAudio
 from stemhouse.jobs import CacheHit, Decision, SeparationRequest, SeparationResult
 from stemhouse.vocab import Stage
 from tests.fakes import MemoryObjectStore
+from tests.fakes_cloud import MemoryCloudLedger
 from tests.fakes_router import (
     DEMUCS,
     FACTS,
@@ -35,7 +43,7 @@ FULL_WAY = [Stage.LOOKUP, Stage.INGEST, Stage.LOOKUP, Stage.CHOOSE, Stage.SEPARA
 class House:
     """A router's core on fakes."""
 
-    def __init__(self) -> None:
+    def __init__(self, chooser_type: type[EngineChooser] = EngineChooser) -> None:
         self.store = MemoryObjectStore()
         self.results = MemoryResultLedger()
         self.jobs = MemoryJobLedger()
@@ -43,8 +51,18 @@ class House:
         self.models = FakeModels()
         self.uploads = MemoryUploads(source())
         self.model_uploads = MemoryUploads()
-        cache = StemCache(self.results, self.store, self.separators, self.uploads)
-        self.pipeline = StemPipeline(cache, self.results, self.jobs, self.separators, self.uploads)
+        self.cloud_ledger = MemoryCloudLedger()
+        self.now = datetime(2026, 1, 2, 12, tzinfo=UTC)
+        self.cloud = CloudBudget(
+            self.separators, self.cloud_ledger, now=lambda: self.now, new_key=lambda: str(uuid.uuid4())
+        )
+        self.chooser = chooser_type(self.separators, self.cloud, Policy(), now_s=lambda: 0.0)
+        cache = StemCache(self.results, self.store, self.chooser, self.uploads)
+        runs = EngineRuns(self.chooser, self.separators, self.jobs, self.cloud, self.store)
+        releases = Releases(self.jobs, self.results, self.store)
+        self.pipeline = StemPipeline(
+            PipelineParts(cache, self.results, self.separators, self.uploads, self.chooser, runs, releases)
+        )
         self.stages: list[Stage] = []
         self._run_count = 0
 

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pytest
 
 from services.separator.core.ports import TaskControl
-from stemhouse.audio import AudioRef, StemQuality, StemSet
+from stemhouse.audio import AudioRef, StemSet
 from stemhouse.errors import Cancelled, NotFound
 from stemhouse.vocab import OTHER, VOCALS, QualityStatus
 from tests.fakes_separator import FakeEngine, SeparatorHouse
@@ -48,14 +48,27 @@ def test_scores_are_those_of_the_source_scale(house: AssessmentHouse) -> None:
     projected = (estimate * true).sum() / (true**2).sum() * true
     si_sdr_db = 10 * np.log10((projected**2).sum() / ((estimate - projected) ** 2).sum())
     assert vocals.si_sdr_db == pytest.approx(si_sdr_db, abs=1e-3)
-    assert other == StemQuality(OTHER, QualityStatus.NOT_APPLICABLE, note="no reference")
+    assert (other.status, other.si_sdr_db, other.note) == (QualityStatus.NOT_APPLICABLE, None, "no reference")
 
 
 def test_without_references_nothing_is_measured(house: AssessmentHouse) -> None:
-    """The report says so for every stem."""
+    """The report says so for every stem, and what keeps the vocals from being judged by themselves."""
     report = house.assess(house.stem_set(TRUE_VOCALS))
-    assert report.method == "none"
-    assert {(stem.status, stem.note) for stem in report.stems} == {(QualityStatus.NOT_APPLICABLE, "no reference")}
+    assert (report.method, report.engine_id) == ("none", "fake-shares-1")
+    assert [(stem.status, stem.note) for stem in report.stems] == [
+        (QualityStatus.NOT_APPLICABLE, "there is nothing but vocals"),
+        (QualityStatus.NOT_APPLICABLE, "no reference"),
+    ]
+
+
+def test_stems_that_were_measured_have_levels_too(house: AssessmentHouse) -> None:
+    """On the source's scale, and nothing of the measure is lost by what the stems say of themselves."""
+    report = house.assess(house.stem_set(TRUE_VOCALS), vocals=house.reference(TRUE_VOCALS))
+    vocals, other = report.stems
+    assert (vocals.status, vocals.si_sdr_db, vocals.note) == (QualityStatus.MEASURED, 60.0, "")
+    assert vocals.level_db == pytest.approx(10 * np.log10((TRUE_VOCALS**2).mean()), abs=0.05)
+    assert vocals.peak_db == pytest.approx(20 * np.log10(np.abs(TRUE_VOCALS).max()), abs=1e-3)
+    assert (other.level_db, other.peak_db, other.clipped_share) == (-120.0, -120.0, 0.0)
 
 
 @pytest.mark.parametrize("excess_frames", [-4000, 4000])

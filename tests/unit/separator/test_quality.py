@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from mir_eval import separation
 
 from services.separator.core.ports import Block
 from services.separator.core.quality import StemQualityAnalyzer
@@ -38,6 +39,24 @@ def test_scores_are_the_ratio_to_an_orthogonal_error(error_db: float) -> None:
     reference = noise(10_000, seed=1)
     error = _orthogonal(reference, noise(10_000, seed=2)) * np.float32(10 ** (error_db / 20))
     assert _scores(reference, reference + error) == pytest.approx((-error_db, -error_db), abs=1e-3)
+
+
+@pytest.mark.parametrize("error_peak", [0.01, 0.3, 5.0])
+def test_scores_are_those_of_mir_eval_and_of_least_squares(error_peak: float) -> None:
+    """BSS Eval with filters of one tap, which is all that a scale is, and NumPy's own fit of one to the other.
+
+    mir_eval warns of its public function, whose filters have 512 taps; below it the number of taps is an argument.
+    """
+    reference = noise(20_000, seed=1)
+    estimate = np.float32(0.7) * reference + noise(20_000, peak=error_peak, seed=2)
+    true, estimated = reference.astype(np.float64).ravel(), estimate.astype(np.float64).ravel()
+    parts = separation._bss_decomp_mtifilt(true[np.newaxis], estimated, 0, 1)
+    by_mir_eval = separation._bss_source_crit(*parts)[0]
+    _, rest, *_ = np.linalg.lstsq(true[:, np.newaxis], estimated)
+    by_least_squares = 10 * np.log10(np.sum(estimated**2) / rest[0] - 1)
+    si_sdr_db, sdr_db = _scores(reference, estimate)
+    assert si_sdr_db == pytest.approx(by_mir_eval, abs=1e-6) == pytest.approx(by_least_squares, abs=1e-6)
+    assert sdr_db == pytest.approx(20 * np.log10(np.linalg.norm(true) / np.linalg.norm(true - estimated)), abs=1e-6)
 
 
 def test_si_sdr_ignores_the_level_and_sdr_does_not() -> None:

@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 
 from services.separator.adapters.runs import ThreadedRuns
+from services.separator.core.assessment import AssessTask
 from services.separator.core.ingest import IngestedTrack, IngestTask
 from services.separator.core.model_additions import Addition
 from services.separator.core.models import FAILED_LOAD, LOADED_STAMP, InspectModelTask, ModelShape, demucs_spec
 from services.separator.core.ports import DeviceGreeting, Task, TaskControl
 from services.separator.core.results import SeparateTask, manifest_from_stem_set
 from services.separator.core.station import Station
-from stemhouse.audio import AudioFormat, AudioRef, SourceFacts, SourceRef, StemSet
+from stemhouse.audio import AudioFormat, AudioRef, QualityReport, SourceFacts, SourceRef, StemSet
 from stemhouse.errors import EngineUnavailable, Unavailable, UnreadableAudio, WorkerDied
 from stemhouse.jobs import EngineGap, EngineOffer
 from stemhouse.models import ModelState, PullProgress
@@ -133,6 +134,17 @@ def test_death_of_the_device_worker_is_told(house: House) -> None:
     house.device.answers = [WorkerDied("killed")]
     with pytest.raises(WorkerDied):
         list(house.station.separate(TASK, wanted))
+
+
+def test_assessment_with_a_verifier_is_the_device_workers(house: House) -> None:
+    """Which has the engine; without one the files worker does it, and an engine that is not here is told at once."""
+    alone, verified = AssessTask(stem_set("x")), AssessTask(stem_set("x"), verifier_engine_id="fake-shares-1")
+    house.files.answers, house.device.answers = [QualityReport("alone")], [QualityReport("verified")]
+    assert house.station.assess(alone, wanted) == QualityReport("alone")
+    assert house.station.assess(verified, wanted) == QualityReport("verified")
+    assert (house.files.tasks, house.device.tasks) == ([alone], [verified])
+    with pytest.raises(EngineUnavailable, match="no engine other-1 here"):
+        house.station.assess(AssessTask(stem_set("x"), verifier_engine_id="other-1"), wanted)
 
 
 def test_unknown_engine_is_unavailable(house: House) -> None:

@@ -64,7 +64,8 @@ def test_library_is_scanned_planned_started_and_followed(front: FakeFront, capsy
     """With all options as the service is told them; the way is told on stderr."""
     options = "--source serato --crate Friday --only-crates --engine demucs --model htdemucs --force --no-sum-to-mix"
     more = "--stems vocals,bass --format flac --bit-depth 16 --layout mirror --keep-results --map C:/Music=/music"
-    assert main(["batch", "/music", "--output", "/stems", "--probe-vocals", *options.split(), *more.split()]) == 0
+    cap = "--cloud-minutes 12.5"
+    assert main(["batch", "/music", "--output", "/stems", "--probe-vocals", *f"{options} {more} {cap}".split()]) == 0
     spec = BatchSpec(
         location="/music",
         output_dir="/stems",
@@ -79,6 +80,7 @@ def test_library_is_scanned_planned_started_and_followed(front: FakeFront, capsy
         layout=BatchLayout.MIRROR,
         keeps_results=True,
         probes_vocals=True,
+        cloud_minutes=12.5,
     )
     assert front.library.specs == [spec, spec]
     (scan,) = front.library.scans

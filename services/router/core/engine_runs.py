@@ -1,0 +1,138 @@
+"""One engine's go at a track: chosen, paid for where it costs something, done, and told to whoever chooses next."""
+
+from collections.abc import Callable
+
+from services.router.core.choices import EngineChooser, Situation
+from services.router.core.cloud_budget import CloudBudget
+from services.router.core.ports import Ingested, JobLedger, SeparationTask, Separators, Steps
+from services.router.core.routing import is_free_to_choose
+from services.router.core.scene import Failure
+from stemhouse.audio import AudioRef, StemSet
+from stemhouse.cloud import CLOUD_ENGINES, CloudOrder
+from stemhouse.errors import BudgetExceeded, ChargeUncertain, EngineUnavailable, StemhouseError, Unavailable, WorkerDied
+from stemhouse.jobs import Decision, Job, SeparationRequest
+from stemhouse.ports import ObjectStore
+from stemhouse.vocab import Stage
+
+_MOST_FAILURES = 5
+"""Engines that `auto` tries in vain before it gives up: whoever has more damaged models has another problem."""
+
+_CHARGED = "cloud_minutes"
+"""The detail of an error that says what a cloud engine has charged all the same."""
+
+
+class EngineRuns:
+    """Has tracks separated, each stage recorded."""
+
+    def __init__(
+        self,
+        chooser: EngineChooser,
+        separators: Separators,
+        jobs: JobLedger,
+        budget: CloudBudget,
+        store: ObjectStore,
+    ) -> None:
+        """Keep what it asks."""
+        self._chooser = chooser
+        self._separators = separators
+        self._jobs = jobs
+        self._budget = budget
+        self._store = store
+
+    def first(self, job: Job, ingested: Ingested, steps: Steps) -> tuple[Decision, StemSet]:
+        """The stems of the first engine that can be used: a model may turn out to be damaged when it is loaded.
+
+        That it is still offered then, say by a volume that cannot be written to, makes no difference. Raises what the
+        last engine raised, and Cancelled.
+        """
+        failures: list[Failure] = []
+        while True:
+            situation = situation_of(job, ingested, tuple(failures))
+            decision = steps.run(Stage.CHOOSE, self._chooser.choose, job.request, situation)
+            try:
+                return decision, self.run(job, ingested, decision, steps)
+            except EngineUnavailable as error:
+                failures.append(Failure(decision, error.message))
+                if not is_free_to_choose(job.request) or len(failures) == _MOST_FAILURES:
+                    raise
+
+    def run(self, job: Job, ingested: Ingested, decision: Decision, steps: Steps) -> StemSet:
+        """The stems of a chosen engine. Raises EngineUnavailable, BudgetExceeded among it, and Cancelled.
+
+        An order is closed within the stage that spends it. What ends that stage from outside, a cancellation or a
+        separator that does not come back, leaves it uncertain.
+        """
+        order = None
+        if decision.engine in CLOUD_ENGINES:
+            order = steps.run(Stage.RESERVE, self._reserving(job), ingested.audio, decision)
+        try:
+            return steps.run(Stage.SEPARATE, self._separating(job), job.request, ingested, decision, order)
+        except EngineUnavailable:
+            raise
+        except StemhouseError:
+            if order:
+                self._budget.mark_uncertain(order)
+            raise
+
+    def _reserving(self, job: Job) -> Callable[[AudioRef, Decision], CloudOrder | None]:
+        def reserve(audio: AudioRef, decision: Decision) -> CloudOrder | None:
+            """None if the result is stored: it was paid for."""
+            if self._store.size_bytes(manifest_key(audio, decision, job.request)) is not None:
+                return None
+            offer = self._chooser.offer(decision.engine_id)
+            if offer is None:
+                message = f"no separator that answers offers {decision.engine_id} just now"
+                raise Unavailable(message, {"engine_id": decision.engine_id})
+            return self._budget.reserve(job, offer, audio)
+
+        return reserve
+
+    def _separating(self, job: Job) -> Callable[[SeparationRequest, Ingested, Decision, CloudOrder | None], StemSet]:
+        def separate(
+            request: SeparationRequest, ingested: Ingested, decision: Decision, order: CloudOrder | None
+        ) -> StemSet:
+            task = _task(request, ingested, decision, order)
+            try:
+                stem_set = self._separators.separate(
+                    task,
+                    on_progress=lambda share: self._jobs.report_progress(job.job_id, share),
+                    cancellation=self._jobs.cancellation(job.job_id),
+                )
+            except (EngineUnavailable, WorkerDied) as error:
+                self._note_failure(decision, order, error)
+                raise
+            self._chooser.note_success(decision.engine_id)
+            if order:
+                self._budget.settle(order, stem_set.cloud_minutes)
+            return stem_set
+
+        return separate
+
+    def _note_failure(self, decision: Decision, order: CloudOrder | None, error: StemhouseError) -> None:
+        if not isinstance(error, BudgetExceeded):  # an empty account is no fault of the engine
+            self._chooser.note_failure(decision.engine_id)
+        if order is None or isinstance(error, WorkerDied):
+            return
+        if isinstance(error, ChargeUncertain):
+            self._budget.mark_uncertain(order)
+        else:
+            self._budget.settle(order, float(error.details.get(_CHARGED, 0.0)))
+
+
+def situation_of(job: Job, ingested: Ingested, failures: tuple[Failure, ...] = ()) -> Situation:
+    """What a choice of the job's engine depends on besides its wish."""
+    return Situation(job.request.source.size_bytes, job.batch_id, failures, ingested.audio.duration_s)
+
+
+def manifest_key(audio: AudioRef, decision: Decision, request: SeparationRequest) -> str:
+    """Where the manifest of a result lies; without it there is none."""
+    suffix = "" if request.sum_to_mix else "-raw"
+    return f"results/{audio.pcm_sha256}/{decision.engine_id}{suffix}/manifest.json"
+
+
+def _task(
+    request: SeparationRequest, ingested: Ingested, decision: Decision, order: CloudOrder | None
+) -> SeparationTask:
+    """Nothing that was paid for is separated again by force."""
+    is_forced = request.force and decision.engine not in CLOUD_ENGINES
+    return SeparationTask(ingested.audio, decision.engine_id, request.sum_to_mix, is_forced, order)

@@ -1,0 +1,109 @@
+"""`stemhouse cloud`."""
+
+import sys
+
+import click
+
+from stemhouse.cli.output import Output, json_option
+from stemhouse.cli.session import open_client
+from stemhouse.client.sdk import Stemhouse
+from stemhouse.cloud import CLOUD_STATEMENT, CloudAccount
+from stemhouse.errors import InvalidRequest, NotFound
+
+_NO_ACCOUNT = "no separator has the key of a cloud account"
+
+
+@click.group(invoke_without_command=True)
+@json_option
+@click.pass_context
+def cloud(context: click.Context) -> None:
+    """Show, allow and forbid the accounts of cloud engines.
+
+    Without a subcommand: show. Nothing leaves this machine before an account is allowed here, and then only for a job
+    that has minutes of its own: see --cloud-minutes of `stemhouse separate` and `stemhouse batch`.
+    """
+    if context.invoked_subcommand is None:
+        context.invoke(show_accounts)
+
+
+@cloud.command("show")
+@json_option
+@click.pass_obj
+def show_accounts(output: Output) -> None:
+    """What leaves this machine, and whether it may.
+
+    Then what each account has spent, and what it has left.
+    """
+    with open_client(output) as client:
+        accounts = client.cloud_accounts()
+    lines = [CLOUD_STATEMENT, "", *(map(account_text, accounts) if accounts else [_NO_ACCOUNT])]
+    output.result({"statement": CLOUD_STATEMENT, "accounts": accounts}, "\n".join(lines))
+
+
+@cloud.command()
+@click.argument("account", required=False, metavar="[ACCOUNT]")
+@click.option(
+    "--minutes-per-day",
+    required=True,
+    type=click.FloatRange(0.0, min_open=True),
+    help="The most that may be taken of the account in one day (UTC).",
+)
+@click.option("--yes", is_flag=True, help="You have read what leaves this machine, and agree; for scripts.")
+@json_option
+@click.pass_obj
+def allow(output: Output, *, account: str | None, minutes_per_day: float, yes: bool) -> None:
+    """Let a cloud account be used.
+
+    ACCOUNT may be left out where there is only one.
+    """
+    with open_client(output) as client:
+        name = account or _only_account(client)
+        output.say(CLOUD_STATEMENT)
+        if not yes:
+            _require_consent(name, minutes_per_day)
+        allowed = client.allow_cloud(name, minutes_per_day)
+    output.result({"account": allowed}, account_text(allowed))
+
+
+@cloud.command()
+@click.argument("account", required=False, metavar="[ACCOUNT]")
+@json_option
+@click.pass_obj
+def forbid(output: Output, *, account: str | None) -> None:
+    """Let a cloud account be used no more; what is at work goes on."""
+    with open_client(output) as client:
+        forbidden = client.forbid_cloud(account or _only_account(client))
+    output.result({"account": forbidden}, account_text(forbidden))
+
+
+def account_text(account: CloudAccount) -> str:
+    """A short block about one account."""
+    may = f"allowed, at most {account.minutes_per_day:g} minutes a day" if account.is_allowed else "not allowed"
+    left = "unknown" if account.minutes_left is None else f"{account.minutes_left:.2f} minutes"
+    rows = [("today", f"{account.minutes_today:.2f} minutes"), ("left", left)]
+    if account.minutes_reserved:
+        rows.append(("at work", f"{account.minutes_reserved:.2f} minutes are set aside"))
+    if account.minutes_uncertain:
+        rows.append(
+            ("uncertain", f"{account.minutes_uncertain:.2f} minutes may have been charged; they count as spent")
+        )
+    return "\n".join([f"{account.account}  {may}", *(f"  {label:<10}{text}" for label, text in rows)])
+
+
+def _only_account(client: Stemhouse) -> str:
+    accounts = [account.account for account in client.cloud_accounts()]
+    if not accounts:
+        raise NotFound(_NO_ACCOUNT, {"account": "none"})
+    if len(accounts) > 1:
+        listed = ", ".join(accounts)
+        raise InvalidRequest(f"name the account: {listed}", {"account": listed})
+    return accounts[0]
+
+
+def _require_consent(account: str, minutes_per_day: float) -> None:
+    if not sys.stdin.isatty():
+        message = "nobody is here to agree: run this in a terminal, or with --yes"
+        raise InvalidRequest(message, {"yes": message})
+    question = f"Allow {account} to be used, for at most {minutes_per_day:g} minutes a day?"
+    if not click.confirm(question, default=False, err=True):
+        raise click.Abort

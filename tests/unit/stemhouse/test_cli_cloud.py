@@ -1,0 +1,151 @@
+"""`stemhouse cloud`, and how a job tells the story of its engines."""
+
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from stemhouse.audio import QualityReport, SourceRef, StemQuality
+from stemhouse.cli.main import main
+from stemhouse.client.sdk import Stemhouse
+from stemhouse.cloud import CLOUD_STATEMENT, CloudAccount
+from stemhouse.jobs import Attempt, Decision, Job, SeparationRequest
+from stemhouse.vocab import JobState, QualityStatus
+from tests.fakes_front import FakeFront, result_of, serve_front
+
+ACCOUNT = CloudAccount("lalal-1234abcd", minutes_left=512.5)
+SOURCE = SourceRef("a" * 64, "b" * 32, 3, "song.mp3")
+
+
+@pytest.fixture
+def front(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeFront]:
+    """The servers that STEMHOUSE_SERVER names, with one account; nobody sits before the terminal."""
+    with serve_front() as front:
+        monkeypatch.setenv("STEMHOUSE_SERVER", front.address)
+        monkeypatch.setattr(sys, "stdin", Terminal(is_there=False))
+        front.router.accounts = [ACCOUNT]
+        yield front
+
+
+class Terminal:
+    """A standard input that somebody may sit at."""
+
+    def __init__(self, *, is_there: bool, answer: str = "") -> None:
+        self._is_there = is_there
+        self._answer = answer
+
+    def isatty(self) -> bool:
+        """Whether somebody does."""
+        return self._is_there
+
+    def readline(self, _size: int = -1) -> str:
+        """What they type."""
+        return self._answer
+
+
+def test_accounts_are_told_with_the_statement(front: FakeFront, capsys: pytest.CaptureFixture[str]) -> None:
+    """As text and as JSON, and whether there is any."""
+    front.router.accounts = [replace(ACCOUNT, minutes_today=3.0, minutes_uncertain=1.5)]
+    assert main(["cloud"]) == 0
+    told = capsys.readouterr().out
+    assert told.startswith(CLOUD_STATEMENT)
+    assert "lalal-1234abcd  not allowed" in told
+    assert "1.50 minutes may have been charged" in told
+    assert main(["cloud", "show", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert (document["statement"], document["accounts"][0]["minutes_left"]) == (CLOUD_STATEMENT, 512.5)
+    front.router.accounts = []
+    assert main(["cloud"]) == 0
+    assert "no separator has the key of a cloud account" in capsys.readouterr().out
+
+
+def test_nothing_is_allowed_without_consent(front: FakeFront, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where nobody can be asked, only by --yes; the statement is shown in either case."""
+    assert main(["cloud", "allow", "--minutes-per-day", "60"]) == 2
+    told = capsys.readouterr().err
+    assert CLOUD_STATEMENT in told
+    assert "--yes" in told
+    assert front.router.accounts == [ACCOUNT]
+    assert main(["cloud", "allow", "--minutes-per-day", "60", "--yes", "--json"]) == 0
+    shown = capsys.readouterr()
+    assert CLOUD_STATEMENT in shown.err
+    assert json.loads(shown.out)["account"]["minutes_per_day"] == 60.0
+    assert front.router.accounts == [replace(ACCOUNT, is_allowed=True, minutes_per_day=60.0)]
+
+
+@pytest.mark.parametrize(("answer", "code", "is_allowed"), [("y\n", 0, True), ("\n", 130, False), ("n\n", 130, False)])
+def test_somebody_at_the_terminal_is_asked(
+    front: FakeFront, monkeypatch: pytest.MonkeyPatch, answer: str, code: int, *, is_allowed: bool
+) -> None:
+    """And no answer is none."""
+    monkeypatch.setattr(sys, "stdin", Terminal(is_there=True, answer=answer))
+    assert main(["cloud", "allow", "--minutes-per-day", "60"]) == code
+    assert front.router.accounts[0].is_allowed is is_allowed
+
+
+def test_account_is_forbidden_and_named_where_there_are_several(
+    front: FakeFront, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By name; without one, the list is told. Without any account there is nothing to name."""
+    other = CloudAccount("lalal-99999999", is_allowed=True, minutes_per_day=5.0)
+    front.router.accounts = [ACCOUNT, other]
+    assert main(["cloud", "forbid"]) == 2
+    assert "lalal-1234abcd, lalal-99999999" in capsys.readouterr().err
+    assert main(["cloud", "forbid", "lalal-99999999"]) == 0
+    assert not front.router.accounts[1].is_allowed
+    front.router.accounts = []
+    assert main(["cloud", "forbid"]) == 2
+
+
+def estimate(vocals_db: float) -> QualityReport:
+    """What is thought of the vocals."""
+    vocals = StemQuality("vocals", QualityStatus.ESTIMATED, estimated_si_sdr_db=vocals_db, uncertainty_db=1.7)
+    return QualityReport("mask-ambiguity", (vocals,))
+
+
+def repaired(job: Job) -> list[Job]:
+    """A job's way to a result of which lalal had the second go."""
+    result = result_of(job.request.source)
+    demucs = Decision("demucs", "demucs-1", ("the best engine offered",))
+    attempts = (
+        Attempt(demucs, estimate(2.0), is_accepted=False, note="The vocals are probably not clean."),
+        Attempt(result.decision, estimate(9.0), is_accepted=True, note="Tried because of that."),
+    )
+    stem_set = replace(result.stem_set, cloud_minutes=3.2)
+    told = replace(
+        result,
+        stem_set=stem_set,
+        quality=estimate(9.0),
+        decision=replace(result.decision, fallbacks=("other-1",)),
+        attempts=attempts,
+    )
+    return [replace(job, state=JobState.DONE, sequence=2, result=told)]
+
+
+def shown_job(front: FakeFront, capsys: pytest.CaptureFixture[str]) -> tuple[str, Any]:
+    """`jobs show` of a repaired track, as text and as JSON."""
+    front.router.ways["song.mp3"] = repaired
+    with Stemhouse(front.endpoints) as client:
+        job_id = client.submit(SeparationRequest(SOURCE), "wish-1").job_id
+    assert main(["jobs", "show", job_id]) == 0
+    text = capsys.readouterr().out
+    assert main(["jobs", "show", job_id, "--json"]) == 0
+    return text, json.loads(capsys.readouterr().out)
+
+
+def test_job_tells_who_tried_and_what_was_taken(front: FakeFront, capsys: pytest.CaptureFixture[str]) -> None:
+    """In words, in order; and what it took of an account."""
+    text, document = shown_job(front, capsys)
+    rows = [line.strip() for line in text.splitlines()]
+    assert "quality   vocals: SI-SDR about 9.0 dB, give or take 1.7, the more the cleaner" in rows
+    assert "cloud     3.20 minutes of the account were taken" in rows
+    assert rows[-3:] == [
+        "attempt   demucs, not taken. The vocals are probably not clean.",
+        "attempt   starter, taken. Tried because of that.",
+        "next      if that had failed: other-1",
+    ]
+    attempts = document["job"]["result"]["attempts"]
+    assert [attempt["is_accepted"] for attempt in attempts] == [False, True]
