@@ -1,0 +1,53 @@
+"""Musical keys in the notations of DJ programs."""
+
+from dataclasses import dataclass
+
+_LETTERS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
+_SIGNS = {"#": 1, "♯": 1, "b": -1, "♭": -1}
+_SEMITONES, _FIFTH = 12, 7
+_RELATIVE_MAJOR = 3
+"""Semitones from a minor key to the major one with the same notes."""
+_CAMELOT_OF_C, _OPEN_OF_C = 8, 1
+
+
+@dataclass(frozen=True)
+class Key:
+    """A tonic (0 is C, in semitones) and a mode."""
+
+    tonic: int
+    is_minor: bool
+
+    @property
+    def camelot(self) -> str:
+        """`8B` is C major, `8A` A minor: neighbours are a fifth apart."""
+        return f"{_wheel(self._fifths + _CAMELOT_OF_C)}{'A' if self.is_minor else 'B'}"
+
+    @property
+    def open_key(self) -> str:
+        """`1d` is C major, `1m` A minor."""
+        return f"{_wheel(self._fifths + _OPEN_OF_C)}{'m' if self.is_minor else 'd'}"
+
+    @property
+    def traktor(self) -> int:
+        """0 to 11 are major from C on, 12 to 23 minor."""
+        return self.tonic + _SEMITONES * self.is_minor
+
+    @property
+    def _fifths(self) -> int:
+        """From C to the major key with these notes."""
+        major = self.tonic + _RELATIVE_MAJOR * self.is_minor
+        return major * _FIFTH % _SEMITONES
+
+
+def key_from_name(name: str) -> Key | None:
+    """Of `Am`, `F#`, `Bbm`; None for what is no key."""
+    letter, rest = name[:1], name[1:]
+    sign = _SIGNS.get(rest[:1])
+    mode = rest if sign is None else rest[1:]
+    if letter not in _LETTERS or mode not in {"", "m"}:
+        return None
+    return Key((_LETTERS[letter] + (sign or 0)) % _SEMITONES, is_minor=mode == "m")
+
+
+def _wheel(place: int) -> int:
+    return (place - 1) % _SEMITONES + 1
