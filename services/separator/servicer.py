@@ -17,6 +17,7 @@ from stemhouse.v1.separator_pb2_grpc import SeparatorServiceServicer, add_Separa
 from stemhouse.wire.audio import (
     audio_ref_from_proto,
     audio_ref_to_proto,
+    cloud_order_from_proto,
     engine_gap_to_proto,
     engine_to_proto,
     quality_to_proto,
@@ -114,7 +115,9 @@ def _task_from_proto(request: pb.SeparateRequest) -> SeparateTask:
     checks = FieldChecks()
     checks.matches("engine_id", request.engine_id, ENGINE_ID)
     checks.done()
-    return SeparateTask(audio_ref_from_proto(request.audio), request.engine_id, request.sum_to_mix, request.force)
+    order = cloud_order_from_proto(request.cloud) if request.HasField("cloud") else None
+    audio = audio_ref_from_proto(request.audio)
+    return SeparateTask(audio, request.engine_id, request.sum_to_mix, request.force, order)
 
 
 def _assess_task_from_proto(request: pb.AssessStemsRequest) -> AssessTask:

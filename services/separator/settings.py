@@ -3,9 +3,11 @@
 import os
 import re
 import tempfile
+from enum import StrEnum
 from pathlib import Path
+from typing import Self
 
-from pydantic import BaseModel, Field, field_validator
+from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from stemhouse.platform.object_stores import StoreSettings
@@ -54,6 +56,46 @@ def _whole_path(path: Path) -> Path:
     return whole
 
 
+class LalalSettings(BaseModel):
+    """An account with LALAL.AI: its licence key, or a file that holds nothing else.
+
+    `download_hosts` are the hosts, by comma, that stems may come from, and what lies below them.
+    `check_interval_s` is that between two looks at running tasks: the service takes thirty a minute.
+    `abandoned_after_s`: a task that no router has asked for in so long is cancelled.
+    """
+
+    key: SecretStr = SecretStr("")
+    key_file: Path | None = None
+    base_url: str = "https://www.lalal.ai/api/v1"
+    download_hosts: str = "lalal.ai"
+    check_interval_s: float = Field(default=5.0, gt=0.0)
+    slots: int = Field(default=8, ge=1, le=64)
+    abandoned_after_s: float = Field(default=600.0, gt=0.0)
+
+    @model_validator(mode="after")
+    def _with_key_of_file(self) -> Self:
+        """The file is read here, so that a missing one ends the start."""
+        if self.key_file and not self.key.get_secret_value():
+            try:
+                self.key = SecretStr(self.key_file.read_text().strip())
+            except OSError as error:
+                message = f"the file cannot be read: {error.strerror}"
+                raise ValueError(message) from error
+        return self
+
+    @property
+    def download_host_names(self) -> tuple[str, ...]:
+        """Each by itself."""
+        return tuple(host.strip() for host in self.download_hosts.split(",") if host.strip())
+
+
+class Flavour(StrEnum):
+    """Where engines run: on a device of this machine, or with a service in the cloud."""
+
+    DEVICE = "device"
+    CLOUD = "cloud"
+
+
 class PullSettings(BaseSettings):
     """What pulling models takes: no store, unless that is the mirror."""
 
@@ -79,6 +121,8 @@ class SeparatorSettings(BaseSettings):
     listen: str = "127.0.0.1:50052"
     store: StoreSettings
     models: ModelSettings = ModelSettings()
+    flavour: Flavour = Flavour.DEVICE
+    lalal: LalalSettings = LalalSettings()
     threads_per_device: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1)
     log_level: LogLevel = "INFO"
     scratch_dir: Path = Field(default_factory=lambda: Path(tempfile.gettempdir()) / "stemhouse-scratch")

@@ -9,20 +9,25 @@ from stemhouse.local.ports import LOOPBACK, free_ports
 from stemhouse.local.store import store_spec
 
 ROUTER, SEPARATOR, LIBRARY, EXPORTER = "router", "separator", "library", "exporter"
+CLOUD_SEPARATOR = "separator-cloud"
+"""A second separator, which is started where there is a key of LALAL.AI; nobody else is given it."""
+
+_CLOUD_KEYS = ("STEMHOUSE_LALAL__KEY", "STEMHOUSE_LALAL__KEY_FILE")
 
 
 def stack_specs(home: Home) -> list[ChildSpec]:
     """The store, then the services, each on a free port."""
     store = store_spec(home)
-    names = (ROUTER, SEPARATOR, LIBRARY, EXPORTER)
+    names = (ROUTER, SEPARATOR, LIBRARY, EXPORTER, *([CLOUD_SEPARATOR] if _has_cloud_key() else []))
     addresses = {name: f"{LOOPBACK}:{port}" for name, port in zip(names, free_ports(len(names)), strict=True)}
     own_settings = {
         ROUTER: {
-            "SEPARATORS": addresses[SEPARATOR],
+            "SEPARATORS": ",".join(addresses[name] for name in (SEPARATOR, CLOUD_SEPARATOR) if name in addresses),
             "DATABASE_URL": _database_url(home, ROUTER, "ledger.db"),
             **_policy_setting(home),
         },
         SEPARATOR: {"MODELS__DIR": str(home.models_dir)},
+        CLOUD_SEPARATOR: {"MODELS__DIR": str(home.models_dir), "FLAVOUR": "cloud"},
         LIBRARY: {
             "DATABASE_URL": _database_url(home, LIBRARY, "library.db"),
             "ROUTER": addresses[ROUTER],
@@ -43,6 +48,10 @@ def stack_specs(home: Home) -> list[ChildSpec]:
     return [store, *services]
 
 
+def _has_cloud_key() -> bool:
+    return any(os.environ.get(variable) for variable in _CLOUD_KEYS)
+
+
 def _policy_setting(home: Home) -> dict[str, str]:
     """The home's own policy, unless the environment names one."""
     has_own = home.policy_file.exists() and not os.environ.get("STEMHOUSE_POLICY")
@@ -51,12 +60,14 @@ def _policy_setting(home: Home) -> dict[str, str]:
 
 def _service_spec(home: Home, name: str, address: str, settings: dict[str, str]) -> ChildSpec:
     variables = {f"STEMHOUSE_{key}": value for key, value in {**settings, "LISTEN": address}.items()}
+    inherited = {key: value for key, value in os.environ.items() if name == CLOUD_SEPARATOR or key not in _CLOUD_KEYS}
+    service = name.partition("-")[0]
     return ChildSpec(
         name=name,
-        command=(sys.executable, "-m", f"services.{name}.main"),
+        command=(sys.executable, "-m", f"services.{service}.main"),
         address=address,
-        environment={**os.environ, **variables},
-        service_name=f"stemhouse.v1.{name.capitalize()}Service",
+        environment={**inherited, **variables},
+        service_name=f"stemhouse.v1.{service.capitalize()}Service",
         folder=home.root,
     )
 

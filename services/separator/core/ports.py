@@ -13,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from stemhouse.audio import AudioFormat, SourceFacts, SourceRef
+from stemhouse.cloud import CloudTerms
+from stemhouse.jobs import EngineGap
 from stemhouse.ports import ObjectStore
 
 Block = npt.NDArray[np.float32]
@@ -33,7 +35,7 @@ class EngineSpec:
     """What an engine is: its name, model, the audio it works on, and the id that names its samples.
 
     `engine_id` holds everything that changes samples: engine, model, weights digest, parameters, precision.
-    `grade` is a word for people: "basic" for the embedded starter.
+    `grade` is a word for people: "basic" for the embedded starter. `cloud` if it sends audio away.
     """
 
     name: str
@@ -43,6 +45,7 @@ class EngineSpec:
     native_format: AudioFormat
     grade: str = "standard"
     device: str = "cpu"
+    cloud: CloudTerms | None = None
 
 
 class Mixture(Protocol):
@@ -69,10 +72,15 @@ class Engine(Protocol):
 
 @dataclass(frozen=True)
 class DeviceGreeting:
-    """What a device worker tells once it is loaded: engines that are always ready, and those that need a model."""
+    """What a device worker tells once it is loaded: engines that are always ready, and those that need a model.
+
+    It runs `slot_count` tracks at once; `gaps` are engines that it could run but for something that is missing.
+    """
 
     specs: tuple[EngineSpec, ...]
     model_engines: tuple[str, ...] = ()
+    slot_count: int = 1
+    gaps: tuple[EngineGap, ...] = ()
 
 
 def _nothing(_share: float) -> None:

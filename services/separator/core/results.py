@@ -11,6 +11,7 @@ from typing import Any
 
 from services.separator.core.ports import Task
 from stemhouse.audio import AudioFormat, AudioRef, StemRef, StemSet
+from stemhouse.cloud import CloudOrder
 from stemhouse.errors import InternalFault, NotFound
 from stemhouse.ports import ObjectStore
 
@@ -20,12 +21,13 @@ _RAW_SUFFIX = "-raw"
 
 @dataclass(frozen=True)
 class SeparateTask(Task[StemSet]):
-    """Separate one track by one engine; `force`: even if the result is stored."""
+    """Separate one track by one engine; `force`: even if the result is stored; `cloud`: what it may spend."""
 
     audio: AudioRef
     engine_id: str
     sum_to_mix: bool = True
     force: bool = False
+    cloud: CloudOrder | None = None
 
     @property
     def result_engine_id(self) -> str:

@@ -21,12 +21,16 @@ _ENGINE_SHARE = 0.95
 
 @dataclass(frozen=True)
 class Bench:
-    """What a separation works with; `clock` is monotonic, in seconds; `versions` are those of the packages used."""
+    """What a separation works with; `clock` is monotonic, in seconds; `versions` are those of the packages used.
+
+    `cloud_minutes` are those that it takes of an account.
+    """
 
     desk: AudioDesk
     control: TaskControl
     clock: Callable[[], float]
     versions: Mapping[str, str]
+    cloud_minutes: float = 0.0
 
 
 def separate_track(task: SeparateTask, engine: Engine, bench: Bench) -> StemSet:
@@ -47,7 +51,10 @@ def separate_track(task: SeparateTask, engine: Engine, bench: Bench) -> StemSet:
     _require_frames(task.audio, frame_count, engine.spec)
     encoded = encode_stems(takes, mixture, task.audio, bench.desk, _part(bench.control, _ENGINE_SHARE, 1.0))
     stem_set = _described(task, engine.spec, takes, encoded)
-    return _publish(task, replace(stem_set, processing_s=processing_s, versions=dict(bench.versions)), encoded, bench)
+    made = replace(
+        stem_set, processing_s=processing_s, versions=dict(bench.versions), cloud_minutes=bench.cloud_minutes
+    )
+    return _publish(task, made, encoded, bench)
 
 
 def _require_rest_stem(task: SeparateTask, spec: EngineSpec) -> None:

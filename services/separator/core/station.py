@@ -19,8 +19,6 @@ from stemhouse.jobs import EngineGap, EngineOffer
 from stemhouse.models import Model, PullProgress
 from stemhouse.ports import ObjectStore
 
-_DEVICE_COUNT = 1
-
 
 @dataclass(frozen=True)
 class LocalEngines:
@@ -102,7 +100,7 @@ class Station:
         """
         self._device.check_ready()
         specs, gaps = self._specs_and_gaps()
-        return LocalEngines(tuple(_offer(spec) for spec in specs), gaps, _DEVICE_COUNT, self._runs.count)
+        return LocalEngines(tuple(_offer(spec) for spec in specs), gaps, self._greeting.slot_count, self._runs.count)
 
     def list_models(self) -> tuple[Model, ...]:
         """See ModelStore.models."""
@@ -127,9 +125,13 @@ class Station:
         self._files.check_ready()
 
     def _specs_and_gaps(self) -> tuple[tuple[EngineSpec, ...], tuple[EngineGap, ...]]:
-        greeting: DeviceGreeting = self._device.greeting or DeviceGreeting(())
+        greeting = self._greeting
         survey = self._models.survey(greeting.model_engines)
-        return (*greeting.specs, *map(demucs_spec, survey.usable)), survey.gaps
+        return (*greeting.specs, *map(demucs_spec, survey.usable)), (*greeting.gaps, *survey.gaps)
+
+    @property
+    def _greeting(self) -> DeviceGreeting:
+        return self._device.greeting or DeviceGreeting(())
 
     def _require_engine(self, engine_id: str) -> None:
         specs, gaps = self._specs_and_gaps()
@@ -141,4 +143,4 @@ class Station:
 
 
 def _offer(spec: EngineSpec) -> EngineOffer:
-    return EngineOffer(spec.name, spec.model, spec.engine_id, spec.stems, spec.grade, spec.device)
+    return EngineOffer(spec.name, spec.model, spec.engine_id, spec.stems, spec.grade, spec.device, spec.cloud)

@@ -1,0 +1,1 @@
+"""LALAL.AI by its API of version 1."""

@@ -1,0 +1,206 @@
+"""One track's way through the service, from wherever an earlier go at it was cut off.
+
+The rule of all of it: what may have been paid for is never asked for a second time. Each state is written down before
+the step that it names; a submission whose reply is lost is repeated with the same key and the same body, which the
+service takes for the same task while that still waits, and refuses later; then nobody can find the task any more, and
+a person has to decide.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import NoReturn, TypeVar
+
+from services.separator.core.cloud.journal import TaskJournal, TaskRecord, TaskState
+from services.separator.core.cloud.ports import Clocks, CloudService, TaskWatch, Upload
+from services.separator.core.cloud.products import Product
+from services.separator.core.cloud.replies import Meaning, Reply, TaskReport
+from services.separator.core.control import check_wanted
+from services.separator.core.ports import TaskControl
+from stemhouse.errors import (
+    BudgetExceeded,
+    ChargeUncertain,
+    EngineFailed,
+    EngineUnavailable,
+    StemhouseError,
+    Unavailable,
+    UnreadableAudio,
+    error_from_reason,
+)
+
+T = TypeVar("T")
+
+CHARGED = "cloud_minutes"
+"""The detail of an error that tells what was paid all the same."""
+
+_PAUSES_S = (0.5, 1.0, 2.0, 4.0)
+"""Between submissions of which nothing came back."""
+_MOST_UPLOADS = 2
+_MOST_LOOKS = 6
+"""At a task that is done, and whose tracks cannot be had."""
+_SPARE_S = 1800.0
+"""Before a source expires it is sent anew, so that its tracks can be fetched."""
+_DURATION_SPARE_S = 1.5
+"""The service tells whole seconds."""
+_LONGEST_WAIT_S, _LONGEST_WAIT_SHARE = 1800.0, 3.0
+_TOO_MANY_REQUESTS = 429
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """What is sent: the file as a stream that can be opened again, its size, and how long it plays."""
+
+    open: Callable[[], Iterator[bytes]]
+    size_bytes: int
+    duration_s: float
+
+
+class Errand:
+    """Takes one track to the service and its stems home."""
+
+    def __init__(
+        self, product: Product, service: CloudService, watch: TaskWatch, journal: TaskJournal, clocks: Clocks
+    ) -> None:
+        """Keep what it works with."""
+        self._product = product
+        self._service = service
+        self._watch = watch
+        self._journal = journal
+        self._clocks = clocks
+
+    def run(
+        self, record: TaskRecord, parcel: Parcel, take: Callable[[Mapping[str, str]], T], control: TaskControl
+    ) -> T:
+        """What `take` makes of the links by stem; it raises UnreadableAudio or Unavailable if they will not do.
+
+        Raises EngineFailed if the service cannot do the track, ChargeUncertain, BudgetExceeded for an empty account,
+        EngineUnavailable for a refused key, Unavailable while the service does not answer, and Cancelled: the task goes
+        on then, and another call finds it.
+        """
+        record = self._journal.find(record) or record
+        if record.state.is_final:
+            raise _recorded_error(record)
+        may_have_arrived = record.state is TaskState.SUBMITTING
+        if record.state in {TaskState.NEW, TaskState.UPLOADED}:
+            record = self._with_source(record, parcel, control)
+        if not record.task_id:
+            check_wanted(control)
+            record = self._submitted(self._noted(record, TaskState.SUBMITTING), may_have_arrived=may_have_arrived)
+        return self._taken(record, parcel, take, control)
+
+    def finish(self, record: TaskRecord) -> None:
+        """The stems are stored: nothing of the track is to be left with the service."""
+        written = self._journal.find(record)
+        if written and written.source_id:
+            with contextlib.suppress(Unavailable):  # it expires by itself within a day
+                self._service.delete(written.source_id)
+        self._journal.forget(record)
+
+    def _with_source(self, record: TaskRecord, parcel: Parcel, control: TaskControl) -> TaskRecord:
+        if record.source_id and record.expires_s > self._clocks.now_s() + _SPARE_S:
+            return record
+        for _ in range(_MOST_UPLOADS):
+            check_wanted(control)
+            upload = self._service.upload(parcel.open(), parcel.size_bytes, f"{record.idempotency_key}.flac")
+            if _is_whole(upload, parcel):
+                return self._noted(
+                    replace(record, source_id=upload.source_id, expires_s=upload.expires_s), TaskState.UPLOADED
+                )
+            self._service.delete(upload.source_id)
+        message = f"the service says that {parcel.duration_s:.0f} s of audio last {upload.duration_s:.0f} s"
+        return self._failed(record, EngineFailed(message))
+
+    def _submitted(self, record: TaskRecord, *, may_have_arrived: bool) -> TaskRecord:
+        """Repeats itself with the same body and key alone."""
+        for pause_s in (*_PAUSES_S, None):
+            reply = self._sent(record)
+            task_id = reply.body.get("task_id") if reply else None
+            if reply and reply.meaning is Meaning.DONE and isinstance(task_id, str):
+                return self._noted(replace(record, task_id=task_id), TaskState.SUBMITTED)
+            if reply and reply.meaning not in {Meaning.DONE, Meaning.AGAIN}:
+                self._refused(record, reply, may_have_arrived=may_have_arrived)
+            may_have_arrived |= not (reply and reply.status == _TOO_MANY_REQUESTS)
+            if pause_s is not None:
+                self._clocks.pause(pause_s)
+        message = "the service does not say whether it took the track"
+        raise Unavailable(message)
+
+    def _sent(self, record: TaskRecord) -> Reply | None:
+        try:
+            return self._service.submit(self._product, record.source_id, record.idempotency_key)
+        except EngineUnavailable:
+            raise
+        except Unavailable:
+            return None
+
+    def _refused(self, record: TaskRecord, reply: Reply, *, may_have_arrived: bool) -> NoReturn:
+        if reply.meaning is Meaning.KEY_USED or may_have_arrived:
+            message = (
+                "a submission got lost on its way back, and the service says: "
+                f"{reply.words} Minutes may have been taken for a task that cannot be found again"
+            )
+            self._failed(record, ChargeUncertain(message), TaskState.UNCERTAIN)
+        if reply.meaning is Meaning.OUT_OF_MINUTES:
+            self._failed(record, BudgetExceeded(f"the account has too few minutes: {reply.words}"), is_paid=False)
+        if reply.meaning is Meaning.KEY_REFUSED:
+            self._noted(record, TaskState.UPLOADED)
+            raise EngineUnavailable(f"the service refuses the licence key: {reply.words}")
+        self._failed(record, EngineFailed(f"the service refuses the track: {reply.words}"), is_paid=False)
+
+    def _taken(
+        self, record: TaskRecord, parcel: Parcel, take: Callable[[Mapping[str, str]], T], control: TaskControl
+    ) -> T:
+        report = self._watch.wait(record.task_id, control, _LONGEST_WAIT_S + _LONGEST_WAIT_SHARE * parcel.duration_s)
+        if not report.is_final:
+            with contextlib.suppress(Unavailable):
+                self._service.cancel(record.task_id)
+            self._failed(record, EngineFailed("the service has not come to an end with the track"))
+        problem = ""
+        for _ in range(_MOST_LOOKS):
+            if report.failure:
+                self._failed(record, EngineFailed(f"the service cannot separate the track: {report.failure}"))
+            try:
+                return take(self._links(report))
+            except EngineUnavailable:
+                raise
+            except (UnreadableAudio, Unavailable) as error:
+                problem = error.message
+            report = self._watch.refresh(record.task_id, control)
+        return self._failed(record, EngineFailed(f"the stems cannot be had from the service: {problem}"))
+
+    def _links(self, report: TaskReport) -> Mapping[str, str]:
+        """By stem; raises Unavailable if one is missing."""
+        found = report.links or {}
+        missing = [label for label in self._product.labels.values() if label not in found]
+        if missing:
+            message = f"the service does not name {', '.join(missing)}"
+            raise Unavailable(message)
+        return {stem: found[label] for stem, label in self._product.labels.items()}
+
+    def _noted(self, record: TaskRecord, state: TaskState) -> TaskRecord:
+        noted = replace(record, state=state, changed_s=self._clocks.now_s())
+        self._journal.write(noted)
+        return noted
+
+    def _failed(
+        self,
+        record: TaskRecord,
+        error: StemhouseError,
+        state: TaskState = TaskState.FAILED,
+        *,
+        is_paid: bool | None = None,
+    ) -> NoReturn:
+        """Write the end down, and raise it; paid for is what was submitted, unless the service has refused it."""
+        was_paid = record.state.is_paid if is_paid is None else is_paid
+        ended = replace(record, reason=error.reason, message=error.message, was_paid=was_paid)
+        raise _recorded_error(self._noted(ended, state))
+
+
+def _recorded_error(record: TaskRecord) -> StemhouseError:
+    details = {CHARGED: f"{record.minutes:.2f}"} if record.was_paid else {}
+    return error_from_reason(record.reason, record.message, details)
+
+
+def _is_whole(upload: Upload, parcel: Parcel) -> bool:
+    has_length = abs(upload.duration_s - parcel.duration_s) <= _DURATION_SPARE_S
+    return has_length and upload.size_bytes == parcel.size_bytes
