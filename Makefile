@@ -105,6 +105,18 @@ bench-batch: .venv/ready ## a library of 300 tracks under kill -9: make bench-ba
 bench-live-sets: .venv/ready ## 500 random Live sets against facts of genuine ones, and 300 faults: make bench-live-sets [SETS=500]
 	$(BIN)/python -m tests.bench.live_sets $(if $(SETS),--sets $(SETS)) $(if $(FAULTS),--faults $(FAULTS))
 
+.PHONY: bench-export
+bench-export: .venv/ready ## a Live project of five minutes through the running stack, beyond the copying of its files
+	$(BIN)/python -m tests.bench.export
+
+.PHONY: check-live-set
+check-live-set: .venv/ready ## what is wrong with a set, Live's own ones too: make check-live-set SET=path.als
+	$(BIN)/python -m tests.live_sets "$(SET)"
+
+.PHONY: bench-cloud
+bench-cloud: .venv/ready ## the cloud engine while its service fails and processes are killed: make bench-cloud [JOBS=200] [KILLS=12] [SEED=1]
+	$(BIN)/python -m tests.bench.cloud $(if $(JOBS),--jobs $(JOBS)) $(if $(KILLS),--kills $(KILLS)) $(if $(SEED),--seed $(SEED))
+
 .PHONY: bench-grid
 bench-grid: .venv/ready ## beats and keys of tracks that are known, beside librosa's: make bench-grid [DATA=folder] [SEED=2]
 	$(BIN)/python -m tests.bench.grid $(if $(DATA),--data $(DATA)) $(if $(SEED),--seed $(SEED))

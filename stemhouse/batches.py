@@ -1,5 +1,6 @@
 """Working through a library: what is wanted, what it will cost, and how far it is."""
 
+import shlex
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -130,8 +131,9 @@ class BatchItem:
     """A track of a batch, at its place in the order of work, from 1.
 
     `folder` and `file_sizes_bytes` (by file name) are set when DONE or SKIPPED, `error` and `remedy` (what its owner
-    can do, a sentence) when FAILED. `work_s` is from the submission to the files. Items of equal `tier` (> 0) could
-    change places if somebody told whether they are sung.
+    can do, a sentence) when FAILED. `work_s` is what the engine took, if it was separated for this batch, and what the
+    delivery took. `damage` says what is missing of its source, and so of its stems (`SourceFacts.damage`). Items of
+    equal `tier` (> 0) could change places if somebody told whether they are sung.
     """
 
     place: int
@@ -150,6 +152,7 @@ class BatchItem:
     remedy: str = ""
     work_s: float = 0.0
     tier: int = 0
+    damage: str = ""
 
 
 @dataclass(frozen=True)
@@ -188,3 +191,44 @@ class Batch:
     tracks_per_hour: float | None = None
     remaining_s: float | None = None
     hindrance: str = ""
+
+
+def batch_command(spec: BatchSpec) -> str:
+    """The command that looks at the library again and does what is left of a spec, quoted for a shell.
+
+    Never with --force: that would do again what is there. The path maps of the last scan apply by themselves.
+    """
+    values = {
+        "--source": spec.library if spec.library is not LibraryKind.AUTO else "",
+        "--engine": spec.engine if spec.engine != AUTO_ENGINE else "",
+        "--model": spec.model,
+        "--cloud-minutes": f"{spec.cloud_minutes:g}" if spec.cloud_minutes else "",
+        **_delivery_options(spec.delivery),
+        "--layout": spec.layout if spec.layout is not BatchLayout.TRACK else "",
+    }
+    flags = {
+        "--only-crates": spec.is_crates_only,
+        "--no-sum-to-mix": not spec.sum_to_mix,
+        "--keep-results": spec.keeps_results,
+        "--watch": spec.is_watching,
+        "--probe-vocals": spec.probes_vocals,
+    }
+    words = ["stemhouse", "batch", spec.location, "--output", spec.output_dir]
+    words += [word for name in spec.crates for word in ("--crate", name)]
+    words += [word for option, value in values.items() if value for word in (option, value)]
+    return shlex.join([*words, *(flag for flag, is_set in flags.items() if is_set)])
+
+
+def _delivery_options(delivery: DeliveryOptions) -> dict[str, str]:
+    usual = DeliveryOptions()
+    return {
+        "--stems": ",".join(delivery.stems),
+        "--format": delivery.file_format if delivery.file_format is not usual.file_format else "",
+        "--bit-depth": delivery.sample_format if delivery.sample_format is not usual.sample_format else "",
+    }
+
+
+def command_to_go_on(batch: Batch) -> str:
+    """What begins a batch that has ended again: a retry of its failed and cancelled tracks, if it has any."""
+    is_retry = batch.counts.failed or batch.counts.cancelled
+    return f"stemhouse batch retry {batch.batch_id}" if is_retry else batch_command(batch.spec)

@@ -1,8 +1,10 @@
 """What is handed over to DJ programs: which of them, and what they are to know of a track."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from stemhouse.delivery import FileFormat
 from stemhouse.tracks import BeatMarker, Cue
 
 
@@ -13,6 +15,55 @@ class DJTarget(StrEnum):
     SERATO = "serato"
     TRAKTOR = "traktor"
     STEM_MP4 = "stem-mp4"
+
+    @property
+    def file_kind(self) -> str:
+        """Equal for targets that take the same files."""
+        return self.value if self in TARGET_FORMATS else STEM_FILE_KIND
+
+
+STEM_FILE_KIND = "stem-file"
+"""Of the targets that take one file of a track, with all stems in it."""
+
+TARGET_FORMATS: Mapping[DJTarget, tuple[FileFormat, ...]] = {
+    DJTarget.REKORDBOX: (FileFormat.AIFF, FileFormat.WAV),
+    DJTarget.SERATO: (FileFormat.FLAC, FileFormat.AIFF),
+}
+"""What files of single stems are, the best choice first. The other targets take one stem file of a track."""
+
+
+class StemChoice(StrEnum):
+    """Which stems become files.
+
+    DJ: acapella and instrumental. FOUR: vocals, drums, bass, and all else as other. ALL: acapella, instrumental, and
+    each stem that is there.
+    """
+
+    DJ = "dj"
+    FOUR = "four"
+    ALL = "all"
+
+
+@dataclass(frozen=True)
+class OrganizeOptions:
+    """Files of single stems for a target, which has a format of its own choice if none is named.
+
+    `name_template` is of the names without their ending: any text with `{stem}`, and `{artist}`, `{title}`, `{bpm}`,
+    `{camelot}`, `{engine}`.
+    """
+
+    target: DJTarget
+    stems: StemChoice = StemChoice.DJ
+    file_format: FileFormat | None = None
+    name_template: str = "{title}_{stem}"
+
+
+@dataclass(frozen=True)
+class StemFileOptions:
+    """A stem file: ALAC, or AAC at 320 kbit/s a stream; its name as in OrganizeOptions, without `{stem}`."""
+
+    is_lossless: bool = False
+    name_template: str = "{title}"
 
 
 @dataclass(frozen=True)
@@ -36,3 +87,47 @@ class DJTrack:
     gain_db: float | None = None
     grid: tuple[BeatMarker, ...] = ()
     cues: tuple[Cue, ...] = ()
+
+
+@dataclass(frozen=True)
+class DJFile:
+    """An audio file and what is to be known of it.
+
+    `location` is absolute on the machine where the program runs, with `/` as separator: `/Users/..`, `/Volumes/USB/..`,
+    `C:/..` or `//server/share/..`.
+    """
+
+    location: str
+    track: DJTrack
+    size_bytes: int
+    duration_s: float
+    sample_rate_hz: int
+    bits_per_s: int
+
+
+@dataclass(frozen=True)
+class Playlist:
+    """A list with the names of the folders it is in, outer ones first, and the places of its files among all files."""
+
+    path: tuple[str, ...]
+    files: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class DJCollection:
+    """Files, each once, and lists of them."""
+
+    files: tuple[DJFile, ...]
+    playlists: tuple[Playlist, ...]
+
+
+@dataclass(frozen=True)
+class PlaylistOptions:
+    """Who takes the lists, where they will lie, and the root of the volume that the files are on.
+
+    Places are as a DJFile's location.
+    """
+
+    target: DJTarget
+    folder: str
+    volume_root: str

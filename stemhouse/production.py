@@ -1,5 +1,6 @@
 """What a client may ask for beyond a folder of stems: Live sets, stretched stems, chops."""
 
+import unicodedata
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -96,3 +97,8 @@ class TreePlan:
 
 TREE_RECORD = "stemhouse.json"
 """The file of a tree that comes last: `delivery_key`, and in `files` the path, size and SHA-256 of each other one."""
+
+
+def name_key(name: str) -> str:
+    """Equal for names that a file system takes for one, if it tells apart neither case nor ways to write an accent."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())

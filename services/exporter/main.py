@@ -9,16 +9,24 @@ from threading import Thread
 import structlog
 
 from services.exporter.adapters.audio_objects import StoredAudioObjects
+from services.exporter.adapters.compiled_analysis import compile_beside
+from services.exporter.adapters.dj_tags import DJTagger
 from services.exporter.adapters.ffmpeg_encoder import FfmpegEncoder
 from services.exporter.adapters.libsndfile_encoder import LibsndfileEncoder
 from services.exporter.adapters.signalsmith import SignalsmithStretcher
 from services.exporter.adapters.soxr_downmixer import SoxrDownmixer
+from services.exporter.adapters.soxr_resampler import SoxrResampler
 from services.exporter.adapters.spools import ScratchSpools
 from services.exporter.adapters.stem_intake import StemIntake
+from services.exporter.adapters.stem_mp4 import StemMp4Encoder
 from services.exporter.adapters.stored_audio import StoredFlac
 from services.exporter.core.ableton.exporter import AbletonProjectExporter
 from services.exporter.core.analysis.tracks import TrackAnalyzer
 from services.exporter.core.delivery import StemDelivery
+from services.exporter.core.dj.lists import PlaylistExport
+from services.exporter.core.dj.organizing import StemOrganizing
+from services.exporter.core.dj.preparing import StreamPreparation
+from services.exporter.core.dj.stem_files import StemFileExport
 from services.exporter.core.ports import FileEncoder
 from services.exporter.core.production.analyses import Analyses, Analyzer
 from services.exporter.core.production.chopping import StemChopping
@@ -72,6 +80,7 @@ def exporter_parts(  # noqa: PLR0913  what differs from test to test
     folders = StemFolders(store, uploads, StoredAudioObjects(store, scratch_dir))
     analyses = Analyses(store, folders, SoxrDownmixer(), analyzer)
     spools = ScratchSpools(scratch_dir)
+    preparation, tagger = StreamPreparation(spools, SoxrResampler()), DJTagger(scratch_dir)
     return ExporterParts(
         delivery=StemDelivery(StoredFlac(store, scratch_dir), encoders, {tool: version(tool) for tool in TOOLS}),
         folders=folders,
@@ -80,6 +89,9 @@ def exporter_parts(  # noqa: PLR0913  what differs from test to test
         projects=LiveProjects(folders, analyses, set_builder),
         stretching=StemStretching(folders, analyses, StemRemixer(stretcher), spools, encoders),
         chopping=StemChopping(folders, analyses, encoders[FileFormat.WAV]),
+        organizing=StemOrganizing(folders, analyses, preparation, encoders, tagger),
+        stem_files=StemFileExport(folders, analyses, preparation, StemMp4Encoder(scratch_dir), tagger),
+        playlists=PlaylistExport(version("stemhouse")),
     )
 
 
@@ -92,6 +104,7 @@ def main() -> None:
     uploads = StemUploads(store, today=lambda: datetime.now(UTC).date())
     # Beside the service: a store that is slow to come need not delay it.
     Thread(target=_sweep, args=(uploads,), daemon=True).start()
+    compile_beside()
     parts = exporter_parts(
         store,
         uploads,

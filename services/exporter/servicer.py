@@ -7,6 +7,9 @@ from typing import Protocol
 import grpc
 
 from services.exporter.core.delivery import Part, StemDelivery
+from services.exporter.core.dj.lists import PlaylistExport
+from services.exporter.core.dj.organizing import StemOrganizing
+from services.exporter.core.dj.stem_files import StemFileExport
 from services.exporter.core.parts import FileEnd, FileStart
 from services.exporter.core.production.analyses import Analyses
 from services.exporter.core.production.chopping import StemChopping
@@ -22,6 +25,7 @@ from stemhouse.v1 import exporter_pb2 as pb
 from stemhouse.v1.exporter_pb2_grpc import ExporterServiceServicer, add_ExporterServiceServicer_to_server
 from stemhouse.wire.analysis import analysis_to_proto
 from stemhouse.wire.delivery import deliver_request_from_proto, plan_to_proto
+from stemhouse.wire.dj import organize_request_from_proto, playlists_request_from_proto, stem_file_request_from_proto
 from stemhouse.wire.production import (
     ableton_request_from_proto,
     chop_options_from_proto,
@@ -52,6 +56,9 @@ class ExporterParts:
     projects: LiveProjects
     stretching: StemStretching
     chopping: StemChopping
+    organizing: StemOrganizing
+    stem_files: StemFileExport
+    playlists: PlaylistExport
 
 
 class ExporterServicer(ExporterServiceServicer):
@@ -108,6 +115,30 @@ class ExporterServicer(ExporterServiceServicer):
         folder, options = folder_from_proto(request.folder), chop_options_from_proto(request.options)
         for part in self._parts.chopping.chop(folder, options, context.is_active):
             yield pb.CreateVocalChopsResponse(part=_tree_part_to_proto(part))
+
+    def OrganizeStems(
+        self, request: pb.OrganizeStemsRequest, context: grpc.ServicerContext
+    ) -> Iterator[pb.OrganizeStemsResponse]:
+        """Stream the files of a track for a DJ program, as long as the client listens."""
+        folder, options = organize_request_from_proto(request)
+        for part in self._parts.organizing.organize(folder, options, context.is_active):
+            yield pb.OrganizeStemsResponse(part=_tree_part_to_proto(part))
+
+    def ExportStemFile(
+        self, request: pb.ExportStemFileRequest, context: grpc.ServicerContext
+    ) -> Iterator[pb.ExportStemFileResponse]:
+        """Stream a stem file, as long as the client listens."""
+        folder, options = stem_file_request_from_proto(request)
+        for part in self._parts.stem_files.export(folder, options, context.is_active):
+            yield pb.ExportStemFileResponse(part=_tree_part_to_proto(part))
+
+    def ExportPlaylists(
+        self, request: pb.ExportPlaylistsRequest, context: grpc.ServicerContext
+    ) -> Iterator[pb.ExportPlaylistsResponse]:
+        """Stream what makes files known to a DJ program."""
+        collection, options = playlists_request_from_proto(request)
+        for part in self._parts.playlists.export(collection, options):
+            yield pb.ExportPlaylistsResponse(part=_tree_part_to_proto(part))
 
 
 def service(servicer: ExporterServicer, check_ready: Callable[[], None]) -> Service:

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Lock
 
 import structlog
 from platformdirs import user_data_path, user_music_path
@@ -124,7 +125,8 @@ def _batches(
     places = Places(_text(settings.store_dir), _text(settings.scratch_dir))
     planner = BatchPlanner(PlanPorts(music.order, exports, deliveries, separations, MachineDisks()), places)
     runner.resume_processing(store.unfinished)
-    return BatchOrders(store, planner, runner, now=_now, new_batch_id=_new_batch_id), runner
+    orders = BatchOrders(store, planner, runner, now=_now, new_batch_id=_new_batch_id, starting=Lock())
+    return orders, runner
 
 
 def _new_batch_id() -> str:

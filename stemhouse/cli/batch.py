@@ -2,17 +2,17 @@
 
 import uuid
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import click
 
-from stemhouse.batches import Batch, BatchLayout, BatchPlan, BatchSpec, BatchState
+from stemhouse.batches import Batch, BatchItem, BatchLayout, BatchPlan, BatchSpec, BatchState, command_to_go_on
 from stemhouse.cli.batch_report import batch_line, csv_text, plan_text, report_document, report_text, scan_note
-from stemhouse.cli.exit_codes import ExitCode
+from stemhouse.cli.exit_codes import ExitCode, Interrupted
 from stemhouse.cli.library import crate_option, follow_scan, kind_option, maps_option, only_option, scan_text
 from stemhouse.cli.locations import as_location, as_output_dir
 from stemhouse.cli.options import cloud_option, delivery_of, delivery_options, engine_options
-from stemhouse.cli.output import Output, json_option
+from stemhouse.cli.output import Output, json_option, on_one_line
 from stemhouse.cli.session import open_client
 from stemhouse.client.library import LibraryClient
 from stemhouse.errors import InternalFault, Unavailable
@@ -96,7 +96,7 @@ def run_batch(  # noqa: PLR0913  one parameter for each option
     """Scan a library, and separate all its tracks.
 
     They go in the order of their priority. Exit code 5 if tracks failed: `stemhouse batch report ID` tells which and
-    why; or if a folder of the library could not be looked at.
+    why; or if something of the library is missing or could not be read, or there is no track in it.
     """
     if is_crates_only and not crates:
         raise click.UsageError("--only-crates needs a --crate")
@@ -138,10 +138,9 @@ class _Scan:
     def note(self) -> str:
         return scan_note(self.location, self.outcome, self.problems)
 
-    @property
-    def has_blind_spots(self) -> bool:
-        """Whether a folder could not be looked at, whose tracks are then in no batch."""
-        return any(problem.path.endswith("/") for problem in self.problems)
+    def has_missed(self, items: Iterable[BatchItem]) -> bool:
+        """Whether there was trouble with more than the batch's own tracks, each of which tells what became of it."""
+        return bool({problem.path for problem in self.problems}.difference(item.path for item in items))
 
 
 def _scanned(library: LibraryClient, spec: BatchSpec, path_maps: dict[str, str], output: Output) -> _Scan:
@@ -153,7 +152,7 @@ def _scanned(library: LibraryClient, spec: BatchSpec, path_maps: dict[str, str],
 
 def _run(library: LibraryClient, spec: BatchSpec, plan: BatchPlan, output: Output, watched: _Scan | None) -> ExitCode:
     """`watched` is the scan before a batch that is followed to its end."""
-    output.say(plan_text(plan))
+    output.say(plan_text(replace(plan, obstacles=())))
     if plan.obstacles:
         raise Unavailable("; ".join(plan.obstacles))
     started = library.start_batch(spec, uuid.uuid4().hex)
@@ -161,11 +160,19 @@ def _run(library: LibraryClient, spec: BatchSpec, plan: BatchPlan, output: Outpu
     if not watched:
         output.result({"batch": started}, batch_line(started))
         return ExitCode.OK
-    return _report(library, _follow(library.watch_batch(started.batch_id), output), output, watched)
+    return _report(library, _follow(library, started.batch_id, output), output, watched)
 
 
-def _follow(batches: Iterable[Batch], output: Output) -> Batch:
-    """The last state; tells each that differs in what people see."""
+def _follow(library: LibraryClient, batch_id: str, output: Output) -> Batch:
+    """The last state; tells each that differs in what people see. Raises Interrupted on ^C."""
+    try:
+        return _last(library.watch_batch(batch_id), output)
+    except KeyboardInterrupt as error:
+        message = f"interrupted; the batch goes on: `stemhouse batch watch|cancel {batch_id}`"
+        raise Interrupted(message, {"batch_id": batch_id}) from error
+
+
+def _last(batches: Iterable[Batch], output: Output) -> Batch:
     last, told = None, ""
     for last in batches:
         line = batch_line(last)
@@ -183,12 +190,18 @@ def _follow(batches: Iterable[Batch], output: Output) -> Batch:
 def _report(library: LibraryClient, found: Batch, output: Output, scan: _Scan | None = None) -> ExitCode:
     items = list(library.batch_items(found.batch_id))
     document, text = report_document(found, items), report_text(found, items)
-    if scan:
-        document |= {"scan": {"outcome": scan.outcome, "problems": scan.problems}}
-        text = "\n".join(filter(None, (text, scan.note)))
-    output.result(document, text)
-    has_failed = found.counts.failed or found.counts.cancelled or (scan and scan.has_blind_spots)
-    return ExitCode.FAILURES if has_failed else ExitCode.OK
+    if scan is None:
+        output.result(document, text)
+        return _code_of(found)
+    document |= {"scan": {"outcome": scan.outcome, "problems": scan.problems}}
+    is_empty = not (found.counts.total or found.spec.is_watching)
+    emptiness = f"there is no track to work on in {on_one_line(scan.location)}" if is_empty else ""
+    output.result(document, "\n".join(filter(None, (text, scan.note, emptiness))))
+    return ExitCode.FAILURES if is_empty or scan.has_missed(items) else _code_of(found)
+
+
+def _code_of(found: Batch) -> ExitCode:
+    return ExitCode.FAILURES if found.counts.failed or found.counts.cancelled else ExitCode.OK
 
 
 @batch.command("list")
@@ -208,7 +221,7 @@ def list_batches(output: Output) -> None:
 def watch(output: Output, batch_id: str) -> ExitCode:
     """Follow a batch to its end."""
     with open_client(output) as client:
-        return _report(client.library, _follow(client.library.watch_batch(batch_id), output), output)
+        return _report(client.library, _follow(client.library, batch_id, output), output)
 
 
 @batch.command()
@@ -221,11 +234,13 @@ def report(output: Output, batch_id: str, *, is_csv: bool) -> ExitCode:
 
     Exit code 5 if tracks failed or were cancelled.
     """
+    if is_csv and output.is_json:
+        raise click.UsageError("--csv and --json are two forms of one report: name one")
     with open_client(output) as client:
         found = client.library.batch(batch_id)
         items = list(client.library.batch_items(batch_id))
     output.result(report_document(found, items), csv_text(items) if is_csv else report_text(found, items))
-    return ExitCode.FAILURES if found.counts.failed or found.counts.cancelled else ExitCode.OK
+    return _code_of(found)
 
 
 @batch.command()
@@ -255,7 +270,10 @@ def resume(output: Output, batch_id: str) -> None:
 def retry(output: Output, batch_id: str) -> None:
     """Try the failed and cancelled tracks again."""
     with open_client(output) as client:
-        _tell(client.library.retry_batch(batch_id), output)
+        retried = client.library.retry_batch(batch_id)
+    if retried.state.is_final:
+        output.say(f"nothing of it failed or was cancelled; `{on_one_line(command_to_go_on(retried))}` begins again")
+    _tell(retried, output)
 
 
 @batch.command()

@@ -2,16 +2,17 @@
 
 import csv
 import io
+import shlex
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Any
 
-from stemhouse.batches import Batch, BatchItem, BatchPlan, ItemState, VolumePlan
+from stemhouse.batches import Batch, BatchItem, BatchPlan, BatchState, ItemState, VolumePlan, command_to_go_on
 from stemhouse.cli.output import on_one_line
 from stemhouse.tracks import ScanProblem, ScanProgress
 
 _GB = 1e9
-_COLUMNS = ("place", "state", "path", "folder", "engine_id", "work_s", "cause", "remedy")
+_COLUMNS = ("place", "state", "path", "folder", "engine_id", "work_s", "damage", "cause", "remedy")
 
 
 def batch_line(batch: Batch) -> str:
@@ -60,9 +61,22 @@ def report_document(batch: Batch, items: Sequence[BatchItem]) -> dict[str, Any]:
 
 
 def report_text(batch: Batch, items: Sequence[BatchItem]) -> str:
-    """Where the batch stands, where its files are, and each track that failed: why, and what helps."""
+    """Where the batch stands, where its files are, each track that failed, why and what helps, and each damaged one."""
     failed = [item for item in items if item.state is ItemState.FAILED]
-    return "\n".join([batch_line(batch), f"output: {batch.spec.output_dir}", *map(_failure_text, failed)])
+    damaged = [item for item in items if item.damage and item.state in {ItemState.DONE, ItemState.SKIPPED}]
+    lines = [batch_line(batch), f"output: {batch.spec.output_dir}", *map(_failure_text, failed)]
+    return "\n".join([*lines, *map(_damage_text, damaged), *_cancelled_lines(batch)])
+
+
+def _cancelled_lines(batch: Batch) -> list[str]:
+    command = f"`{on_one_line(command_to_go_on(batch))}`"
+    if batch.counts.cancelled:
+        return [f"{batch.counts.cancelled} tracks were cancelled: {command} goes on with them"]
+    return [f"it was cancelled: {command} begins again"] if batch.state is BatchState.CANCELLED else []
+
+
+def _damage_text(item: BatchItem) -> str:
+    return f"done, but damaged: {on_one_line(item.path)}: {on_one_line(item.damage)}"
 
 
 def scan_note(location: str, outcome: ScanProgress, problems: Sequence[ScanProblem]) -> str:
@@ -70,7 +84,7 @@ def scan_note(location: str, outcome: ScanProgress, problems: Sequence[ScanProbl
     missing = f"{outcome.missing_count:,} files in crates are missing" if outcome.missing_count else ""
     others = f"the scan met {len(problems):,} problems" if len(problems) > outcome.missing_count else ""
     told = "; ".join(filter(None, (missing, others)))
-    return f"{told}: `stemhouse library scan {location}` lists them" if told else ""
+    return f"{told}: `stemhouse library scan {on_one_line(shlex.quote(location))}` lists them" if told else ""
 
 
 def _failure_text(item: BatchItem) -> str:
@@ -95,6 +109,7 @@ def _row(item: BatchItem) -> dict[str, str]:
         "folder": item.folder,
         "engine_id": item.engine_id,
         "work_s": f"{item.work_s:.1f}" if item.work_s else "",
+        "damage": item.damage,
         "cause": item.error.message if item.error else "",
         "remedy": item.remedy,
     }

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from enum import IntEnum
 
+import click
+
 from stemhouse import errors
 from stemhouse.errors import StemhouseError
 
@@ -16,6 +18,16 @@ class ExitCode(IntEnum):
     UNAVAILABLE = 4
     FAILURES = 5
     INTERRUPTED = 130
+
+
+class Interrupted(click.Abort):
+    """^C, of which there is more to tell than that."""
+
+    def __init__(self, message: str, details: Mapping[str, str]) -> None:
+        """What goes on all the same, and what names it."""
+        super().__init__(message)
+        self.message = message
+        self.details = details
 
 
 EXIT_CODES: Mapping[type[StemhouseError], ExitCode] = {

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import click
 
-from stemhouse.cli.exit_codes import EXIT_CODES, ExitCode
+from stemhouse.cli.exit_codes import EXIT_CODES, ExitCode, Interrupted
 from stemhouse.cli.output import Output
 from stemhouse.errors import InternalFault, InvalidRequest, StemhouseError
 
@@ -25,6 +25,7 @@ _COMMANDS = {
     "export-ableton": "stemhouse.cli.production",
     "stretch": "stemhouse.cli.production",
     "chops": "stemhouse.cli.production",
+    "export-dj": "stemhouse.cli.export_dj",
     "up": "stemhouse.cli.up",
     "down": "stemhouse.cli.stack",
     "status": "stemhouse.cli.stack",
@@ -73,8 +74,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except click.ClickException as error:
         _tell_usage(error, output)
         return ExitCode.USAGE
-    except click.Abort:
-        output.failure("INTERRUPTED", "interrupted", {})
+    except click.Abort as error:
+        told = error if isinstance(error, Interrupted) else Interrupted("interrupted", {})
+        output.failure("INTERRUPTED", told.message, told.details)
         return ExitCode.INTERRUPTED
     except StemhouseError as error:
         output.failure(error.reason, error.message, error.details)

@@ -1,4 +1,4 @@
-"""What the exporter makes of folders of stems: analyses, Live sets, stretched stems, chops."""
+"""What the exporter makes of folders of stems: analyses, Live sets, stretched stems, chops, files for DJs."""
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -6,15 +6,20 @@ from pathlib import Path
 from typing import Any
 
 from stemhouse.analysis import TrackAnalysis
-from stemhouse.client.calls import CALL_PATIENCE_S, JOB_PATIENCE_S, Calls, transfer_deadline_s
+from stemhouse.client.calls import CALL_PATIENCE_S, JOB_PATIENCE_S, UNARY_DEADLINE_S, Calls, transfer_deadline_s
+from stemhouse.client.documents import Documents, receive_documents
 from stemhouse.client.files import read_chunks
 from stemhouse.client.stem_folders import LocalStems
 from stemhouse.client.trees import Made, receive_tree
+from stemhouse.dj import DJCollection, OrganizeOptions, PlaylistOptions, StemFileOptions
+from stemhouse.errors import InvalidRequest
+from stemhouse.platform.server import MAX_MESSAGE_BYTES
 from stemhouse.platform.status import rpc_errors
 from stemhouse.production import AbletonOptions, ChopOptions, StemFile, StretchOptions
 from stemhouse.v1 import exporter_pb2 as pb
 from stemhouse.v1.exporter_pb2_grpc import ExporterServiceStub
 from stemhouse.wire.analysis import analysis_from_proto
+from stemhouse.wire.dj import organize_request_to_proto, playlists_request_to_proto, stem_file_request_to_proto
 from stemhouse.wire.production import (
     ableton_request_to_proto,
     chop_options_to_proto,
@@ -65,7 +70,41 @@ class ProductionClient:
         )
         return self._make([stems], self._stub.CreateVocalChops, request, output_dir)
 
-    def _make(self, songs: Sequence[LocalStems], method: Callable[..., Any], request: Any, output_dir: Path) -> Made:
+    def organize(self, stems: LocalStems, options: OrganizeOptions, output_dir: Path) -> Made:
+        """Write tagged files of single stems below `output_dir`, unless they are there, edited or not."""
+        request = organize_request_to_proto(stems.folder, options)
+        return self._make([stems], self._stub.OrganizeStems, request, output_dir, accepts_edits=True)
+
+    def export_stem_file(self, stems: LocalStems, options: StemFileOptions, output_dir: Path) -> Made:
+        """Write a stem file below `output_dir`, unless it is there, edited or not."""
+        request = stem_file_request_to_proto(stems.folder, options)
+        return self._make([stems], self._stub.ExportStemFile, request, output_dir, accepts_edits=True)
+
+    def export_playlists(self, collection: DJCollection, options: PlaylistOptions, output_dir: Path) -> Documents:
+        """Write what makes files known to a DJ program into `output_dir`.
+
+        What was written before is replaced, what somebody else has written or edited is not. Raises InvalidRequest for
+        more than a message can hold, some 5000 files.
+        """
+        request = playlists_request_to_proto(collection, options)
+        _require_room(request, len(collection.files))
+
+        def attempt() -> Documents:
+            with rpc_errors():
+                responses = self._stub.ExportPlaylists(request, timeout=UNARY_DEADLINE_S)
+                return receive_documents(responses, output_dir)
+
+        return self._calls.patiently(attempt, CALL_PATIENCE_S)
+
+    def _make(
+        self,
+        songs: Sequence[LocalStems],
+        method: Callable[..., Any],
+        request: Any,
+        output_dir: Path,
+        *,
+        accepts_edits: bool = False,
+    ) -> Made:
         for song in songs:
             self._upload_missing(song)
         size_bytes = sum(file.size_bytes for song in songs for file in song.folder.files)
@@ -73,7 +112,7 @@ class ProductionClient:
 
         def attempt() -> Made:
             with rpc_errors():
-                return receive_tree(method(request, timeout=deadline_s), output_dir)
+                return receive_tree(method(request, timeout=deadline_s), output_dir, accepts_edits=accepts_edits)
 
         return self._calls.patiently(attempt, JOB_PATIENCE_S)
 
@@ -87,6 +126,12 @@ class ProductionClient:
     def _upload(self, file: StemFile, path: Path) -> None:
         with rpc_errors():
             self._stub.UploadStem(_upload_requests(file, path), timeout=transfer_deadline_s(file.size_bytes))
+
+
+def _require_room(request: pb.ExportPlaylistsRequest, file_count: int) -> None:
+    if request.ByteSize() > MAX_MESSAGE_BYTES:
+        message = f"{file_count} files are more than one collection can be made of: organize them below several folders"
+        raise InvalidRequest(message, {"files": message})
 
 
 def _upload_requests(file: StemFile, path: Path) -> Iterator[pb.UploadStemRequest]:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,8 @@ def read_stem_folder(path: Path, hints: AnalysisHints | None = None) -> LocalSte
     """
     metadata = _metadata(path)
     files = _stem_files(path, _source_name(metadata))
-    stem_files = tuple(_stem_file(stem, file) for stem, file in files.items())
+    with ThreadPoolExecutor() as pool:  # digests of large files are made beside each other
+        stem_files = tuple(pool.map(_stem_file, files.keys(), files.values()))
     folder = StemFolder(
         artist=str(_part(metadata, "source").get("artist") or ""),
         title=_title(metadata) or wire_name(path.resolve()),

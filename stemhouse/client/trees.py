@@ -8,13 +8,14 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 from stemhouse.client.files import sha256_of
 from stemhouse.client.receiving import candidates, check_segment, receive_file, unfinished_folder, write_errors
 from stemhouse.errors import InternalFault, Unavailable
-from stemhouse.production import TREE_RECORD, TreePlan
+from stemhouse.production import TREE_RECORD, TreePlan, name_key
 from stemhouse.v1 import exporter_pb2 as pb
 from stemhouse.wire.production import tree_plan_from_proto
 
@@ -47,29 +48,44 @@ class TreeStream(Protocol):
         """End the stream."""
 
 
-def receive_tree(stream: TreeStream, output_dir: Path) -> Made:
+def receive_tree(stream: TreeStream, output_dir: Path, *, accepts_edits: bool = False) -> Made:
     """Take a tree into a new folder below `output_dir`, or find one that holds it unchanged.
 
+    With `accepts_edits` its files need only be there: whoever gets them goes on writing into them.
     Raises Unavailable if the stream ends early, InvalidRequest if the files cannot be written there, InternalFault for
     a damaged or unsafe stream.
     """
     parts = (response.part for response in stream)
-    plan = _plan(parts)
-    existing = itertools.takewhile(os.path.lexists, candidates(output_dir, plan.folder))
-    reusable = next((folder for folder in existing if _holds(folder, plan)), None)
+    plan = tree_plan(parts)
+    existing = itertools.takewhile(partial(_is_taken, _names_in(output_dir)), candidates(output_dir, plan.folder))
+    holds = _has_files_of if accepts_edits else _holds
+    reusable = next((folder for folder in existing if holds(folder, plan)), None)
     if reusable:
         stream.cancel()
         return Made(reusable, _paths(reusable, plan), is_reused=True, warnings=plan.warnings)
     with write_errors(output_dir), unfinished_folder(output_dir) as unfinished:
         tree = unfinished / plan.folder
-        _make_folders(tree, plan)
-        _receive_files(parts, tree, plan)
-        folder = next(found for found in candidates(output_dir, plan.folder) if not os.path.lexists(found))
+        receive_files(parts, tree, plan)
+        names = _names_in(output_dir)
+        folder = next(found for found in candidates(output_dir, plan.folder) if not _is_taken(names, found))
         tree.rename(folder)
     return Made(folder, _paths(folder, plan), is_reused=False, warnings=plan.warnings)
 
 
-def _plan(parts: Iterator[pb.TreePart]) -> TreePlan:
+def _names_in(folder: Path) -> frozenset[str]:
+    """Of what lies there, as a file system sees them that tells apart less than this one may."""
+    try:
+        return frozenset(name_key(entry.name) for entry in folder.iterdir())
+    except OSError:
+        return frozenset()  # not there yet, or not to be listed: what is asked of it by name is seen all the same
+
+
+def _is_taken(names: frozenset[str], path: Path) -> bool:
+    return name_key(path.name) in names or os.path.lexists(path)
+
+
+def tree_plan(parts: Iterator[pb.TreePart]) -> TreePlan:
+    """The first part; raises InternalFault if it is none, or unsafe."""
     first = next(parts, None)
     if first is None or first.WhichOneof("part") != "plan":
         message = "the delivery does not begin with its plan"
@@ -90,7 +106,9 @@ def _make_folders(tree: Path, plan: TreePlan) -> None:
         (tree / path).parent.mkdir(parents=True, exist_ok=True)
 
 
-def _receive_files(parts: Iterator[pb.TreePart], tree: Path, plan: TreePlan) -> None:
+def receive_files(parts: Iterator[pb.TreePart], tree: Path, plan: TreePlan) -> None:
+    """Write all files, and the record, into a folder that is made for them."""
+    _make_folders(tree, plan)
     missing = [*plan.file_paths, TREE_RECORD]
     for part in parts:
         name = part.file_start.name
@@ -108,16 +126,27 @@ def _paths(folder: Path, plan: TreePlan) -> tuple[Path, ...]:
     return tuple(folder / path for path in (*plan.file_paths, TREE_RECORD))
 
 
+def _has_files_of(folder: Path, plan: TreePlan) -> bool:
+    """Whether the folder was made to this plan, and no file of it is gone."""
+    try:
+        record = json.loads((folder / TREE_RECORD).read_text(encoding="utf-8"))
+        is_of_plan = record["delivery_key"] == plan.delivery_key
+    except (OSError, ValueError, KeyError, TypeError):
+        return False  # none there, or not one of ours
+    return is_of_plan and all((folder / path).is_file() for path in plan.file_paths)
+
+
 def _holds(folder: Path, plan: TreePlan) -> bool:
     try:
         record = json.loads((folder / TREE_RECORD).read_text(encoding="utf-8"))
         if record["delivery_key"] != plan.delivery_key:
             return False
         recorded = {file["path"]: file for file in record["files"]}
-        return all(_is_as_recorded(folder / path, recorded[path]) for path in plan.file_paths)
+        return all(is_as_recorded(folder / path, recorded[path]) for path in plan.file_paths)
     except (OSError, ValueError, KeyError, TypeError):
         return False  # none there, or not one of ours
 
 
-def _is_as_recorded(path: Path, file: Mapping[str, Any]) -> bool:
+def is_as_recorded(path: Path, file: Mapping[str, Any]) -> bool:
+    """Whether a file has the `size_bytes` and the `sha256` that a record tells."""
     return path.is_file() and path.stat().st_size == file["size_bytes"] and sha256_of(path) == file["sha256"]

@@ -23,56 +23,69 @@ _sym_db = _symbol_database.Default()
 
 
 from stemhouse.v1 import audio_pb2 as stemhouse_dot_v1_dot_audio__pb2
+from stemhouse.v1 import dj_pb2 as stemhouse_dot_v1_dot_dj__pb2
 from stemhouse.v1 import production_pb2 as stemhouse_dot_v1_dot_production__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bstemhouse/v1/exporter.proto\x12\x0cstemhouse.v1\x1a\x18stemhouse/v1/audio.proto\x1a\x1dstemhouse/v1/production.proto\"\xb1\x01\n\x0e\x44\x65liverRequest\x12.\n\x06result\x18\x01 \x01(\x0b\x32\x1e.stemhouse.v1.SeparationResult\x12-\n\x0b\x66ile_format\x18\x02 \x01(\x0e\x32\x18.stemhouse.v1.FileFormat\x12\x31\n\rsample_format\x18\x03 \x01(\x0e\x32\x1a.stemhouse.v1.SampleFormat\x12\r\n\x05stems\x18\x04 \x03(\t\"V\n\x0c\x44\x65liveryPlan\x12\x0e\n\x06\x66older\x18\x01 \x01(\t\x12\x12\n\nfile_names\x18\x02 \x03(\t\x12\x14\n\x0c\x64\x65livery_key\x18\x03 \x01(\t\x12\x0c\n\x04gain\x18\x04 \x01(\x01\"-\n\tFileStart\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nsize_bytes\x18\x02 \x01(\x03\"\x19\n\x07\x46ileEnd\x12\x0e\n\x06sha256\x18\x01 \x01(\t\"\xb0\x01\n\x0f\x44\x65liverResponse\x12*\n\x04plan\x18\x01 \x01(\x0b\x32\x1a.stemhouse.v1.DeliveryPlanH\x00\x12-\n\nfile_start\x18\x02 \x01(\x0b\x32\x17.stemhouse.v1.FileStartH\x00\x12\x0f\n\x05\x63hunk\x18\x03 \x01(\x0cH\x00\x12)\n\x08\x66ile_end\x18\x04 \x01(\x0b\x32\x15.stemhouse.v1.FileEndH\x00\x42\x06\n\x04part\"<\n\x10\x46indStemsRequest\x12(\n\x06\x66older\x18\x01 \x01(\x0b\x32\x18.stemhouse.v1.StemFolder\"*\n\x11\x46indStemsResponse\x12\x15\n\rmissing_stems\x18\x01 \x03(\t\"T\n\x11UploadStemRequest\x12&\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x16.stemhouse.v1.StemFileH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\"\x14\n\x12UploadStemResponse\"?\n\x13\x41nalyzeTrackRequest\x12(\n\x06\x66older\x18\x01 \x01(\x0b\x32\x18.stemhouse.v1.StemFolder\"E\n\x14\x41nalyzeTrackResponse\x12-\n\x08\x61nalysis\x18\x01 \x01(\x0b\x32\x1b.stemhouse.v1.TrackAnalysis\"[\n\x14\x45xportAbletonRequest\x12)\n\x07\x66olders\x18\x01 \x03(\x0b\x32\x18.stemhouse.v1.StemFolder\x12\x10\n\x03\x62pm\x18\x02 \x01(\x01H\x00\x88\x01\x01\x42\x06\n\x04_bpm\"=\n\x15\x45xportAbletonResponse\x12$\n\x04part\x18\x01 \x01(\x0b\x32\x16.stemhouse.v1.TreePart\"\xda\x01\n\x13StretchStemsRequest\x12(\n\x06\x66older\x18\x01 \x01(\x0b\x32\x18.stemhouse.v1.StemFolder\x12\x0f\n\x05ratio\x18\x02 \x01(\x01H\x00\x12\r\n\x03\x62pm\x18\x03 \x01(\x01H\x00\x12-\n\x0b\x66ile_format\x18\x04 \x01(\x0e\x32\x18.stemhouse.v1.FileFormat\x12\x31\n\rsample_format\x18\x05 \x01(\x0e\x32\x1a.stemhouse.v1.SampleFormat\x12\r\n\x05stems\x18\x06 \x03(\tB\x08\n\x06target\"<\n\x14StretchStemsResponse\x12$\n\x04part\x18\x01 \x01(\x0b\x32\x16.stemhouse.v1.TreePart\"o\n\x17\x43reateVocalChopsRequest\x12(\n\x06\x66older\x18\x01 \x01(\x0b\x32\x18.stemhouse.v1.StemFolder\x12*\n\x07options\x18\x02 \x01(\x0b\x32\x19.stemhouse.v1.ChopOptions\"@\n\x18\x43reateVocalChopsResponse\x12$\n\x04part\x18\x01 \x01(\x0b\x32\x16.stemhouse.v1.TreePart\"\xa5\x01\n\x08TreePart\x12&\n\x04plan\x18\x01 \x01(\x0b\x32\x16.stemhouse.v1.TreePlanH\x00\x12-\n\nfile_start\x18\x02 \x01(\x0b\x32\x17.stemhouse.v1.FileStartH\x00\x12\x0f\n\x05\x63hunk\x18\x03 \x01(\x0cH\x00\x12)\n\x08\x66ile_end\x18\x04 \x01(\x0b\x32\x15.stemhouse.v1.FileEndH\x00\x42\x06\n\x04part*\x94\x01\n\nFileFormat\x12\x1b\n\x17\x46ILE_FORMAT_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x46ILE_FORMAT_WAV\x10\x01\x12\x14\n\x10\x46ILE_FORMAT_FLAC\x10\x02\x12\x14\n\x10\x46ILE_FORMAT_AIFF\x10\x03\x12\x13\n\x0f\x46ILE_FORMAT_MP3\x10\x04\x12\x13\n\x0f\x46ILE_FORMAT_M4A\x10\x05*z\n\x0cSampleFormat\x12\x1d\n\x19SAMPLE_FORMAT_UNSPECIFIED\x10\x00\x12\x17\n\x13SAMPLE_FORMAT_PCM16\x10\x01\x12\x17\n\x13SAMPLE_FORMAT_PCM24\x10\x02\x12\x19\n\x15SAMPLE_FORMAT_FLOAT32\x10\x03\x32\xed\x04\n\x0f\x45xporterService\x12H\n\x07\x44\x65liver\x12\x1c.stemhouse.v1.DeliverRequest\x1a\x1d.stemhouse.v1.DeliverResponse0\x01\x12L\n\tFindStems\x12\x1e.stemhouse.v1.FindStemsRequest\x1a\x1f.stemhouse.v1.FindStemsResponse\x12Q\n\nUploadStem\x12\x1f.stemhouse.v1.UploadStemRequest\x1a .stemhouse.v1.UploadStemResponse(\x01\x12U\n\x0c\x41nalyzeTrack\x12!.stemhouse.v1.AnalyzeTrackRequest\x1a\".stemhouse.v1.AnalyzeTrackResponse\x12Z\n\rExportAbleton\x12\".stemhouse.v1.ExportAbletonRequest\x1a#.stemhouse.v1.ExportAbletonResponse0\x01\x12W\n\x0cStretchStems\x12!.stemhouse.v1.StretchStemsRequest\x1a\".stemhouse.v1.StretchStemsResponse0\x01\x12\x63\n\x10\x43reateVocalChops\x12%.stemhouse.v1.CreateVocalChopsRequest\x1a&.stemhouse.v1.CreateVocalChopsResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bstemhouse/v1/exporter.proto\x12\x0cstemhouse.v1\x1a\x18stemhouse/v1/audio.proto\x1a\x15stemhouse/v1/dj.proto\x1a\x1dstemhouse/v1/production.proto\"\xb1\x01\n\x0e\x44\x65liverRequest\x12.\n\x06result\x18\x01 \x01(\x0b\x32\x1e.stemhouse.v1.SeparationResult\x12-\n\x0b\x66ile_format\x18\x02 \x01(\x0e\x32\x18.stemhouse.v1.FileFormat\x12\x31\n\rsample_format\x18\x03 \x01(\x0e\x32\x1a.stemhouse.v1.SampleFormat\x12\r\n\x05stems\x18\x04 \x03(\t\"V\n\x0c\x44\x65liveryPlan\x12\x0e\n\x06\x66older\x18\x01 \x01(\t\x12\x12\n\nfile_names\x18\x02 \x03(\t\x12\x14\n\x0c\x64\x65livery_key\x18\x03 \x01(\t\x12\x0c\n\x04gain\x18\x04 \x01(\x01\"-\n\tFileStart\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nsize_bytes\x18\x02 \x01(\x03\"\x19\n\x07\x46ileEnd\x12\x0e\n\x06sha256\x18\x01 \x01(\t\"\xb0\x01\n\x0f\x44\x65liverResponse\x12*\n\x04plan\x18\x01 \x01(\x0b\x32\x1a.stemhouse.v1.DeliveryPlanH\x00\x12-\n\nfile_start\x18\x02 \x01(\x0b\x32\x17.stemhouse.v1.FileStartH\x00\x12\x0f\n\x05\x63hunk\x18\x03 \x01(\x0cH\x00\x12)\n\x08\x66ile_end\x18\x04 \x01(\x0b\x32\x15.stemhouse.v1.FileEndH\x00\x42\x06\n\x04part\"<\n\x10\x46indStemsRequest\x12(\n\x06\x66older\x18\x01 \x01(\x0b\x32\x18.stemhouse.v1.StemFolder\"*\n\x11\x46indStemsResponse\x12\x15\n\rmissing_stems\x18\x01 \x03(\t\"T\n\x11UploadStemRequest\x12&\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x16.stemhouse.v1.StemFileH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\"\x14\n\x12UploadStemResponse\"?\n\x13\x41nalyzeTrackRequest\x12(\n\x06\x66older\x18\x01 \x01(\x0b\x32\x18.stemhouse.v1.StemFolder\"E\n\x14\x41nalyzeTrackResponse\x12-\n\x08\x61nalysis\x18\x01 \x01(\x0b\x32\x1b.stemhouse.v1.TrackAnalysis\"[\n\x14\x45xportAbletonRequest\x12)\n\x07\x66olders\x18\x01 \x03(\x0b\x32\x18.stemhouse.v1.StemFolder\x12\x10\n\x03\x62pm\x18\x02 \x01(\x01H\x00\x88\x01\x01\x42\x06\n\x04_bpm\"=\n\x15\x45xportAbletonResponse\x12$\n\x04part\x18\x01 \x01(\x0b\x32\x16.stemhouse.v1.TreePart\"\xda\x01\n\x13StretchStemsRequest\x12(\n\x06\x66older\x18\x01 \x01(\x0b\x32\x18.stemhouse.v1.StemFolder\x12\x0f\n\x05ratio\x18\x02 \x01(\x01H\x00\x12\r\n\x03\x62pm\x18\x03 \x01(\x01H\x00\x12-\n\x0b\x66ile_format\x18\x04 \x01(\x0e\x32\x18.stemhouse.v1.FileFormat\x12\x31\n\rsample_format\x18\x05 \x01(\x0e\x32\x1a.stemhouse.v1.SampleFormat\x12\r\n\x05stems\x18\x06 \x03(\tB\x08\n\x06target\"<\n\x14StretchStemsResponse\x12$\n\x04part\x18\x01 \x01(\x0b\x32\x16.stemhouse.v1.TreePart\"o\n\x17\x43reateVocalChopsRequest\x12(\n\x06\x66older\x18\x01 \x01(\x0b\x32\x18.stemhouse.v1.StemFolder\x12*\n\x07options\x18\x02 \x01(\x0b\x32\x19.stemhouse.v1.ChopOptions\"@\n\x18\x43reateVocalChopsResponse\x12$\n\x04part\x18\x01 \x01(\x0b\x32\x16.stemhouse.v1.TreePart\"\xd7\x01\n\x14OrganizeStemsRequest\x12(\n\x06\x66older\x18\x01 \x01(\x0b\x32\x18.stemhouse.v1.StemFolder\x12&\n\x06target\x18\x02 \x01(\x0e\x32\x16.stemhouse.v1.DJTarget\x12\'\n\x05stems\x18\x03 \x01(\x0e\x32\x18.stemhouse.v1.StemChoice\x12-\n\x0b\x66ile_format\x18\x04 \x01(\x0e\x32\x18.stemhouse.v1.FileFormat\x12\x15\n\rname_template\x18\x05 \x01(\t\"=\n\x15OrganizeStemsResponse\x12$\n\x04part\x18\x01 \x01(\x0b\x32\x16.stemhouse.v1.TreePart\"m\n\x15\x45xportStemFileRequest\x12(\n\x06\x66older\x18\x01 \x01(\x0b\x32\x18.stemhouse.v1.StemFolder\x12\x13\n\x0bis_lossless\x18\x02 \x01(\x08\x12\x15\n\rname_template\x18\x03 \x01(\t\">\n\x16\x45xportStemFileResponse\x12$\n\x04part\x18\x01 \x01(\x0b\x32\x16.stemhouse.v1.TreePart\"\xb7\x01\n\x16\x45xportPlaylistsRequest\x12&\n\x06target\x18\x01 \x01(\x0e\x32\x16.stemhouse.v1.DJTarget\x12#\n\x05\x66iles\x18\x02 \x03(\x0b\x32\x14.stemhouse.v1.DJFile\x12+\n\tplaylists\x18\x03 \x03(\x0b\x32\x18.stemhouse.v1.DJPlaylist\x12\x0e\n\x06\x66older\x18\x04 \x01(\t\x12\x13\n\x0bvolume_root\x18\x05 \x01(\t\"?\n\x17\x45xportPlaylistsResponse\x12$\n\x04part\x18\x01 \x01(\x0b\x32\x16.stemhouse.v1.TreePart\"\xa5\x01\n\x08TreePart\x12&\n\x04plan\x18\x01 \x01(\x0b\x32\x16.stemhouse.v1.TreePlanH\x00\x12-\n\nfile_start\x18\x02 \x01(\x0b\x32\x17.stemhouse.v1.FileStartH\x00\x12\x0f\n\x05\x63hunk\x18\x03 \x01(\x0cH\x00\x12)\n\x08\x66ile_end\x18\x04 \x01(\x0b\x32\x15.stemhouse.v1.FileEndH\x00\x42\x06\n\x04part*\x94\x01\n\nFileFormat\x12\x1b\n\x17\x46ILE_FORMAT_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x46ILE_FORMAT_WAV\x10\x01\x12\x14\n\x10\x46ILE_FORMAT_FLAC\x10\x02\x12\x14\n\x10\x46ILE_FORMAT_AIFF\x10\x03\x12\x13\n\x0f\x46ILE_FORMAT_MP3\x10\x04\x12\x13\n\x0f\x46ILE_FORMAT_M4A\x10\x05*z\n\x0cSampleFormat\x12\x1d\n\x19SAMPLE_FORMAT_UNSPECIFIED\x10\x00\x12\x17\n\x13SAMPLE_FORMAT_PCM16\x10\x01\x12\x17\n\x13SAMPLE_FORMAT_PCM24\x10\x02\x12\x19\n\x15SAMPLE_FORMAT_FLOAT32\x10\x03\x32\x8a\x07\n\x0f\x45xporterService\x12H\n\x07\x44\x65liver\x12\x1c.stemhouse.v1.DeliverRequest\x1a\x1d.stemhouse.v1.DeliverResponse0\x01\x12L\n\tFindStems\x12\x1e.stemhouse.v1.FindStemsRequest\x1a\x1f.stemhouse.v1.FindStemsResponse\x12Q\n\nUploadStem\x12\x1f.stemhouse.v1.UploadStemRequest\x1a .stemhouse.v1.UploadStemResponse(\x01\x12U\n\x0c\x41nalyzeTrack\x12!.stemhouse.v1.AnalyzeTrackRequest\x1a\".stemhouse.v1.AnalyzeTrackResponse\x12Z\n\rExportAbleton\x12\".stemhouse.v1.ExportAbletonRequest\x1a#.stemhouse.v1.ExportAbletonResponse0\x01\x12W\n\x0cStretchStems\x12!.stemhouse.v1.StretchStemsRequest\x1a\".stemhouse.v1.StretchStemsResponse0\x01\x12\x63\n\x10\x43reateVocalChops\x12%.stemhouse.v1.CreateVocalChopsRequest\x1a&.stemhouse.v1.CreateVocalChopsResponse0\x01\x12Z\n\rOrganizeStems\x12\".stemhouse.v1.OrganizeStemsRequest\x1a#.stemhouse.v1.OrganizeStemsResponse0\x01\x12]\n\x0e\x45xportStemFile\x12#.stemhouse.v1.ExportStemFileRequest\x1a$.stemhouse.v1.ExportStemFileResponse0\x01\x12`\n\x0f\x45xportPlaylists\x12$.stemhouse.v1.ExportPlaylistsRequest\x1a%.stemhouse.v1.ExportPlaylistsResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'stemhouse.v1.exporter_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_FILEFORMAT']._serialized_start=1760
-  _globals['_FILEFORMAT']._serialized_end=1908
-  _globals['_SAMPLEFORMAT']._serialized_start=1910
-  _globals['_SAMPLEFORMAT']._serialized_end=2032
-  _globals['_DELIVERREQUEST']._serialized_start=103
-  _globals['_DELIVERREQUEST']._serialized_end=280
-  _globals['_DELIVERYPLAN']._serialized_start=282
-  _globals['_DELIVERYPLAN']._serialized_end=368
-  _globals['_FILESTART']._serialized_start=370
-  _globals['_FILESTART']._serialized_end=415
-  _globals['_FILEEND']._serialized_start=417
-  _globals['_FILEEND']._serialized_end=442
-  _globals['_DELIVERRESPONSE']._serialized_start=445
-  _globals['_DELIVERRESPONSE']._serialized_end=621
-  _globals['_FINDSTEMSREQUEST']._serialized_start=623
-  _globals['_FINDSTEMSREQUEST']._serialized_end=683
-  _globals['_FINDSTEMSRESPONSE']._serialized_start=685
-  _globals['_FINDSTEMSRESPONSE']._serialized_end=727
-  _globals['_UPLOADSTEMREQUEST']._serialized_start=729
-  _globals['_UPLOADSTEMREQUEST']._serialized_end=813
-  _globals['_UPLOADSTEMRESPONSE']._serialized_start=815
-  _globals['_UPLOADSTEMRESPONSE']._serialized_end=835
-  _globals['_ANALYZETRACKREQUEST']._serialized_start=837
-  _globals['_ANALYZETRACKREQUEST']._serialized_end=900
-  _globals['_ANALYZETRACKRESPONSE']._serialized_start=902
-  _globals['_ANALYZETRACKRESPONSE']._serialized_end=971
-  _globals['_EXPORTABLETONREQUEST']._serialized_start=973
-  _globals['_EXPORTABLETONREQUEST']._serialized_end=1064
-  _globals['_EXPORTABLETONRESPONSE']._serialized_start=1066
-  _globals['_EXPORTABLETONRESPONSE']._serialized_end=1127
-  _globals['_STRETCHSTEMSREQUEST']._serialized_start=1130
-  _globals['_STRETCHSTEMSREQUEST']._serialized_end=1348
-  _globals['_STRETCHSTEMSRESPONSE']._serialized_start=1350
-  _globals['_STRETCHSTEMSRESPONSE']._serialized_end=1410
-  _globals['_CREATEVOCALCHOPSREQUEST']._serialized_start=1412
-  _globals['_CREATEVOCALCHOPSREQUEST']._serialized_end=1523
-  _globals['_CREATEVOCALCHOPSRESPONSE']._serialized_start=1525
-  _globals['_CREATEVOCALCHOPSRESPONSE']._serialized_end=1589
-  _globals['_TREEPART']._serialized_start=1592
-  _globals['_TREEPART']._serialized_end=1757
-  _globals['_EXPORTERSERVICE']._serialized_start=2035
-  _globals['_EXPORTERSERVICE']._serialized_end=2656
+  _globals['_FILEFORMAT']._serialized_start=2490
+  _globals['_FILEFORMAT']._serialized_end=2638
+  _globals['_SAMPLEFORMAT']._serialized_start=2640
+  _globals['_SAMPLEFORMAT']._serialized_end=2762
+  _globals['_DELIVERREQUEST']._serialized_start=126
+  _globals['_DELIVERREQUEST']._serialized_end=303
+  _globals['_DELIVERYPLAN']._serialized_start=305
+  _globals['_DELIVERYPLAN']._serialized_end=391
+  _globals['_FILESTART']._serialized_start=393
+  _globals['_FILESTART']._serialized_end=438
+  _globals['_FILEEND']._serialized_start=440
+  _globals['_FILEEND']._serialized_end=465
+  _globals['_DELIVERRESPONSE']._serialized_start=468
+  _globals['_DELIVERRESPONSE']._serialized_end=644
+  _globals['_FINDSTEMSREQUEST']._serialized_start=646
+  _globals['_FINDSTEMSREQUEST']._serialized_end=706
+  _globals['_FINDSTEMSRESPONSE']._serialized_start=708
+  _globals['_FINDSTEMSRESPONSE']._serialized_end=750
+  _globals['_UPLOADSTEMREQUEST']._serialized_start=752
+  _globals['_UPLOADSTEMREQUEST']._serialized_end=836
+  _globals['_UPLOADSTEMRESPONSE']._serialized_start=838
+  _globals['_UPLOADSTEMRESPONSE']._serialized_end=858
+  _globals['_ANALYZETRACKREQUEST']._serialized_start=860
+  _globals['_ANALYZETRACKREQUEST']._serialized_end=923
+  _globals['_ANALYZETRACKRESPONSE']._serialized_start=925
+  _globals['_ANALYZETRACKRESPONSE']._serialized_end=994
+  _globals['_EXPORTABLETONREQUEST']._serialized_start=996
+  _globals['_EXPORTABLETONREQUEST']._serialized_end=1087
+  _globals['_EXPORTABLETONRESPONSE']._serialized_start=1089
+  _globals['_EXPORTABLETONRESPONSE']._serialized_end=1150
+  _globals['_STRETCHSTEMSREQUEST']._serialized_start=1153
+  _globals['_STRETCHSTEMSREQUEST']._serialized_end=1371
+  _globals['_STRETCHSTEMSRESPONSE']._serialized_start=1373
+  _globals['_STRETCHSTEMSRESPONSE']._serialized_end=1433
+  _globals['_CREATEVOCALCHOPSREQUEST']._serialized_start=1435
+  _globals['_CREATEVOCALCHOPSREQUEST']._serialized_end=1546
+  _globals['_CREATEVOCALCHOPSRESPONSE']._serialized_start=1548
+  _globals['_CREATEVOCALCHOPSRESPONSE']._serialized_end=1612
+  _globals['_ORGANIZESTEMSREQUEST']._serialized_start=1615
+  _globals['_ORGANIZESTEMSREQUEST']._serialized_end=1830
+  _globals['_ORGANIZESTEMSRESPONSE']._serialized_start=1832
+  _globals['_ORGANIZESTEMSRESPONSE']._serialized_end=1893
+  _globals['_EXPORTSTEMFILEREQUEST']._serialized_start=1895
+  _globals['_EXPORTSTEMFILEREQUEST']._serialized_end=2004
+  _globals['_EXPORTSTEMFILERESPONSE']._serialized_start=2006
+  _globals['_EXPORTSTEMFILERESPONSE']._serialized_end=2068
+  _globals['_EXPORTPLAYLISTSREQUEST']._serialized_start=2071
+  _globals['_EXPORTPLAYLISTSREQUEST']._serialized_end=2254
+  _globals['_EXPORTPLAYLISTSRESPONSE']._serialized_start=2256
+  _globals['_EXPORTPLAYLISTSRESPONSE']._serialized_end=2319
+  _globals['_TREEPART']._serialized_start=2322
+  _globals['_TREEPART']._serialized_end=2487
+  _globals['_EXPORTERSERVICE']._serialized_start=2765
+  _globals['_EXPORTERSERVICE']._serialized_end=3671
 # @@protoc_insertion_point(module_scope)

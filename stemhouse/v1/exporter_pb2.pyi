@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from stemhouse.v1 import audio_pb2 as _audio_pb2
+from stemhouse.v1 import dj_pb2 as _dj_pb2
 from stemhouse.v1 import production_pb2 as _production_pb2
 import builtins as _builtins
 import sys
@@ -520,6 +521,178 @@ class CreateVocalChopsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CreateVocalChopsResponse: _TypeAlias = CreateVocalChopsResponse  # noqa: Y015
+
+@_typing.final
+class OrganizeStemsRequest(_message.Message):
+    """The folder whose files a DJ is to have."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FOLDER_FIELD_NUMBER: _builtins.int
+    TARGET_FIELD_NUMBER: _builtins.int
+    STEMS_FIELD_NUMBER: _builtins.int
+    FILE_FORMAT_FIELD_NUMBER: _builtins.int
+    NAME_TEMPLATE_FIELD_NUMBER: _builtins.int
+    target: _dj_pb2.DJTarget.ValueType
+    """Rekordbox or Serato."""
+    stems: _dj_pb2.StemChoice.ValueType
+    file_format: Global___FileFormat.ValueType
+    """One that the target takes; unset: the one that serves it best."""
+    name_template: _builtins.str
+    """Of names, without an ending: any text with {stem}, and {artist}, {title}, {bpm}, {camelot}, {engine}. Empty:
+    {title}_{stem}.
+    """
+    @_builtins.property
+    def folder(self) -> _production_pb2.StemFolder: ...
+    def __init__(
+        self,
+        *,
+        folder: _production_pb2.StemFolder | None = ...,
+        target: _dj_pb2.DJTarget.ValueType = ...,
+        stems: _dj_pb2.StemChoice.ValueType = ...,
+        file_format: Global___FileFormat.ValueType = ...,
+        name_template: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["folder", b"folder"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["file_format", b"file_format", "folder", b"folder", "name_template", b"name_template", "stems", b"stems", "target", b"target"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OrganizeStemsRequest: _TypeAlias = OrganizeStemsRequest  # noqa: Y015
+
+@_typing.final
+class OrganizeStemsResponse(_message.Message):
+    """A piece of the tree. Its record has in `dj` what ExportPlaylists is to be told of each file."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PART_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def part(self) -> Global___TreePart: ...
+    def __init__(
+        self,
+        *,
+        part: Global___TreePart | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OrganizeStemsResponse: _TypeAlias = OrganizeStemsResponse  # noqa: Y015
+
+@_typing.final
+class ExportStemFileRequest(_message.Message):
+    """The folder that becomes a stem file."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FOLDER_FIELD_NUMBER: _builtins.int
+    IS_LOSSLESS_FIELD_NUMBER: _builtins.int
+    NAME_TEMPLATE_FIELD_NUMBER: _builtins.int
+    is_lossless: _builtins.bool
+    """ALAC, which is exact and larger, instead of AAC at 320 kbit/s a stream."""
+    name_template: _builtins.str
+    """As above, without {stem}. Empty: {title}."""
+    @_builtins.property
+    def folder(self) -> _production_pb2.StemFolder: ...
+    def __init__(
+        self,
+        *,
+        folder: _production_pb2.StemFolder | None = ...,
+        is_lossless: _builtins.bool = ...,
+        name_template: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["folder", b"folder"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["folder", b"folder", "is_lossless", b"is_lossless", "name_template", b"name_template"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportStemFileRequest: _TypeAlias = ExportStemFileRequest  # noqa: Y015
+
+@_typing.final
+class ExportStemFileResponse(_message.Message):
+    """A piece of the tree. Its record has in `dj` what ExportPlaylists is to be told of the file."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PART_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def part(self) -> Global___TreePart: ...
+    def __init__(
+        self,
+        *,
+        part: Global___TreePart | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportStemFileResponse: _TypeAlias = ExportStemFileResponse  # noqa: Y015
+
+@_typing.final
+class ExportPlaylistsRequest(_message.Message):
+    """Files that are there, and lists of them."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TARGET_FIELD_NUMBER: _builtins.int
+    FILES_FIELD_NUMBER: _builtins.int
+    PLAYLISTS_FIELD_NUMBER: _builtins.int
+    FOLDER_FIELD_NUMBER: _builtins.int
+    VOLUME_ROOT_FIELD_NUMBER: _builtins.int
+    target: _dj_pb2.DJTarget.ValueType
+    folder: _builtins.str
+    """Where the lists will lie, as locations are told: what lies below is named relative to it where that is usual."""
+    volume_root: _builtins.str
+    """The root of the volume that the files are on, as locations are told; crates name files relative to it."""
+    @_builtins.property
+    def files(self) -> _containers.RepeatedCompositeFieldContainer[_dj_pb2.DJFile]: ...
+    @_builtins.property
+    def playlists(self) -> _containers.RepeatedCompositeFieldContainer[_dj_pb2.DJPlaylist]: ...
+    def __init__(
+        self,
+        *,
+        target: _dj_pb2.DJTarget.ValueType = ...,
+        files: _abc.Iterable[_dj_pb2.DJFile] | None = ...,
+        playlists: _abc.Iterable[_dj_pb2.DJPlaylist] | None = ...,
+        folder: _builtins.str = ...,
+        volume_root: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["files", b"files", "folder", b"folder", "playlists", b"playlists", "target", b"target", "volume_root", b"volume_root"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportPlaylistsRequest: _TypeAlias = ExportPlaylistsRequest  # noqa: Y015
+
+@_typing.final
+class ExportPlaylistsResponse(_message.Message):
+    """A piece of the tree."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PART_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def part(self) -> Global___TreePart: ...
+    def __init__(
+        self,
+        *,
+        part: Global___TreePart | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportPlaylistsResponse: _TypeAlias = ExportPlaylistsResponse  # noqa: Y015
 
 @_typing.final
 class TreePart(_message.Message):

@@ -73,6 +73,21 @@ class ExporterServiceStub:
                 request_serializer=stemhouse_dot_v1_dot_exporter__pb2.CreateVocalChopsRequest.SerializeToString,
                 response_deserializer=stemhouse_dot_v1_dot_exporter__pb2.CreateVocalChopsResponse.FromString,
                 _registered_method=True)
+        self.OrganizeStems = channel.unary_stream(
+                '/stemhouse.v1.ExporterService/OrganizeStems',
+                request_serializer=stemhouse_dot_v1_dot_exporter__pb2.OrganizeStemsRequest.SerializeToString,
+                response_deserializer=stemhouse_dot_v1_dot_exporter__pb2.OrganizeStemsResponse.FromString,
+                _registered_method=True)
+        self.ExportStemFile = channel.unary_stream(
+                '/stemhouse.v1.ExporterService/ExportStemFile',
+                request_serializer=stemhouse_dot_v1_dot_exporter__pb2.ExportStemFileRequest.SerializeToString,
+                response_deserializer=stemhouse_dot_v1_dot_exporter__pb2.ExportStemFileResponse.FromString,
+                _registered_method=True)
+        self.ExportPlaylists = channel.unary_stream(
+                '/stemhouse.v1.ExporterService/ExportPlaylists',
+                request_serializer=stemhouse_dot_v1_dot_exporter__pb2.ExportPlaylistsRequest.SerializeToString,
+                response_deserializer=stemhouse_dot_v1_dot_exporter__pb2.ExportPlaylistsResponse.FromString,
+                _registered_method=True)
 
 
 class ExporterServiceServicer:
@@ -131,6 +146,27 @@ class ExporterServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def OrganizeStems(self, request, context):
+        """Streams the files of a track as a DJ program takes them, with tags.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExportStemFile(self, request, context):
+        """Streams NI's stem file of a track.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExportPlaylists(self, request, context):
+        """Streams what makes files known to a DJ program: a collection, crates, playlists.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ExporterServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -168,6 +204,21 @@ def add_ExporterServiceServicer_to_server(servicer, server):
                     servicer.CreateVocalChops,
                     request_deserializer=stemhouse_dot_v1_dot_exporter__pb2.CreateVocalChopsRequest.FromString,
                     response_serializer=stemhouse_dot_v1_dot_exporter__pb2.CreateVocalChopsResponse.SerializeToString,
+            ),
+            'OrganizeStems': grpc.unary_stream_rpc_method_handler(
+                    servicer.OrganizeStems,
+                    request_deserializer=stemhouse_dot_v1_dot_exporter__pb2.OrganizeStemsRequest.FromString,
+                    response_serializer=stemhouse_dot_v1_dot_exporter__pb2.OrganizeStemsResponse.SerializeToString,
+            ),
+            'ExportStemFile': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExportStemFile,
+                    request_deserializer=stemhouse_dot_v1_dot_exporter__pb2.ExportStemFileRequest.FromString,
+                    response_serializer=stemhouse_dot_v1_dot_exporter__pb2.ExportStemFileResponse.SerializeToString,
+            ),
+            'ExportPlaylists': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExportPlaylists,
+                    request_deserializer=stemhouse_dot_v1_dot_exporter__pb2.ExportPlaylistsRequest.FromString,
+                    response_serializer=stemhouse_dot_v1_dot_exporter__pb2.ExportPlaylistsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -363,6 +414,87 @@ class ExporterService:
             '/stemhouse.v1.ExporterService/CreateVocalChops',
             stemhouse_dot_v1_dot_exporter__pb2.CreateVocalChopsRequest.SerializeToString,
             stemhouse_dot_v1_dot_exporter__pb2.CreateVocalChopsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def OrganizeStems(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/stemhouse.v1.ExporterService/OrganizeStems',
+            stemhouse_dot_v1_dot_exporter__pb2.OrganizeStemsRequest.SerializeToString,
+            stemhouse_dot_v1_dot_exporter__pb2.OrganizeStemsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportStemFile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/stemhouse.v1.ExporterService/ExportStemFile',
+            stemhouse_dot_v1_dot_exporter__pb2.ExportStemFileRequest.SerializeToString,
+            stemhouse_dot_v1_dot_exporter__pb2.ExportStemFileResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportPlaylists(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/stemhouse.v1.ExporterService/ExportPlaylists',
+            stemhouse_dot_v1_dot_exporter__pb2.ExportPlaylistsRequest.SerializeToString,
+            stemhouse_dot_v1_dot_exporter__pb2.ExportPlaylistsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -51,6 +51,12 @@ class ExporterServiceStub:
     """Streams stems of another length and the same pitch."""
     CreateVocalChops: _grpc.UnaryStreamMultiCallable[_exporter_pb2.CreateVocalChopsRequest, _exporter_pb2.CreateVocalChopsResponse]
     """Streams a stem cut into pieces, with their index."""
+    OrganizeStems: _grpc.UnaryStreamMultiCallable[_exporter_pb2.OrganizeStemsRequest, _exporter_pb2.OrganizeStemsResponse]
+    """Streams the files of a track as a DJ program takes them, with tags."""
+    ExportStemFile: _grpc.UnaryStreamMultiCallable[_exporter_pb2.ExportStemFileRequest, _exporter_pb2.ExportStemFileResponse]
+    """Streams NI's stem file of a track."""
+    ExportPlaylists: _grpc.UnaryStreamMultiCallable[_exporter_pb2.ExportPlaylistsRequest, _exporter_pb2.ExportPlaylistsResponse]
+    """Streams what makes files known to a DJ program: a collection, crates, playlists."""
 
 @_typing.type_check_only
 class ExporterServiceAsyncStub(ExporterServiceStub):
@@ -75,6 +81,12 @@ class ExporterServiceAsyncStub(ExporterServiceStub):
     """Streams stems of another length and the same pitch."""
     CreateVocalChops: _aio.UnaryStreamMultiCallable[_exporter_pb2.CreateVocalChopsRequest, _exporter_pb2.CreateVocalChopsResponse]  # type: ignore[assignment]
     """Streams a stem cut into pieces, with their index."""
+    OrganizeStems: _aio.UnaryStreamMultiCallable[_exporter_pb2.OrganizeStemsRequest, _exporter_pb2.OrganizeStemsResponse]  # type: ignore[assignment]
+    """Streams the files of a track as a DJ program takes them, with tags."""
+    ExportStemFile: _aio.UnaryStreamMultiCallable[_exporter_pb2.ExportStemFileRequest, _exporter_pb2.ExportStemFileResponse]  # type: ignore[assignment]
+    """Streams NI's stem file of a track."""
+    ExportPlaylists: _aio.UnaryStreamMultiCallable[_exporter_pb2.ExportPlaylistsRequest, _exporter_pb2.ExportPlaylistsResponse]  # type: ignore[assignment]
+    """Streams what makes files known to a DJ program: a collection, crates, playlists."""
 
 class ExporterServiceServicer(metaclass=_abc_1.ABCMeta):
     """Delivery of stems, and what is made from delivered ones.
@@ -138,5 +150,29 @@ class ExporterServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_exporter_pb2.CreateVocalChopsResponse], _abc.AsyncIterator[_exporter_pb2.CreateVocalChopsResponse]]:
         """Streams a stem cut into pieces, with their index."""
+
+    @_abc_1.abstractmethod
+    def OrganizeStems(
+        self,
+        request: _exporter_pb2.OrganizeStemsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_exporter_pb2.OrganizeStemsResponse], _abc.AsyncIterator[_exporter_pb2.OrganizeStemsResponse]]:
+        """Streams the files of a track as a DJ program takes them, with tags."""
+
+    @_abc_1.abstractmethod
+    def ExportStemFile(
+        self,
+        request: _exporter_pb2.ExportStemFileRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_exporter_pb2.ExportStemFileResponse], _abc.AsyncIterator[_exporter_pb2.ExportStemFileResponse]]:
+        """Streams NI's stem file of a track."""
+
+    @_abc_1.abstractmethod
+    def ExportPlaylists(
+        self,
+        request: _exporter_pb2.ExportPlaylistsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_exporter_pb2.ExportPlaylistsResponse], _abc.AsyncIterator[_exporter_pb2.ExportPlaylistsResponse]]:
+        """Streams what makes files known to a DJ program: a collection, crates, playlists."""
 
 def add_ExporterServiceServicer_to_server(servicer: ExporterServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

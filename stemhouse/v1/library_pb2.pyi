@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from stemhouse.v1 import dj_pb2 as _dj_pb2
 from stemhouse.v1 import exporter_pb2 as _exporter_pb2
 from stemhouse.v1 import router_pb2 as _router_pb2
 import builtins as _builtins
@@ -59,30 +60,6 @@ LIBRARY_KIND_M3U: LibraryKind.ValueType  # 5
 LIBRARY_KIND_S3: LibraryKind.ValueType  # 6
 """`s3://bucket/prefix`."""
 Global___LibraryKind: _TypeAlias = LibraryKind  # noqa: Y015
-
-class _CueKind:
-    ValueType = _typing.NewType("ValueType", _builtins.int)
-    V: _TypeAlias = ValueType  # noqa: Y015
-
-class _CueKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CueKind.ValueType], _builtins.type):
-    DESCRIPTOR: _descriptor.EnumDescriptor
-    CUE_KIND_UNSPECIFIED: _CueKind.ValueType  # 0
-    CUE_KIND_CUE: _CueKind.ValueType  # 1
-    CUE_KIND_LOOP: _CueKind.ValueType  # 2
-    CUE_KIND_FADE_IN: _CueKind.ValueType  # 3
-    CUE_KIND_FADE_OUT: _CueKind.ValueType  # 4
-    CUE_KIND_LOAD: _CueKind.ValueType  # 5
-
-class CueKind(_CueKind, metaclass=_CueKindEnumTypeWrapper):
-    """What a mark in a track is for."""
-
-CUE_KIND_UNSPECIFIED: CueKind.ValueType  # 0
-CUE_KIND_CUE: CueKind.ValueType  # 1
-CUE_KIND_LOOP: CueKind.ValueType  # 2
-CUE_KIND_FADE_IN: CueKind.ValueType  # 3
-CUE_KIND_FADE_OUT: CueKind.ValueType  # 4
-CUE_KIND_LOAD: CueKind.ValueType  # 5
-Global___CueKind: _TypeAlias = CueKind  # noqa: Y015
 
 class _TrackOrder:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -315,83 +292,6 @@ class ScanLibraryResponse(_message.Message):
 Global___ScanLibraryResponse: _TypeAlias = ScanLibraryResponse  # noqa: Y015
 
 @_typing.final
-class Cue(_message.Message):
-    """A mark that a DJ has set."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    KIND_FIELD_NUMBER: _builtins.int
-    START_S_FIELD_NUMBER: _builtins.int
-    END_S_FIELD_NUMBER: _builtins.int
-    SLOT_FIELD_NUMBER: _builtins.int
-    NAME_FIELD_NUMBER: _builtins.int
-    COLOR_FIELD_NUMBER: _builtins.int
-    IS_LOCKED_FIELD_NUMBER: _builtins.int
-    kind: Global___CueKind.ValueType
-    start_s: _builtins.float
-    end_s: _builtins.float
-    """Of a loop."""
-    slot: _builtins.int
-    """Its pad, from 0; unset: a memory cue."""
-    name: _builtins.str
-    color: _builtins.str
-    """`#RRGGBB`, or empty."""
-    is_locked: _builtins.bool
-    def __init__(
-        self,
-        *,
-        kind: Global___CueKind.ValueType = ...,
-        start_s: _builtins.float = ...,
-        end_s: _builtins.float | None = ...,
-        slot: _builtins.int | None = ...,
-        name: _builtins.str = ...,
-        color: _builtins.str = ...,
-        is_locked: _builtins.bool = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_end_s", b"_end_s", "_slot", b"_slot", "end_s", b"end_s", "slot", b"slot"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_end_s", b"_end_s", "_slot", b"_slot", "color", b"color", "end_s", b"end_s", "is_locked", b"is_locked", "kind", b"kind", "name", b"name", "slot", b"slot", "start_s", b"start_s"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType__end_s: _TypeAlias = _typing.Literal["end_s"]  # noqa: Y015
-    _WhichOneofArgType__end_s: _TypeAlias = _typing.Literal["_end_s", b"_end_s"]  # noqa: Y015
-    _WhichOneofReturnType__slot: _TypeAlias = _typing.Literal["slot"]  # noqa: Y015
-    _WhichOneofArgType__slot: _TypeAlias = _typing.Literal["_slot", b"_slot"]  # noqa: Y015
-    @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__end_s) -> _WhichOneofReturnType__end_s | None: ...
-    @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__slot) -> _WhichOneofReturnType__slot | None: ...
-
-Global___Cue: _TypeAlias = Cue  # noqa: Y015
-
-@_typing.final
-class BeatMarker(_message.Message):
-    """A beat that the grid is pinned to, and the tempo from there on."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    POSITION_S_FIELD_NUMBER: _builtins.int
-    BPM_FIELD_NUMBER: _builtins.int
-    BAR_BEAT_FIELD_NUMBER: _builtins.int
-    position_s: _builtins.float
-    bpm: _builtins.float
-    bar_beat: _builtins.int
-    """1 to 4; 0 where nobody says."""
-    def __init__(
-        self,
-        *,
-        position_s: _builtins.float = ...,
-        bpm: _builtins.float = ...,
-        bar_beat: _builtins.int = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bar_beat", b"bar_beat", "bpm", b"bpm", "position_s", b"position_s"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___BeatMarker: _TypeAlias = BeatMarker  # noqa: Y015
-
-@_typing.final
 class DJFacts(_message.Message):
     """What a DJ program knows of a track; empty or 0 where it does not say."""
 
@@ -423,9 +323,9 @@ class DJFacts(_message.Message):
     is_grid_locked: _builtins.bool
     """Its owner does not want the grid analysed anew."""
     @_builtins.property
-    def grid(self) -> _containers.RepeatedCompositeFieldContainer[Global___BeatMarker]: ...
+    def grid(self) -> _containers.RepeatedCompositeFieldContainer[_dj_pb2.BeatMarker]: ...
     @_builtins.property
-    def cues(self) -> _containers.RepeatedCompositeFieldContainer[Global___Cue]: ...
+    def cues(self) -> _containers.RepeatedCompositeFieldContainer[_dj_pb2.Cue]: ...
     def __init__(
         self,
         *,
@@ -439,8 +339,8 @@ class DJFacts(_message.Message):
         duration_s: _builtins.float = ...,
         color: _builtins.str = ...,
         is_grid_locked: _builtins.bool = ...,
-        grid: _abc.Iterable[Global___BeatMarker] | None = ...,
-        cues: _abc.Iterable[Global___Cue] | None = ...,
+        grid: _abc.Iterable[_dj_pb2.BeatMarker] | None = ...,
+        cues: _abc.Iterable[_dj_pb2.Cue] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -1026,6 +926,7 @@ class BatchItem(_message.Message):
     ERROR_FIELD_NUMBER: _builtins.int
     REMEDY_FIELD_NUMBER: _builtins.int
     WORK_S_FIELD_NUMBER: _builtins.int
+    DAMAGE_FIELD_NUMBER: _builtins.int
     place: _builtins.int
     """In the order of work, from 1."""
     path: _builtins.str
@@ -1040,7 +941,9 @@ class BatchItem(_message.Message):
     remedy: _builtins.str
     """What the file's owner can do, when FAILED."""
     work_s: _builtins.float
-    """From the submission to the files."""
+    """What the engine took for it, if it was separated for this batch, and what its delivery took."""
+    damage: _builtins.str
+    """What is missing of the source and so of the stems, in words; empty if nothing is known to be."""
     @_builtins.property
     def reasons(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Why it has this place."""
@@ -1068,10 +971,11 @@ class BatchItem(_message.Message):
         error: _router_pb2.JobError | None = ...,
         remedy: _builtins.str = ...,
         work_s: _builtins.float = ...,
+        damage: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "audio_s", b"audio_s", "engine_id", b"engine_id", "error", b"error", "file_sizes_bytes", b"file_sizes_bytes", "folder", b"folder", "job_id", b"job_id", "path", b"path", "place", b"place", "reasons", b"reasons", "remedy", b"remedy", "size_bytes", b"size_bytes", "state", b"state", "work_s", b"work_s"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "audio_s", b"audio_s", "damage", b"damage", "engine_id", b"engine_id", "error", b"error", "file_sizes_bytes", b"file_sizes_bytes", "folder", b"folder", "job_id", b"job_id", "path", b"path", "place", b"place", "reasons", b"reasons", "remedy", b"remedy", "size_bytes", b"size_bytes", "state", b"state", "work_s", b"work_s"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

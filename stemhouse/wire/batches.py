@@ -161,6 +161,7 @@ def batch_item_to_proto(item: BatchItem) -> pb.BatchItem:
         error=job_error_to_proto(item.error) if item.error else None,
         remedy=item.remedy,
         work_s=item.work_s,
+        damage=item.damage,
     )
 
 
@@ -181,6 +182,7 @@ def batch_item_from_proto(message: pb.BatchItem) -> BatchItem:
         error=job_error_from_proto(message.error) if message.HasField("error") else None,
         remedy=message.remedy,
         work_s=message.work_s,
+        damage=message.damage,
     )
 
 

@@ -1,4 +1,4 @@
-"""stemhouse/v1/library.proto <-> stemhouse.tracks."""
+"""stemhouse/v1/library.proto and dj.proto <-> stemhouse.tracks."""
 
 from stemhouse.tracks import (
     BeatMarker,
@@ -15,7 +15,7 @@ from stemhouse.tracks import (
     Track,
     TrackPage,
 )
-from stemhouse.v1 import library_pb2 as pb
+from stemhouse.v1 import dj_pb2 as dj_pb, library_pb2 as pb
 from stemhouse.wire.enums import EnumTable
 
 LIBRARY_KINDS = EnumTable(
@@ -31,18 +31,18 @@ LIBRARY_KINDS = EnumTable(
 )
 CUE_KINDS = EnumTable(
     {
-        CueKind.CUE: pb.CUE_KIND_CUE,
-        CueKind.LOOP: pb.CUE_KIND_LOOP,
-        CueKind.FADE_IN: pb.CUE_KIND_FADE_IN,
-        CueKind.FADE_OUT: pb.CUE_KIND_FADE_OUT,
-        CueKind.LOAD: pb.CUE_KIND_LOAD,
+        CueKind.CUE: dj_pb.CUE_KIND_CUE,
+        CueKind.LOOP: dj_pb.CUE_KIND_LOOP,
+        CueKind.FADE_IN: dj_pb.CUE_KIND_FADE_IN,
+        CueKind.FADE_OUT: dj_pb.CUE_KIND_FADE_OUT,
+        CueKind.LOAD: dj_pb.CUE_KIND_LOAD,
     }
 )
 
 
-def cue_to_proto(cue: Cue) -> pb.Cue:
+def cue_to_proto(cue: Cue) -> dj_pb.Cue:
     """Value to message."""
-    return pb.Cue(
+    return dj_pb.Cue(
         kind=CUE_KINDS.to_proto(cue.kind),
         start_s=cue.start_s,
         end_s=cue.end_s,
@@ -53,7 +53,7 @@ def cue_to_proto(cue: Cue) -> pb.Cue:
     )
 
 
-def cue_from_proto(message: pb.Cue) -> Cue:
+def cue_from_proto(message: dj_pb.Cue) -> Cue:
     """Message to value."""
     return Cue(
         kind=CUE_KINDS.from_proto("cue.kind", message.kind),
@@ -64,6 +64,16 @@ def cue_from_proto(message: pb.Cue) -> Cue:
         color=message.color,
         is_locked=message.is_locked,
     )
+
+
+def beat_marker_to_proto(marker: BeatMarker) -> dj_pb.BeatMarker:
+    """Value to message."""
+    return dj_pb.BeatMarker(position_s=marker.position_s, bpm=marker.bpm, bar_beat=marker.bar_beat)
+
+
+def beat_marker_from_proto(message: dj_pb.BeatMarker) -> BeatMarker:
+    """Message to value."""
+    return BeatMarker(message.position_s, message.bpm, message.bar_beat)
 
 
 def dj_facts_to_proto(facts: DJFacts) -> pb.DJFacts:
@@ -79,7 +89,7 @@ def dj_facts_to_proto(facts: DJFacts) -> pb.DJFacts:
         duration_s=facts.duration_s,
         color=facts.color,
         is_grid_locked=facts.is_grid_locked,
-        grid=[pb.BeatMarker(position_s=beat.position_s, bpm=beat.bpm, bar_beat=beat.bar_beat) for beat in facts.grid],
+        grid=map(beat_marker_to_proto, facts.grid),
         cues=map(cue_to_proto, facts.cues),
     )
 
@@ -97,7 +107,7 @@ def dj_facts_from_proto(message: pb.DJFacts) -> DJFacts:
         duration_s=message.duration_s,
         color=message.color,
         is_grid_locked=message.is_grid_locked,
-        grid=tuple(BeatMarker(beat.position_s, beat.bpm, beat.bar_beat) for beat in message.grid),
+        grid=tuple(map(beat_marker_from_proto, message.grid)),
         cues=tuple(map(cue_from_proto, message.cues)),
     )
 

@@ -39,7 +39,7 @@ SPEC = BatchSpec(
 )
 RUN = BatchRun(Batch("b", "r", SPEC, BatchState.RUNNING, NOW), "demucs")
 KEY = ExportKey("/music/1.mp3", FileStamp(10, 2**62), "a wish", "flac")
-EXPORT = Export("/out/1", {"vocals.flac": 2**40, "drums.flac": 5}, 100.0)
+EXPORT = Export("/out/1", {"vocals.flac": 2**40, "drums.flac": 5}, 100.0, damage="its end is missing")
 
 
 @pytest.fixture(params=["sqlite", "memory"])
@@ -100,6 +100,7 @@ def test_batch_and_items_come_back_equal(store: BatchStore) -> None:
         remedy="get it anew",
         work_s=1.5,
         tier=3,
+        damage="its end is missing",
     )
     put(store, failed)
     assert store.items("b", (), limit=9) == [item(1), failed, item(3)]

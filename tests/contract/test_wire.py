@@ -191,6 +191,7 @@ ITEM = BatchItem(
     error=JobError("X", "text", {"file": "y"}),
     remedy="do",
     work_s=2.5,
+    damage="cut",
 )
 BATCH = Batch(
     batch_id="batch",

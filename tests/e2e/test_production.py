@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 import soundfile
 from lxml import etree
 
-from stemhouse.vocab import BASE_STEMS
+from stemhouse.vocab import BASE_STEMS, BASS, DRUMS, OTHER
 from tests.e2e.conftest import Stack
 
 pytestmark = pytest.mark.stack
@@ -92,9 +93,18 @@ def test_live_project_is_complete(stack: Stack, stem_dir: Path, tmp_path: Path) 
 
 
 def test_stretched_stems_still_add_up(stack: Stack, stem_dir: Path, tmp_path: Path) -> None:
-    """In one and a quarter times the frames, whatever was edited: all go through one map."""
-    made = run(stack, "stretch", stem_dir, "--ratio", "1.25", "--bit-depth", "32f", "--output", tmp_path)
+    """In one and a quarter times the frames, a sum of them beside its parts: all go through one map."""
+    folder = Path(shutil.copytree(stem_dir, tmp_path / stem_dir.name))
+    parts = (DRUMS, BASS, OTHER)
+    instrumental = sum((samples(folder / f"{stem}.wav") for stem in parts[1:]), start=samples(folder / "drums.wav"))
+    soundfile.write(folder / "instrumental.wav", instrumental, RATE_HZ, "FLOAT")
+    made = run(stack, "stretch", folder, "--ratio", "1.25", "--bit-depth", "32f", "--output", tmp_path)
     assert Path(made["folder"]).name == f"{stem_dir.name} x1.25"
+    stretched = tmp_path / made["folder"]
+    parts_left_db = null_depth_db(
+        [stretched / f"{stem}.wav" for stem in parts], samples(stretched / "instrumental.wav")
+    )
+    assert parts_left_db <= -90.0
     stems = [tmp_path / made["folder"] / f"{stem}.wav" for stem in BASE_STEMS]
     assert {soundfile.info(stem).frames for stem in stems} == {round(1.25 * DURATION_S * RATE_HZ)}
     assert {soundfile.info(stem).subtype for stem in stems} == {"FLOAT"}

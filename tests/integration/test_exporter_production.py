@@ -17,8 +17,8 @@ from stemhouse.client.endpoints import Endpoints
 from stemhouse.client.sdk import Stemhouse
 from stemhouse.client.stem_folders import LocalStems, read_stem_folder
 from stemhouse.delivery import DeliveryOptions
-from stemhouse.errors import InvalidRequest, StemhouseError, UnreadableAudio, UnsupportedAudio
-from stemhouse.production import AbletonOptions, StretchOptions
+from stemhouse.errors import InputRejected, InvalidRequest, StemhouseError, UnreadableAudio, UnsupportedAudio
+from stemhouse.production import AbletonOptions, ChopGrid, ChopOptions, StretchOptions
 from stemhouse.vocab import BASE_STEMS
 from tests.fakes import MemoryObjectStore
 from tests.fakes_exporter import TODAY, FakeTools, serve_exporter
@@ -232,6 +232,34 @@ def test_tempo_out_of_reach_is_refused(house: House, tmp_path: Path) -> None:
     untagged = replace(stems, folder=replace(stems.folder, hints=AnalysisHints()))
     with pytest.raises(InvalidRequest, match="not known"):
         house.client.production.stretch(untagged, StretchOptions(bpm=100.0), tmp_path)
+
+
+def test_chops_are_the_stem_to_the_sample(house: House, tmp_path: Path) -> None:
+    """Away from their ends, which are silent; the index tells where they were, the kit names them all."""
+    options = ChopOptions("drums", ChopGrid.QUARTER)
+    folder = house.client.production.create_chops(house.stems(), options, tmp_path).folder
+    stem, index = units(house.folder / "drums.wav"), json.loads((folder / "chops.json").read_text())
+    assert (index["stem"], index["sample_rate_hz"]) == ("drums", RATE_HZ)
+    assert [chop["start_frame"] for chop in index["chops"]] == [round(beat * 60 / 124 * RATE_HZ) for beat in range(4)]
+    for chop in index["chops"]:
+        cut = units(folder / chop["file"])
+        whole = stem[chop["start_frame"] :][: chop["frame_count"]]
+        assert np.array_equal(cut[300:-300], whole[300:-300])
+        assert not cut[[0, -1]].any()
+        assert f"sample={chop['file']}\n" in (folder / "chops.sfz").read_text()
+    record = json.loads((folder / "stemhouse.json").read_text())
+    assert record["chops"]["grid"] == "1/4"
+
+
+def test_chops_that_cannot_be_are_refused_by_name(house: House, tmp_path: Path) -> None:
+    """A grid where no beat was found, and a stem that is silent."""
+    house.tools.analyzer.is_beatless = True
+    with pytest.raises(InvalidRequest, match="no beat was found in Jóga"):
+        house.client.production.create_chops(house.stems(), ChopOptions(grid=ChopGrid.BAR), tmp_path)
+    house.write("vocals.wav", np.zeros((70_000, 2)))
+    with pytest.raises(InputRejected, match="no sound to cut"):
+        house.client.production.create_chops(house.stems(), ChopOptions(), tmp_path)
+    assert [*tmp_path.glob("*chops*")] == []
 
 
 def test_record_of_a_tree_names_its_origin(house: House, tmp_path: Path) -> None:

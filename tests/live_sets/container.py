@@ -15,7 +15,7 @@ def opened(als_bytes: bytes) -> tuple[Element | None, list[str]]:
     """The tree, where there is one, and what is wrong with the file."""
     try:
         document, findings = _unpacked(als_bytes)
-        root = fromstring(document)  # noqa: S314 -- the file was written a moment ago, by our own writer
+        root = fromstring(document)  # noqa: S314 -- our own sets, and those that their owners have judged
     except (struct.error, zlib.error, ParseError) as error:
         return None, [f"file: {error}"]
     return root, [*findings, *_document_findings(document)]

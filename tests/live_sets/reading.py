@@ -1,5 +1,6 @@
 """A set as the checks see it: a tree of elements that may lack anything."""
 
+import copy
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +47,24 @@ class SetFile:
     def color_tag(self) -> str:
         """What holds the colour of tracks, clips and scenes."""
         return "ColorIndex" if self.major == 10 else "Color"
+
+
+def major_version(root: Element) -> int:
+    """10, 11 or 12, of the Live that saved a set; raises Unreadable for other versions, and for what is no set."""
+    version = attribute(root, "MinorVersion").partition(".")[0] if root.tag == "Ableton" else ""
+    if version not in {"10", "11", "12"}:
+        raise Unreadable("no set of Live 10, 11 or 12")
+    return int(version)
+
+
+def with_older_names(root: Element) -> Element:
+    """What Live 12 calls main is the master, as before."""
+    renamed = copy.deepcopy(root)
+    for element in renamed.iter():
+        element.tag = element.tag.replace("MainTrack", "MasterTrack")
+        if element.get("Value") == "AudioOut/Main":
+            element.set("Value", "AudioOut/Master")
+    return renamed
 
 
 def child(element: Element, path: str) -> Element:

@@ -30,18 +30,23 @@ def relative_path(clip: Element, major: int) -> str:
 
 
 def paths(found: SetFile) -> Iterator[str]:
-    """In `Samples/Imported`; and nothing of the machine that wrote it."""
+    """In `Samples/Imported`, from the project's folder on."""
     for clip in found.root.iter("AudioClip"):
         path = relative_path(clip, found.major)
         if PurePosixPath(path).parent != FOLDER or str(PurePosixPath(path)) != path or "\\" in path:
             yield f"sample at {path!r}"
-        absolute = clip.find("SampleRef/FileRef/Path")
-        if absolute is not None and attribute(absolute, "Value") not in {"", path}:
-            yield f"sample at {attribute(absolute, 'Value')!r} of some machine"
         if text(clip, "SampleRef/FileRef/Type") not in {"1", "2"}:
             yield "a file of unknown type"
         if not 0 <= number(clip, "SampleRef/LastModDate") < 1e10:
             yield "LastModDate is not in seconds"
+
+
+def machines(found: SetFile) -> Iterator[str]:
+    """Nothing of the machine that wrote it; Live itself notes where it has found a file."""
+    for clip in found.root.iter("AudioClip"):
+        absolute = clip.find("SampleRef/FileRef/Path")
+        if absolute is not None and attribute(absolute, "Value") not in {"", relative_path(clip, found.major)}:
+            yield f"sample at {attribute(absolute, 'Value')!r} of some machine"
 
 
 def files(found: SetFile) -> Iterator[str]:

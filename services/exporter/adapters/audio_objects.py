@@ -1,7 +1,9 @@
 """WAV, FLAC and AIFF objects of the store as float blocks, by libsndfile over a scratch file each."""
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections import deque
+from collections.abc import Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -13,6 +15,9 @@ from services.exporter.core.ports import BLOCK_FRAMES
 from services.exporter.core.production.ports import AudioShape, FloatBlock, IsWanted, OpenAudio
 from stemhouse.errors import InternalFault, NotFound
 from stemhouse.ports import ObjectStore
+
+_BLOCKS_AHEAD = 4
+_UP_TO_24_BITS = frozenset({"PCM_S8", "PCM_U8", "PCM_16", "PCM_24"})
 
 
 class StoredAudioObjects:
@@ -26,13 +31,19 @@ class StoredAudioObjects:
     @contextmanager
     def open(self, object_key: str, is_wanted: IsWanted) -> Iterator[OpenAudio]:
         """See AudioObjects.open."""
-        with scratch_file(self._scratch_dir) as scratch:
+        with scratch_file(self._scratch_dir) as scratch, ExitStack() as readings:
             self._download(object_key, scratch, is_wanted)
             try:
-                shape = read_shape(scratch)
+                shape, fits_24_bits = read_shape(scratch), _fits_24_bits(scratch)
             except soundfile.LibsndfileError as error:
                 raise _damaged(object_key, error) from error
-            yield OpenAudio(shape, lambda: while_wanted(_blocks(scratch, object_key), is_wanted))
+
+            def read() -> Iterator[FloatBlock]:
+                # Readings that are given up on the way end before the file does.
+                blocks = readings.enter_context(closing(_blocks(scratch, object_key)))
+                return while_wanted(readings.enter_context(closing(_ahead(blocks))), is_wanted)
+
+            yield OpenAudio(shape, read, fits_24_bits)
 
     def _download(self, object_key: str, scratch: IO[bytes], is_wanted: IsWanted) -> None:
         try:
@@ -53,6 +64,12 @@ def read_shape(file: IO[bytes]) -> AudioShape:
         return AudioShape(audio.samplerate, audio.channels, audio.frames)
 
 
+def _fits_24_bits(file: IO[bytes]) -> bool:
+    file.seek(0)
+    with soundfile.SoundFile(file) as audio:
+        return audio.subtype in _UP_TO_24_BITS
+
+
 def read_blocks(file: IO[bytes]) -> Iterator[FloatBlock]:
     """All samples; raises LibsndfileError if the file is cut or damaged."""
     file.seek(0)
@@ -61,7 +78,16 @@ def read_blocks(file: IO[bytes]) -> Iterator[FloatBlock]:
             yield block
 
 
-def _blocks(file: IO[bytes], object_key: str) -> Iterable[FloatBlock]:
+def _ahead(blocks: Iterator[FloatBlock]) -> Generator[FloatBlock, None, None]:
+    """Some blocks are decoded while the one before is used: libsndfile works beside Python."""
+    with ThreadPoolExecutor(1) as decoder:
+        coming = deque(decoder.submit(next, blocks, None) for _ in range(_BLOCKS_AHEAD))
+        while (block := coming.popleft().result()) is not None:
+            coming.append(decoder.submit(next, blocks, None))
+            yield block
+
+
+def _blocks(file: IO[bytes], object_key: str) -> Generator[FloatBlock, None, None]:
     try:
         yield from read_blocks(file)
     except soundfile.LibsndfileError as error:

@@ -50,6 +50,7 @@ class BatchItemRow(LibraryTable, table=True):
     remedy: str
     work_s: float
     tier: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    damage: str = Field(default="", sa_column_kwargs={"server_default": ""})
 
 
 class ExportRow(LibraryTable, table=True):
@@ -69,6 +70,7 @@ class ExportRow(LibraryTable, table=True):
     total_bytes: int = Field(sa_type=BigInteger)
     source_sha256: str = Field(default="", sa_column_kwargs={"server_default": ""})
     audio_sha256: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    damage: str = Field(default="", sa_column_kwargs={"server_default": ""})
 
 
 class EngineWorkRow(LibraryTable, table=True):

@@ -106,6 +106,7 @@ def remember_export(session: Session, key: ExportKey, export: Export) -> None:
         total_bytes=sum(export.file_sizes_bytes.values()),
         source_sha256=export.source_sha256,
         audio_sha256=export.audio_sha256,
+        damage=export.damage,
     )
     replaced = {column.name: column for column in statement.excluded if column.name not in {"path", "wish"}}
     session.execute(statement.on_conflict_do_update(index_elements=["path", "wish"], set_=replaced))
@@ -123,4 +124,4 @@ def _is_of(row: ExportRow, key: ExportKey) -> bool:
 
 
 def _export(row: ExportRow) -> Export:
-    return Export(row.folder, row.file_sizes_bytes, row.audio_s, row.source_sha256, row.audio_sha256)
+    return Export(row.folder, row.file_sizes_bytes, row.audio_s, row.source_sha256, row.audio_sha256, row.damage)

@@ -8,7 +8,7 @@ from pathlib import Path
 from services.library.adapters.s3_folders import is_s3
 from services.library.adapters.untagged import audio_sha256
 from services.library.core.ports import FileStamp, FoundFile
-from stemhouse.errors import InputRejected, NotFound, Unavailable
+from stemhouse.errors import InvalidRequest, NotFound, Unavailable
 
 _OF_THE_FILE = {errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENAMETOOLONG, errno.EINVAL}
 """What one path is at fault for, and not the volume."""
@@ -54,7 +54,7 @@ class StoredSourceFiles:
         except OSError as error:
             message = f"cannot look at {path}: {error.strerror or error}"
             if error.errno in _OF_THE_FILE:
-                raise InputRejected(message, {"file": path}) from error
+                raise InvalidRequest(message, {"file": path}) from error
             raise Unavailable(message) from error
         return FileStamp(facts.st_size, facts.st_mtime_ns)
 

@@ -22,7 +22,7 @@ from stemhouse.tracks import ScanProblem, Track
 
 log = structlog.get_logger(__name__)
 
-_DAMAGE = (mutagen.MutagenError, NotImplementedError, OSError)
+_DAMAGE = (mutagen.MutagenError, NotImplementedError)
 """What mutagen raises for damage, and music_tag for a type that it does not know."""
 
 _ASF_NAMES = {"artist": "Author", "title": "Title", "album": "WM/AlbumTitle", "genre": "WM/Genre"}
@@ -61,17 +61,28 @@ class MutagenTagReader:
             return _track(found, audio, file)
         except StemhouseError:  # of the store that the file is read from
             raise
-        except _DAMAGE as error:
+        except OSError as error:
             return _problem(found, error)
+        except _DAMAGE as error:
+            return _unreadable(found, error)
         except Exception as error:  # a foreign parser over foreign bytes raises anything; logged, and told
             if found not in self._logged:  # a library that is watched is scanned every half minute
                 self._logged.add(found)
                 log.warning("a tag parser has lost its way", path=found.path, exc_info=True)
-            return _problem(found, error)
+            return _unreadable(found, error)
 
 
-def _problem(found: FoundFile, error: Exception) -> ScanProblem:
-    return ScanProblem(found.path, text_from_tag(f"{type(error).__name__}: {error}"))
+def _problem(found: FoundFile, error: OSError) -> ScanProblem:
+    return ScanProblem(found.path, text_from_tag(f"cannot be read: {error.strerror or error}"))
+
+
+def _unreadable(found: FoundFile, error: Exception) -> ScanProblem:
+    """In the parser's words, but for those about its own code: of junk it tells that some codec has failed."""
+    words = str(error).replace(repr(found.path), "it").strip("'\"")
+    if not isinstance(error, _DAMAGE):
+        words = f"{type(error).__name__}: {words}"
+    told = "the content is not what the name of the file says" if "codec" in words else words
+    return ScanProblem(found.path, text_from_tag(f"its tags cannot be read: {told}"))
 
 
 def _track(found: FoundFile, audio: mutagen.FileType, file: BinaryIO) -> Track:

@@ -69,7 +69,8 @@ class Drive:
         self._batch_id = batch_id
         self._bell = bell
         run = self._store.run(batch_id)
-        self._line = Line(limits, probes_vocals=run.batch.spec.probes_vocals)
+        self._spec = run.batch.spec
+        self._line = Line(limits, probes_vocals=self._spec.probes_vocals)
         self._begun: frozenset[int] = frozenset()
         self._deliveries: dict[int, _Delivery] = {}
         self._hindrances = Hindrances()
@@ -104,10 +105,17 @@ class Drive:
             self._is_idle = self._advance(run, active)
         else:
             self._line.clear()
+        has_more = is_running or bool(active or self._deliveries or self._store.recalled(self._batch_id))
+        if not is_running:
+            self._forget_hindrances(has_more=has_more)
         self._tell(is_running=is_running)
-        if self._is_idle:
-            return self._round_off(run)
-        return is_running or bool(active or self._deliveries or self._store.recalled(self._batch_id))
+        return self._round_off(run) if self._is_idle else has_more
+
+    def _forget_hindrances(self, *, has_more: bool) -> None:
+        """Of what a batch that does not run no longer tries: it waits for nothing but somebody's word."""
+        ending = {Duty.QUEUE, Duty.DELIVER} if has_more else set()
+        for duty in set(Duty) - ending:
+            self._hindrances.clear(duty)
 
     def _active(self) -> list[BatchItem]:
         return list(self._store.items(self._batch_id, _ACTIVE, limit=10 * self._limits.ahead_tracks))
@@ -196,7 +204,7 @@ class Drive:
     def _fail(self, item: BatchItem, error: JobError) -> None:
         if self._bell.is_stopping:  # connections are being closed: what fails now is not the track's fault
             return
-        remedy = remedy_for(error, self._batch_id)
+        remedy = remedy_for(error, self._batch_id, self._spec)
         self._change(item, replace(item, state=ItemState.FAILED, error=error, remedy=remedy))
 
     # Deliveries.
@@ -236,6 +244,7 @@ class Drive:
             file_sizes_bytes=export.file_sizes_bytes,
             audio_s=export.audio_s,
             work_s=delivered.work_s,
+            damage=export.damage,
         )
         exported = key_of_item(run.batch.spec, item), export
         if self._store.change(self._batch_id, item, done, exported):
@@ -301,6 +310,7 @@ class Drive:
             state=ItemState.SKIPPED,
             folder=prepared.export.folder,
             file_sizes_bytes=prepared.export.file_sizes_bytes,
+            damage=prepared.export.damage,
         )
         exported = key_of_item(run.batch.spec, skipped), prepared.export
         self._store.change(self._batch_id, head.item, skipped, exported)

@@ -22,16 +22,19 @@ def offer_for(spec: BatchSpec, survey: EngineSurvey) -> EngineOffer:
     """What the batch's jobs will begin with, as things are now.
 
     `auto` never means the basic engine: ten thousand tracks are not to be done twice; nor one that costs money. Raises
-    EngineUnavailable that names the command that helps, and Unavailable if a separator that does not answer may have
-    it.
+    EngineUnavailable that names the command that helps, InvalidRequest for an engine that nobody knows, and Unavailable
+    if a separator that does not answer may have it.
     """
     able = [offer for offer in survey.offers if _is_meant(offer, spec)]
     if able:
         return min(able, key=lambda offer: (offer.name != _PREFERRED[0], offer.model != _PREFERRED[1]))
     details = {"engine": spec.engine, "model": spec.model}
     message = f"{_cause(spec)}; {_remedy(spec, survey)}"
+    known = sorted({offer.name for offer in survey.offers} | {gap.engine for gap in survey.gaps})
     if survey.is_partial:
         raise Unavailable(f"{message}; a separator that does not answer may have it", details)
+    if known and spec.engine not in {AUTO_ENGINE, _PREFERRED[0], *known}:
+        raise InvalidRequest(f"there is no engine {spec.engine}; there are {', '.join(known)}", details)
     raise EngineUnavailable(message, details)
 
 

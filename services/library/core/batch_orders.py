@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager
 from datetime import datetime
 
 from services.library.core.batch_plan import BatchPlanner
 from services.library.core.batch_ports import BatchPage, BatchRun, BatchStore, Drivers, ItemPage
-from stemhouse.batches import Batch, BatchPlan, BatchSpec, BatchState, ItemState
+from stemhouse.batches import Batch, BatchPlan, BatchSpec, BatchState, ItemState, command_to_go_on
 from stemhouse.errors import InvalidRequest, RequestConflict
 
 DEFAULT_PAGE_BATCHES = 50
@@ -23,7 +24,7 @@ class BatchOrders:
     Methods that name a batch raise NotFound if there is none.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  three partners, a clock, names and a lock
         self,
         store: BatchStore,
         planner: BatchPlanner,
@@ -31,13 +32,15 @@ class BatchOrders:
         *,
         now: Callable[[], datetime],
         new_batch_id: Callable[[], str],
+        starting: AbstractContextManager[object],
     ) -> None:
-        """`now` is in UTC, `new_batch_id` never repeats and has at most 40 of [A-Za-z0-9]."""
+        """`now` is in UTC, `new_batch_id` never repeats and has at most 40 of [A-Za-z0-9], `starting` is a lock."""
         self._store = store
         self._planner = planner
         self._drivers = drivers
         self._now = now
         self._new_batch_id = new_batch_id
+        self._starting = starting
 
     def plan(self, spec: BatchSpec) -> BatchPlan:
         """See BatchPlanner.plan."""
@@ -50,7 +53,8 @@ class BatchOrders:
 
         Raises what BatchPlanner.start does.
         """
-        found = self._store.find(request_id) or self._running(spec) or self._create(request_id, spec)
+        with self._starting:  # the same command in two terminals at once: the second finds the batch of the first
+            found = self._store.find(request_id) or self._running(spec) or self._create(request_id, spec)
         if found.spec != spec:
             message = f"request {request_id} has started another batch; use a new request id"
             raise RequestConflict(message, {"request_id": request_id})
@@ -112,7 +116,7 @@ class BatchOrders:
     def _after(self, batch_id: str, wanted: BatchState, order: str, *, is_changed: bool) -> Batch:
         batch = self.batch(batch_id)
         if not is_changed and batch.state is not wanted:
-            remedy = "; `stemhouse batch retry` begins again with what failed" if batch.state.is_final else ""
+            remedy = f"; `{command_to_go_on(batch)}` begins again with what is left" if batch.state.is_final else ""
             message = f"batch {batch_id} is {batch.state.value} and cannot be {order}{remedy}"
             raise InvalidRequest(message, {"batch_id": message, "state": batch.state.value})
         self._drivers.wake(batch_id)

@@ -47,8 +47,8 @@ class BatchPlanner:
         """What the batch would do; what keeps it from starting is among its obstacles.
 
         Raises NotFound for a location that was not scanned, or a crate that it does not have, InvalidRequest for an
-        output folder that cannot be written to or stems that the engine does not give, and Unavailable while the
-        router does not answer.
+        output folder that cannot be written to, an engine that nobody knows or stems that it does not give, and
+        Unavailable while the router does not answer.
         """
         self._ports.disks.require_place(spec.output_dir)
         items = self.items(spec)

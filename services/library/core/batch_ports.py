@@ -16,7 +16,7 @@ class Export:
     """Files that were delivered: their folder, their sizes by name, and the playing time of the track.
 
     `source_sha256` is that of the file that they were made of, `audio_sha256` that of its audio without tags; empty if
-    nobody knows.
+    nobody knows. `damage` says what is missing of it; see `stemhouse.batches.BatchItem`.
     """
 
     folder: str
@@ -24,6 +24,7 @@ class Export:
     audio_s: float = 0.0
     source_sha256: str = ""
     audio_sha256: str = ""
+    damage: str = ""
 
 
 @dataclass(frozen=True)
@@ -251,7 +252,7 @@ class SourceFiles(Protocol):
     def stamp(self, path: str, location: str) -> FileStamp:
         """What tells whether it has changed.
 
-        Raises NotFound if it is not there, InputRejected if it may not be looked at, and Unavailable if its volume
+        Raises NotFound if it is not there, InvalidRequest if it may not be looked at, and Unavailable if its volume
         seems to be away, or that of its location.
         """
 

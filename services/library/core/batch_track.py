@@ -32,7 +32,7 @@ _MOST_ATTEMPTS = 3
 
 @dataclass(frozen=True)
 class DeliveredTrack:
-    """A track's files, who made its stems, whether they were made for it, and the time since its submission.
+    """A track's files, who made its stems, whether they were made for it, and the time that this took.
 
     `stored_bytes` is what mix and stems take in the store; 0 if unknown.
     """
@@ -148,23 +148,26 @@ class TrackWork:
         job = self._separations.jobs(run.batch.batch_id, [item.job_id]).get(item.job_id)
         if job is None or job.result is None:
             return None
+        began_at = self._now()
         try:
             export = self._deliveries.deliver(job.result, _order(run, item))
         except NotFound:
             if item.attempt >= _MOST_ATTEMPTS:
                 raise
             return None
+        delivery_s = max(0.0, (self._now() - began_at).total_seconds())
         self._note_vocals(item, job.result)
         return DeliveredTrack(
             export=replace(
                 export,
                 audio_s=_audio_s(job.result),
                 source_sha256=job.result.source.sha256,
+                damage=job.result.facts.damage,
                 audio_sha256=self._audio_sha256(run, item),
             ),
             engine_id=job.result.stem_set.engine_id,
             is_new_work=job.result.cache_hit is CacheHit.NONE,
-            work_s=max(0.0, (self._now() - job.created_at).total_seconds()),
+            work_s=_separation_s(job.result) + delivery_s,
             stored_bytes=_stored_bytes(job.result),
         )
 
@@ -198,6 +201,11 @@ def _stamp(item: BatchItem) -> FileStamp:
 
 def _audio_s(result: SeparationResult) -> float:
     return result.stem_set.audio.duration_s
+
+
+def _separation_s(result: SeparationResult) -> float:
+    """Of the engine, for this batch; how long the job has waited for its turn is no work."""
+    return result.stem_set.processing_s if result.cache_hit is CacheHit.NONE else 0.0
 
 
 def _stored_bytes(result: SeparationResult) -> int:

@@ -56,5 +56,6 @@ def item_of(file: OrderedFile, export: Export | None = None) -> BatchItem:
         audio_s=file.duration_s or file.size_bytes / _FEWEST_BYTES_PER_S,
         folder=export.folder if export else "",
         file_sizes_bytes=export.file_sizes_bytes if export else {},
+        damage=export.damage if export else "",
         tier=file.tier,
     )

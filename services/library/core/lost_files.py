@@ -2,6 +2,7 @@
 
 import posixpath
 import re
+import shlex
 from collections.abc import Iterable, Iterator, Sequence
 
 from services.library.core.locations import is_absolute
@@ -38,5 +39,6 @@ def map_hints(named: Sequence[NamedFile], paths: Sequence[str]) -> Iterator[Scan
     for root, locations in missing.items():
         if root not in found and len(locations) >= _FEWEST_FILES:
             folder = posixpath.commonpath(map(posixpath.dirname, locations))
-            reason = f"all {len(locations)} files below it are missing; --map {folder}=FOLDER says where they are here"
+            option = f"--map {shlex.quote(folder)}=FOLDER"
+            reason = f"all {len(locations)} files below it are missing; {option} says where they are here"
             yield ScanProblem(folder, reason)

@@ -1,5 +1,6 @@
 """What the owner of a file can do about an error."""
 
+from stemhouse.batches import BatchSpec, batch_command
 from stemhouse.errors import (
     BudgetExceeded,
     Cancelled,
@@ -27,6 +28,9 @@ All others tell of something that stands in the way of every track.
 
 _RETRY = "`stemhouse batch retry {batch_id}`"
 
+_ANEW = "`{command}`"
+"""A retry knows no other path than that of its track; a new batch looks at the library."""
+
 _NOTHING_WRONG = f"Nothing is wrong with the file: {_RETRY}."
 
 _LOST = {"object_key", "sha256"}
@@ -34,9 +38,12 @@ _LOST = {"object_key", "sha256"}
 
 _REMEDIES: tuple[tuple[type[StemhouseError], str], ...] = (
     (UnreadableAudio, f"Play the file from end to end; if it is damaged, get it anew, then {_RETRY}."),
-    (UnsupportedAudio, f"Convert the file to mono or stereo of a usual kind, scan again, then {_RETRY}."),
+    (
+        UnsupportedAudio,
+        f"Convert the file to mono or stereo of a usual kind; if its name stays, {_RETRY}, else {_ANEW}.",
+    ),
     (InputRejected, f"Look at the file; when nothing writes to it any more, {_RETRY}."),
-    (NotFound, f"Put the file back, or scan again if it was moved; then {_RETRY}."),
+    (NotFound, f"Put the file back, then {_RETRY}; if it was moved, {_ANEW} takes it from where it is."),
     (InvalidRequest, f"Change what the message names, then {_RETRY}."),
     (Cancelled, f"Somebody has stopped the job; {_RETRY}."),
     (ChargeUncertain, f"Look at your account whether the track was charged: `stemhouse cloud`; then {_RETRY}."),
@@ -58,9 +65,9 @@ def stands_in_the_way_of_all(error: JobError) -> bool:
     return isinstance(kind, Unavailable) and not isinstance(kind, (WorkerDied, DeadlineExceeded, *TRACK_FAULTS))
 
 
-def remedy_for(error: JobError, batch_id: str) -> str:
+def remedy_for(error: JobError, batch_id: str, spec: BatchSpec) -> str:
     """A sentence, with the command that tries the batch's failed tracks again."""
-    return _template_for(error).format(batch_id=batch_id)
+    return _template_for(error).format(batch_id=batch_id, command=batch_command(spec))
 
 
 def _template_for(error: JobError) -> str:

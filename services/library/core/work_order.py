@@ -1,6 +1,7 @@
 """The order of work over the catalogue."""
 
-from collections.abc import Iterable, Sequence
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 
 from services.library.core.locations import path_key
@@ -39,7 +40,7 @@ class CatalogueWorkOrder:
         prefix = self._folders.prefix(location) if location else ""
         is_known = not prefix or self._libraries.record(prefix) or self._tracks.count(prefix)
         if not is_known:
-            message = f"{location} has not been scanned: stemhouse library scan {location}"
+            message = f"{location} has not been scanned: stemhouse library scan {shlex.quote(location)}"
             raise NotFound(message, {"location": location})
         return prefix
 
@@ -50,6 +51,7 @@ class CatalogueWorkOrder:
             everywhere = self._libraries.crates("")
             others = sorted({everywhere[index].library for index in _indices(everywhere, name)})
             hint = f"; {', '.join(others)} has one: name that as the location" if others else _alike(crates, name)
+            hint = _ambiguous(crates, name) or hint
             raise NotFound(f"no crate {name!r} in {location or 'the catalogue'}{hint}", {"crate": name})
         return indices
 
@@ -58,10 +60,23 @@ def _indices(crates: Sequence[Crate], name: str) -> list[int]:
     """The crates of that name, then those inside of them; the last part of a name will do where only one has it."""
     keys, wanted = [_key(crate.name) for crate in crates], _key(name.strip("/"))
     if wanted not in keys and not any(key.startswith(f"{wanted}/") for key in keys):
-        leaves = {key for key in keys if key.endswith(f"/{wanted}")}
+        leaves = set(_ending_in(crates, name))
         wanted = leaves.pop() if len(leaves) == 1 else wanted
     same = [index for index, key in enumerate(keys) if key == wanted]
     return same + [index for index, key in enumerate(keys) if key.startswith(f"{wanted}/")]
+
+
+def _ending_in(crates: Sequence[Crate], name: str) -> Mapping[str, str]:
+    """The whole names, by key, of which a name is the last part."""
+    last = f"/{_key(name.strip('/'))}"
+    return {key: crate.name for crate in crates if (key := _key(crate.name)).endswith(last)}
+
+
+def _ambiguous(crates: Sequence[Crate], name: str) -> str:
+    """Those that a last part may mean, if there are several."""
+    names = list(_ending_in(crates, name).values())
+    told = ", ".join(map(repr, names[:_LARGEST_HINT]))
+    return f": more than one ends like that, {told}" if len(names) > 1 else ""
 
 
 def _alike(crates: Sequence[Crate], name: str) -> str:
@@ -75,4 +90,5 @@ def _alike(crates: Sequence[Crate], name: str) -> str:
 
 
 def _key(name: str) -> str:
-    return path_key(name, is_case_sensitive=False)
+    """Serato writes a slash within a name as one that no file system minds; people type what their keyboard has."""
+    return path_key(name.replace(" / ", " \N{DIVISION SLASH} "), is_case_sensitive=False)

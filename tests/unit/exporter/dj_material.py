@@ -1,7 +1,6 @@
 """A collection with all that can be said of tracks, for whoever writes it."""
 
-from services.exporter.core.dj.files import DJCollection, DJFile, Playlist
-from stemhouse.dj import DJTrack
+from stemhouse.dj import DJCollection, DJFile, DJTrack, Playlist
 from stemhouse.tracks import BeatMarker, Cue, CueKind
 
 CUES = (

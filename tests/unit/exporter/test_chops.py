@@ -1,7 +1,5 @@
-"""Stems cut into pieces: at attacks that are known, on grids, by phrases, without clicks, and named rightly."""
+"""Stems cut into pieces: at attacks that are known, by phrases, without clicks."""
 
-import csv
-import io
 import json
 import re
 
@@ -9,34 +7,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from services.exporter.core.remix.chops import Chop, create_vocal_chops
-from services.exporter.core.remix.kit import index_csv, index_json, sfz_kit
-from services.exporter.core.remix.ports import FloatBlock
+from services.exporter.core.remix.chops import create_vocal_chops
+from services.exporter.core.remix.kit import ChopFiles, index_json
 from stemhouse.analysis import BeatGrid, GridMarker
 from stemhouse.production import ChopGrid, ChopOptions
 from tests.rendered_sounds import hat, kick, pad, voice
+from tests.unit.exporter.sung import NOTES, RATE_HZ, placed, sung
 
-RATE_HZ = 44_100
-GRID = BeatGrid(120.0, (GridMarker(0.1, 0.0),), 120.0)
-NOTES = ((0.3, 57, "A3"), (0.8, 61, "Db4"), (1.2, 64, "E4"), (2.4, 52, "E3"), (2.9, 69, "A4"))
-"""When a syllable begins, its MIDI note, and the name of that."""
-
-
-def sung(lag_right_frames: int = 0) -> FloatBlock:
-    """Two phrases of syllables in stereo: each a consonant and a vowel of 0.35 s; four seconds in all."""
-    random = np.random.default_rng(5)
-    mono = np.zeros(4 * RATE_HZ, dtype=np.float32)
-    for start_s, note, _ in NOTES:
-        start = round(start_s * RATE_HZ)
-        consonant, vowel = hat(RATE_HZ, random)[:1500], voice(note, 0.35, RATE_HZ, random)
-        mono[start : start + len(vowel)] += 0.6 * vowel
-        mono[start : start + len(consonant)] += 0.5 * consonant
-    return np.stack([mono, np.roll(mono, lag_right_frames)], axis=1)
-
-
-def chopped(samples: FloatBlock, **options: object) -> tuple[Chop, ...]:
-    """With the grid at hand."""
-    return create_vocal_chops(samples, RATE_HZ, ChopOptions(**options), GRID)  # type: ignore[arg-type]  # by name
+LONGEST_LEAD_S = 0.015
 
 
 def test_syllables_are_cut_shortly_before_their_attacks() -> None:
@@ -45,105 +23,84 @@ def test_syllables_are_cut_shortly_before_their_attacks() -> None:
     chops = create_vocal_chops(samples, RATE_HZ, ChopOptions(), None)
     assert len(chops) == len(NOTES)
     for number, (chop, (start_s, note, name)) in enumerate(zip(chops, NOTES, strict=True), 1):
-        assert 0.0 <= start_s - chop.start_s <= 0.04
+        assert 0.0 < start_s - chop.start_s <= LONGEST_LEAD_S
         assert chop.pitch is not None
         assert (chop.pitch.name, chop.pitch.midi_note) == (name, note)
-        assert abs(chop.pitch.cents) < 20
-        assert re.fullmatch(rf"00{number} 0m0{start_s - 0.02:.1f}\d\ds {name}", chop.name) or chop.start_s < start_s
-        assert (chop.start_beat, chop.bar) == (None, None)
+        assert chop.name == f"00{number} 0m{chop.start_s:06.3f}s {name}"
     kept = sum(np.square(chop.samples, dtype=np.float64).sum() for chop in chops)
     assert kept >= 0.99 * np.square(samples, dtype=np.float64).sum()
 
 
 def test_syllables_that_touch_are_cut_between_them() -> None:
-    """At the quietest moment before the next consonant."""
+    """Shortly before the next consonant, where the stem crosses zero."""
     random = np.random.default_rng(2)
     vowels = [voice(note, 0.3, RATE_HZ, random) for note in (57, 60, 64, 62)]
     mono = np.concatenate(vowels)
     starts = np.cumsum([0, *map(len, vowels[:-1])])
     for start in starts:
         mono[start : start + 1000] += 0.6 * hat(RATE_HZ, random)[:1000]
-    chops = chopped(mono[:, np.newaxis])
+    chops = create_vocal_chops(mono[:, np.newaxis], RATE_HZ, ChopOptions(), None)
     assert len(chops) == 4
     for chop, start in zip(chops[1:], starts[1:], strict=True):
-        assert 0 <= start - chop.start_frame <= 0.04 * RATE_HZ
+        assert 0 < start - chop.start_frame <= LONGEST_LEAD_S * RATE_HZ
+        assert abs(mono[chop.start_frame]) < 0.01 * np.abs(mono).max()
+
+
+def test_held_chords_are_not_cut_to_shards() -> None:
+    """A choir flickers all the time, as partials of its voices beat, and begins once."""
+    random = np.random.default_rng(4)
+    choir = np.sum([pad([48, 55, 60, 64], 3.0, RATE_HZ, 0.7, random) for _ in range(4)], axis=0)
+    chops = create_vocal_chops(placed({0.5: choir}, 4.0), RATE_HZ, ChopOptions(), None)
+    assert len(chops) == 1
+    assert 0.0 < 0.5 - chops[0].start_s <= LONGEST_LEAD_S
 
 
 def test_phrases_are_what_lies_between_breaths() -> None:
     """Breaks between syllables are none."""
     first, second = create_vocal_chops(sung(), RATE_HZ, ChopOptions(is_by_phrase=True), None)
-    assert first.start_s == pytest.approx(0.3, abs=0.03)
+    assert first.start_s == pytest.approx(0.3, abs=LONGEST_LEAD_S)
     assert first.end_s == pytest.approx(1.55, abs=0.06)
-    assert second.start_s == pytest.approx(2.4, abs=0.03)
+    assert second.start_s == pytest.approx(2.4, abs=LONGEST_LEAD_S)
     assert second.end_s == pytest.approx(3.25, abs=0.06)
 
 
-@pytest.mark.parametrize(
-    ("grid", "beats"),
-    [(ChopGrid.SIXTEENTH, 0.25), (ChopGrid.EIGHTH, 0.5), (ChopGrid.QUARTER, 1.0), (ChopGrid.BAR, 4.0)],
-)
-def test_chops_on_a_grid_begin_at_its_lines(grid: ChopGrid, beats: float) -> None:
-    """To the frame, and only where something sounds; what a chop holds is in its place in time."""
-    samples = sung()
-    chops = chopped(samples, grid=grid)
-    assert chops
-    for chop in chops:
-        line_s = GRID.time_at(round((chop.start_beat or 0.0) / beats) * beats)
-        assert chop.start_frame in (round(line_s * RATE_HZ), 0)
-        middle = len(chop.samples) // 2
-        assert np.array_equal(chop.samples[middle], samples[chop.start_frame + middle])
-        assert np.abs(chop.samples).max() > 0.001
-    sounding = [start_s for start_s, _, _ in NOTES]
-    assert all(any(chop.start_s <= start_s < chop.end_s for chop in chops) for start_s in sounding)
-
-
-def test_positions_on_a_grid_are_told_in_bars_and_beats() -> None:
-    """From 1; a pickup lies in bar 0."""
-    names = [chop.name for chop in chopped(sung(), grid=ChopGrid.SIXTEENTH)]
-    assert names[0].startswith("001 bar 1.1.25")
-    late = BeatGrid(120.0, (GridMarker(1.1, 0.0),), 120.0)
-    first = create_vocal_chops(sung(), RATE_HZ, ChopOptions(grid=ChopGrid.QUARTER), late)[0]
-    assert (first.bar, first.name.split(" ")[2]) == (0, "0.3")
-
-
-def test_phrases_on_a_grid_begin_at_the_line_before_them() -> None:
-    """So that they are in time wherever they are dropped."""
-    chops = chopped(sung(), grid=ChopGrid.QUARTER, is_by_phrase=True)
-    assert [chop.start_beat for chop in chops] == [0.0, 4.0]
-    assert [chop.start_frame for chop in chops] == [round(0.1 * RATE_HZ), round(2.1 * RATE_HZ)]
-
-
-def test_drums_are_cut_at_every_hit_and_have_no_pitch() -> None:
-    """Nor has a chord."""
+def test_drums_are_cut_at_every_hit() -> None:
+    """Also those that are shorter than the shortest chop: these get some of the silence behind them."""
     random = np.random.default_rng(3)
-    mono = np.zeros(2 * RATE_HZ, dtype=np.float32)
     hits = [0.2, 0.45, 0.7, 1.2, 1.45]
-    for hit_s in hits:
-        sound = hat(RATE_HZ, random)
-        mono[round(hit_s * RATE_HZ) :][: len(sound)] += sound
-    chops = create_vocal_chops(mono[:, np.newaxis], RATE_HZ, ChopOptions(stem="drums"), None)
-    assert [round(chop.start_s + 0.02, 1) for chop in chops] == [round(hit_s, 1) for hit_s in hits]
-    assert [chop.pitch for chop in chops] == [None] * len(hits)
-    chord = pad([48, 52, 55, 59], 0.8, RATE_HZ, 0.6, random)
-    assert create_vocal_chops(chord[:, np.newaxis], RATE_HZ, ChopOptions(), None)[0].pitch is None
-    assert create_vocal_chops(kick(RATE_HZ, random)[:, np.newaxis], RATE_HZ, ChopOptions(), None)[0].pitch is None
+    samples = placed({hit_s: hat(RATE_HZ, random)[:2500] for hit_s in hits}, 2.0)
+    chops = create_vocal_chops(samples, RATE_HZ, ChopOptions(stem="drums", shortest_s=0.2), None)
+    assert [round(chop.start_s + 0.007, 2) for chop in chops] == hits
+    assert {len(chop.samples) for chop in chops} == {round(0.2 * RATE_HZ)}
+
+
+def test_long_pieces_are_cut_where_they_are_quietest() -> None:
+    """Here in the dip of a swell."""
+    swell = np.abs(np.cos(np.pi * np.arange(2 * RATE_HZ) / (1.4 * RATE_HZ))).astype(np.float32)
+    samples = (swell * voice(57, 2.0, RATE_HZ, np.random.default_rng(1)))[:, np.newaxis]
+    options = ChopOptions(shortest_s=0.3, longest_s=1.35, is_by_phrase=True)
+    first, second = create_vocal_chops(samples, RATE_HZ, options, None)
+    assert first.end_s == second.start_s == pytest.approx(0.7, abs=0.02)
 
 
 def test_silence_gives_nothing_and_noise_floors_do_not_count() -> None:
     """Bleed 40 dB below the voice is no sound; what is no number is silence."""
-    assert create_vocal_chops(np.zeros((RATE_HZ, 2), dtype=np.float32), RATE_HZ, ChopOptions(), None) == ()
-    assert create_vocal_chops(np.full((RATE_HZ, 2), np.nan, dtype=np.float32), RATE_HZ, ChopOptions(), None) == ()
+    for nothing in (np.zeros((RATE_HZ, 2)), np.full((RATE_HZ, 2), np.nan), np.zeros((0, 2))):
+        assert create_vocal_chops(nothing.astype(np.float32), RATE_HZ, ChopOptions(), None) == ()
     noisy = sung() + np.random.default_rng(1).normal(0, 0.001, (4 * RATE_HZ, 2)).astype(np.float32)
     assert len(create_vocal_chops(noisy, RATE_HZ, ChopOptions(is_by_phrase=True), None)) == 2
+    noisy[1000] = np.nan
+    assert len(create_vocal_chops(noisy, RATE_HZ, ChopOptions(), None)) == len(NOTES)
 
 
 def test_channels_that_cancel_each_other_are_heard() -> None:
-    """A widened voice may have its sides turned against each other."""
+    """A widened voice may have its sides turned against each other; a third channel does no harm."""
     mono = sung()[:, :1]
-    assert len(create_vocal_chops(np.hstack([mono, -mono]), RATE_HZ, ChopOptions(), None)) == len(NOTES)
+    wide = np.hstack([mono, -mono, np.zeros_like(mono)])
+    assert len(create_vocal_chops(wide, RATE_HZ, ChopOptions(), None)) == len(NOTES)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     seed=st.integers(0, 2**16),
     grid=st.sampled_from(ChopGrid),
@@ -162,13 +119,12 @@ def test_whatever_is_cut_keeps_its_promises(
 ) -> None:
     """No overlap, no click, no length out of limits, samples as they were, names that sort and no file system minds."""
     random = np.random.default_rng(seed)
-    samples = np.zeros((3 * RATE_HZ, 2), dtype=np.float32)
-    for _ in range(random.integers(0, 8)):
-        sound = [hat, kick][random.integers(2)](RATE_HZ, random)
-        start = random.integers(0, len(samples) - len(sound))
-        samples[start : start + len(sound)] += sound[:, np.newaxis]
+    sounds = [[hat, kick][random.integers(2)](RATE_HZ, random) for _ in range(random.integers(0, 8))]
+    starts_s = [float(random.uniform(0.0, 2.8)) for _ in sounds]
+    samples = np.repeat(placed(dict(zip(starts_s, sounds, strict=True)), 3.0), 2, axis=1)
     options = ChopOptions("drums", grid, shortest_s, ratio * shortest_s, is_by_phrase)
-    beats = BeatGrid(bpm, (GridMarker(float(random.uniform(0, 1)), 0.0),), bpm)
+    first_s = float(random.uniform(0, 1))
+    beats = BeatGrid(bpm, (GridMarker(first_s, 0.0), GridMarker(first_s + 241 / bpm, 4.0)), bpm * 1.02)
     chops = create_vocal_chops(samples, RATE_HZ, options, beats)
     end = 0
     for chop in chops:
@@ -180,30 +136,11 @@ def test_whatever_is_cut_keeps_its_promises(
         inner = slice(300, -300)
         assert np.array_equal(chop.samples[inner], samples[chop.start_frame : end][inner])
         assert re.fullmatch(r"[0-9A-Gbarm.s -]+", chop.name)
+    if grid is ChopGrid.FREE:
+        for start_s in starts_s:
+            is_late = start_s + shortest_s > 2.95
+            assert is_late or any(chop.start_s <= start_s < chop.end_s for chop in chops)
     names = [chop.name for chop in chops]
     assert names == sorted(names)
     assert len(set(names)) == len(names)
-    json.loads(index_json(chops, ".wav"))
-
-
-def test_indices_tell_the_same_and_no_name_is_a_formula() -> None:
-    """As JSON and as a table."""
-    chops = chopped(sung())
-    told = json.loads(index_json(chops, ".wav"))["chops"]
-    rows = list(csv.DictReader(io.StringIO(index_csv(chops, ".wav"), newline="")))
-    assert [row["file"] for row in rows] == [entry["file"] for entry in told] == [f"{chop.name}.wav" for chop in chops]
-    assert all(row["file"][0].isdigit() for row in rows)
-    assert [float(row["rms_db"]) for row in rows] == [entry["rms_db"] for entry in told]
-    assert [entry["note"] for entry in told] == [name for _, _, name in NOTES]
-    assert told[0]["peak_db"] == pytest.approx(20 * np.log10(np.abs(chops[0].samples).max()), abs=0.01)
-
-
-def test_kit_gives_each_chop_a_key_at_its_own_pitch() -> None:
-    """From C2 on; what finds no key is named and not lost in silence."""
-    chop = chopped(sung())[0]
-    kit = sfz_kit([chop] * 95, ".wav")
-    regions = re.findall(r"^<region> key=(\d+) sample=(.+)$", kit, re.MULTILINE)
-    assert [int(key) for key, _ in regions] == list(range(36, 128))
-    assert {sample for _, sample in regions} == {f"{chop.name}.wav"}
-    assert "loop_mode=one_shot" in kit
-    assert kit.count("no key is left") == 3
+    json.loads(index_json(ChopFiles("drums", RATE_HZ, ".wav", chops)))

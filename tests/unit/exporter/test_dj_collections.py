@@ -9,7 +9,6 @@ from pyrekordbox.rbxml import RekordboxXml
 from traktor_nml_utils.models.collection import Nml
 from xsdata.formats.dataclass.parsers import XmlParser
 
-from services.exporter.core.dj.files import DJCollection, DJFile
 from services.exporter.core.dj.keys import key_from_name
 from services.exporter.core.dj.m3u8 import m3u8
 from services.exporter.core.dj.rekordbox_xml import rekordbox_xml
@@ -19,7 +18,7 @@ from services.library.core.m3u import read_m3u
 from services.library.core.musical_key import key_from_open_key, key_from_traktor
 from services.library.core.rekordbox_xml import read_rekordbox_xml
 from services.library.core.traktor_nml import read_traktor_nml
-from stemhouse.dj import DJTrack
+from stemhouse.dj import DJCollection, DJFile, DJTrack
 from stemhouse.tracks import BeatMarker, Cue
 from tests.unit.exporter.dj_material import COLLECTION, CUES, DRIFTING, FULL, LOCATIONS
 

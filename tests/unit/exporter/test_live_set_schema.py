@@ -3,18 +3,25 @@
 import gzip
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import cycle
 from pathlib import Path
+from xml.etree.ElementTree import Element, SubElement, tostring
 
 import numpy as np
 import pytest
 import soundfile
 
 from services.exporter.core.ableton.exporter import AbletonProjectExporter
+from services.exporter.core.ableton.model import LiveSet
 from services.exporter.core.ableton.profiles import LIVE_10, LIVE_11, LiveProfile
-from tests.live_sets.checker import findings, tree_findings
-from tests.live_sets.models import RATE_HZ, plain_set
+from tests.live_sets.__main__ import main
+from tests.live_sets.checker import findings, judged, tree_findings
+from tests.live_sets.container import opened
+from tests.live_sets.identities import is_pointee
+from tests.live_sets.models import RATE_HZ, drifting_grid, own_bpm, plain_set
 from tests.live_sets.mutations import mutated
+from tests.live_sets.reading import child
 
 MUTATION_COUNT = 100
 FEWEST_CAUGHT = 0.95
@@ -40,7 +47,73 @@ def project(tmp_path: Path) -> Path:
 @BOTH
 def test_sets_are_as_genuine_ones(profile: LiveProfile, project: Path) -> None:
     """Nothing too much, too little, or of another version; with files that are as the set says."""
-    assert findings(built(profile), profile, project) == []
+    assert findings(built(profile), profile, project, own_bpm=own_bpm(plain_set())) == []
+
+
+OTHER_TEMPI = [
+    replace(plain_set(), bpm=125.0),
+    replace(plain_set(), songs=(replace(plain_set().songs[0], grid=drifting_grid(118.0, 8, first_s=5.0)),)),
+]
+"""A tempo that was asked for; and a drifting song of which one marker lies in the file."""
+
+
+@pytest.mark.parametrize("live_set", OTHER_TEMPI)
+@BOTH
+def test_sets_may_have_another_tempo_than_their_song(live_set: LiveSet, profile: LiveProfile) -> None:
+    """Unless its own was asked for: then it is there to the last digit, in the set and in the clips."""
+    als_bytes = AbletonProjectExporter().build(live_set, profile)
+    assert findings(als_bytes, profile) == []
+    assert any("tempo: " in finding for finding in findings(als_bytes, profile, own_bpm=120.0))
+    assert any("tempo: " in finding for finding in findings(built(profile), profile, own_bpm=120.0001))
+
+
+def saved_again(profile: LiveProfile, minor_version: str) -> Element:
+    """Our set as another Live may save it: its names and members, paths of its machine, Ids given anew."""
+    root, _ = opened(built(profile))
+    assert root is not None
+    root.attrib |= {"MinorVersion": minor_version, "Creator": "Ableton Live"}
+    live_set = child(root, "LiveSet")
+    SubElement(live_set, "OfAnotherVersion", Value="0")
+    for element in root.iter():
+        if is_pointee(element) or element.tag == "PointeeId":
+            name = "Value" if element.tag == "PointeeId" else "Id"
+            element.set(name, str(int(element.attrib[name]) + 20_000))
+        elif element.tag == "Path":
+            element.set("Value", f"/Users/somebody/{element.attrib['Value']}")
+        elif minor_version.startswith("12"):
+            element.tag = element.tag.replace("MasterTrack", "MainTrack")
+            if element.get("Value") == "AudioOut/Master":
+                element.set("Value", "AudioOut/Main")
+    child(live_set, "NextPointeeId").set("Value", "50000")
+    return root
+
+
+@pytest.mark.parametrize(
+    ("profile", "minor_version"), [(LIVE_10, "10.0_380"), (LIVE_11, "11.0_11300"), (LIVE_11, "12.0_12203")]
+)
+def test_sets_that_live_has_saved_are_judged_by_what_must_hold(profile: LiveProfile, minor_version: str) -> None:
+    """What Live does in its own way is told apart from a fault, which is found in such a set too."""
+    ours = judged(built(profile))
+    assert (ours.creator, ours.wrong, ours.different) == (profile.creator, (), ())
+    root = saved_again(profile, minor_version)
+    again = judged(gzip.compress(tostring(root, "utf-8"), mtime=7))
+    assert again.wrong == ()
+    assert {"gzip: MTIME", "Ableton/LiveSet: unknown OfAnotherVersion"} <= {*again.different}
+    next(root.iter("PointeeId")).set("Value", "1")
+    assert any("points nowhere" in finding for finding in judged(gzip.compress(tostring(root, "utf-8"))).wrong)
+
+
+def test_live_sets_are_judged_by_a_command(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Which looks at the samples beside a set, and says what it could not open."""
+    path = project / "ours.als"
+    path.write_bytes(built(LIVE_11))
+    assert main([str(path)]) == 0
+    (project / "Samples/Imported/Drums.wav").unlink()
+    assert main([str(path)]) == 1
+    assert "files: no Drums.wav" in capsys.readouterr().out
+    path.write_bytes(gzip.compress(b"<Nothing/>"))
+    assert main([str(path)]) == 2
+    assert "no set of Live" in capsys.readouterr().out
 
 
 def test_faults_are_found() -> None:
@@ -49,7 +122,7 @@ def test_faults_are_found() -> None:
     missed = []
     for seed, profile in zip(range(MUTATION_COUNT), cycle([LIVE_10, LIVE_11]), strict=False):
         mutation = mutated(sets[profile.major], seed)
-        if not any(tree_findings(mutation.root, profile)):
+        if not any(tree_findings(mutation.root, profile, own_bpm=own_bpm(plain_set()))):
             missed.append(f"{profile.major}, {seed}: {mutation.fault}")
     assert len(missed) <= MUTATION_COUNT * (1 - FEWEST_CAUGHT), missed
 

@@ -1,6 +1,10 @@
 """Stems out of the store and into it: exact, on the source's scale, and only what was announced."""
 
 import hashlib
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -8,14 +12,19 @@ import numpy as np
 import pytest
 
 from services.exporter.adapters.audio_objects import StoredAudioObjects
+from services.exporter.adapters.soxr_downmixer import SoxrDownmixer
 from services.exporter.adapters.spools import ScratchSpools
 from services.exporter.adapters.stem_intake import StemIntake
+from services.exporter.core.production.analyses import Analyses
 from services.exporter.core.production.folders import StemFolders
+from services.exporter.core.production.live_projects import LiveProjects
+from services.exporter.core.production.ports import FloatBlock, IsWanted, OpenAudio
 from services.exporter.core.production.uploads import StemUploads
 from stemhouse.errors import Cancelled, InputRejected, InvalidRequest, NotFound
-from stemhouse.production import StemFile, StemFolder
+from stemhouse.production import AbletonOptions, StemFile, StemFolder
 from stemhouse.vocab import BASE_STEMS
 from tests.fakes import MemoryObjectStore
+from tests.fakes_exporter import FakeAnalyzer, FakeSets
 from tests.unit.exporter.results import FULL_SCALE, Separated, flac_bytes, separated
 
 FILES = tuple(StemFile(stem, f"{stem}.wav", "a" * 64, 1) for stem in BASE_STEMS)
@@ -52,6 +61,47 @@ def test_reading_ends_when_nobody_listens(tmp_path: Path) -> None:
     ):
         assert len([*audio.original()]) < 3
     assert list(tmp_path.iterdir()) == []
+
+
+def test_reading_that_is_given_up_ends_before_its_file(tmp_path: Path) -> None:
+    """Decoders that read ahead of it would be left with a closed file."""
+    track = separated(1_000_000)
+    with folders_over(track.store(), tmp_path).open(folder_of(track), lambda: True) as audio:
+        blocks = audio.stems["drums"].read()
+        next(blocks)
+    assert [*blocks] == []
+
+
+@pytest.mark.parametrize(("gain", "readings"), [(1.0, 1), (0.5, 2)])
+def test_samples_for_live_are_read_once(gain: float, readings: int, tmp_path: Path) -> None:
+    """Where what is stored tells that 24 bits hold it; else, how high it goes is found out first."""
+    track = separated(stem_gain=gain, mix_gain=gain)
+    store, counts = track.store(), Counter[str]()
+    folders = StemFolders(store, StemUploads(store, lambda: date(2026, 3, 2)), CountedAudio(store, tmp_path, counts))
+    projects = LiveProjects(folders, Analyses(store, folders, SoxrDownmixer(), FakeAnalyzer()), FakeSets())
+    list(projects.export([folder_of(track)], AbletonOptions(), lambda: True))
+    counts.clear()
+    list(projects.export([folder_of(track)], AbletonOptions(), lambda: True))
+    assert [*counts.values()] == [readings] * (len(BASE_STEMS) + 1)
+
+
+class CountedAudio(StoredAudioObjects):
+    """Counts readings, by object."""
+
+    def __init__(self, store: MemoryObjectStore, scratch_dir: Path, counts: Counter[str]) -> None:
+        super().__init__(store, scratch_dir)
+        self._counts = counts
+
+    @contextmanager
+    def open(self, object_key: str, is_wanted: IsWanted) -> Iterator[OpenAudio]:
+        """See AudioObjects.open."""
+        with super().open(object_key, is_wanted) as audio:
+
+            def read() -> Iterator[FloatBlock]:
+                self._counts[object_key] += 1
+                return audio.read()
+
+            yield replace(audio, read=read)
 
 
 def test_missing_stem_is_named(tmp_path: Path) -> None:

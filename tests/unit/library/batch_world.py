@@ -5,6 +5,7 @@ from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from threading import Lock
 from typing import Any
 
 from services.library.core.batch import DJBatchProcessor
@@ -92,6 +93,8 @@ class FakeDeliveries:
     error: StemhouseError | None = None
     errors: dict[str, list[StemhouseError]] = field(default_factory=dict)
     tick: Callable[[], object] = lambda: None
+    took_s: float = 0.0
+    wait: Callable[[float], object] = lambda _seconds: None
 
     def deliver(self, result: SeparationResult, order: DeliveryOrder) -> Export:
         """See Deliveries.deliver; the errors of a path are those of its first deliveries."""
@@ -105,6 +108,7 @@ class FakeDeliveries:
         self.files[folder] = {"vocals.wav": 4000, "drums.wav": 4000}
         self.unfinished.remove(order.label)
         self.delivered.append(order.path)
+        self.wait(self.took_s)
         return Export(folder, dict(self.files[folder]))
 
     def holds(self, export: Export) -> bool:
@@ -219,8 +223,10 @@ class World:
         self.store = MemoryBatchStore(self.exports)
         self.now_s = 0.0
         self.woken: list[str] = []
+        self.starting = Lock()
         self.defects: list[Exception] = []
         self.separations.clock = lambda: self.now_s
+        self.deliveries.wait = self._wait
         self.batch_ids = iter(f"batch{number}" for number in range(1, 100))
         for number in range(1, track_count + 1):
             self.files.add(f"/music/{number}.mp3")
@@ -230,11 +236,15 @@ class World:
         """What the servicer talks to."""
         ports = PlanPorts(self.files, self.exports, self.deliveries, self.separations, self.disks)
         planner = BatchPlanner(ports, Places("/home/store", "/home/scratch"))
-        return BatchOrders(self.store, planner, self, now=self.now, new_batch_id=lambda: next(self.batch_ids))
+        new_batch_id = self.batch_ids.__next__
+        return BatchOrders(self.store, planner, self, now=self.now, new_batch_id=new_batch_id, starting=self.starting)
 
     def wake(self, batch_id: str) -> None:
         """See Drivers.wake."""
         self.woken.append(batch_id)
+
+    def _wait(self, seconds: float) -> None:
+        self.now_s += seconds
 
     def now(self) -> datetime:
         """In UTC."""

@@ -45,6 +45,7 @@ class FakeSeparations:
     submit_error: StemhouseError | None = None
     cache_hit: CacheHit = CacheHit.NONE
     vocal_share: float | None = None
+    damages: dict[str, str] = field(default_factory=dict)
     probed_shares: dict[str, float] = field(default_factory=dict)
     probe_error: StemhouseError | None = None
     probed: list[str] = field(default_factory=list)
@@ -129,8 +130,8 @@ class FakeSeparations:
         path = job.request.source.file_name
         error = self.job_errors.get(path)
         ended = replace(job, state=JobState.FAILED, error=error) if error else replace(job, state=JobState.DONE)
-        result = None if error else result_of(job.request.source, self.cache_hit, self.vocal_share)
-        self.jobs_by_request[job.request_id] = replace(ended, result=result)
+        result = result_of(job.request.source, self.cache_hit, self.vocal_share, self.damages.get(path, ""))
+        self.jobs_by_request[job.request_id] = replace(ended, result=None if error else result)
 
     def _answer(self) -> None:
         self.asked_at_s.append(self.clock())
@@ -139,7 +140,7 @@ class FakeSeparations:
 
 
 def result_of(
-    source: SourceRef, cache_hit: CacheHit = CacheHit.NONE, vocal_share: float | None = None
+    source: SourceRef, cache_hit: CacheHit = CacheHit.NONE, vocal_share: float | None = None, damage: str = ""
 ) -> SeparationResult:
     """TRACK_S seconds of demucs."""
     stem_set = StemSet(
@@ -157,5 +158,5 @@ def result_of(
         vocal_share=vocal_share,
     )
     decision = Decision(DEMUCS.name, DEMUCS.engine_id, ("asked for",))
-    facts = SourceFacts("MP3", "MP3", 0, "fake")
+    facts = SourceFacts("MP3", "MP3", 0, "fake", damage=damage)
     return SeparationResult(source, facts, stem_set, QualityReport("none"), decision, cache_hit)

@@ -23,7 +23,7 @@ from stemhouse.batches import BatchLayout, BatchSpec
 from stemhouse.client.delivery import receive_delivery
 from stemhouse.client.sdk import Stemhouse
 from stemhouse.delivery import DeliveryPlan
-from stemhouse.errors import InputRejected, InvalidRequest, NotFound, StemhouseError, Unavailable
+from stemhouse.errors import InvalidRequest, NotFound, StemhouseError, Unavailable
 from stemhouse.jobs import SeparationRequest
 from stemhouse.v1.exporter_pb2 import DeliverResponse
 from stemhouse.vocab import JobState
@@ -178,7 +178,7 @@ def test_source_whose_own_volume_is_away_is_waited_for(tmp_path: Path) -> None:
 def test_source_that_nobody_may_look_at_is_at_fault_itself(tmp_path: Path) -> None:
     """It must not keep all others waiting."""
     sources = StoredSourceFiles(MusicFiles(DiskFolders()).look, DiskFolders().is_away)
-    with pytest.raises(InputRejected, match="cannot look at"):
+    with pytest.raises(InvalidRequest, match="cannot look at"):
         sources.stamp(str(tmp_path / ("x" * 300)), str(tmp_path))
 
 

@@ -1,6 +1,7 @@
 """Which orders a batch takes in which state."""
 
 from dataclasses import replace
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -68,7 +69,9 @@ def test_order_for_a_final_batch_says_its_state(world: World) -> None:
     batch_id = world.start()
     world.process(batch_id)
     for order in (world.orders.pause, world.orders.resume, world.orders.cancel):
-        with pytest.raises(InvalidRequest, match=r"is done and cannot be .* `stemhouse batch retry`"):
+        with pytest.raises(
+            InvalidRequest, match=r"is done and cannot be .* `stemhouse batch /music --output /out/stems`"
+        ):
             order(batch_id)
 
 
@@ -77,7 +80,7 @@ def test_cancelled_batch_is_neither_paused_nor_resumed(world: World) -> None:
     batch_id = world.start()
     world.orders.cancel(batch_id)
     for order in (world.orders.pause, world.orders.resume):
-        with pytest.raises(InvalidRequest, match="is cancelled"):
+        with pytest.raises(InvalidRequest, match=f"is cancelled .*`stemhouse batch retry {batch_id}`"):
             order(batch_id)
     retried = world.orders.retry(batch_id)
     assert (retried.state, retried.counts, retried.ended_at) == (BatchState.RUNNING, BatchCounts(waiting=3), None)
@@ -145,13 +148,39 @@ def test_batch_never_falls_to_the_starter_by_itself(world: World) -> None:
 def test_engine_and_model_are_as_asked_for(world: World) -> None:
     """A model alone names its engine."""
     other = replace(DEMUCS, model="htdemucs_ft", engine_id="demucs-htdemucs_ft-0")
-    world.separations.survey_now = EngineSurvey((other, DEMUCS))
+    world.separations.survey_now = EngineSurvey((other, DEMUCS, STARTER))
     world.process(world.start(model="htdemucs_ft"))
     requests = [job.request for job in world.separations.jobs_by_request.values()]
     assert {(request.engine, request.model) for request in requests} == {("demucs", "htdemucs_ft")}
-    for wish in ({"model": "nothing"}, {"engine": "uvr"}, {"engine": "starter", "model": "htdemucs_ft"}):
+    for wish in ({"model": "nothing"}, {"engine": "starter", "model": "htdemucs_ft"}):
         with pytest.raises(EngineUnavailable):
             world.start(**wish)
+
+
+def test_engine_that_nobody_knows_is_refused_with_those_that_are(world: World) -> None:
+    """One that only lacks a model is no such engine."""
+    world.separations.survey_now = EngineSurvey((STARTER,), (NO_DEMUCS,))
+    with pytest.raises(InvalidRequest, match=r"no engine nope; there are demucs, starter$"):
+        world.orders.plan(spec(engine="nope"))
+    assert world.orders.plan(spec(engine="demucs")).obstacles
+
+
+def test_same_wish_at_the_same_moment_is_one_batch(world: World) -> None:
+    """The second waits until the first is begun, and finds it."""
+    orders, survey = world.orders, world.separations.survey
+    started: list[str] = []
+    second = Thread(target=lambda: started.append(orders.start("second", spec()).batch_id))
+
+    def answer() -> EngineSurvey:
+        if not second.ident:
+            second.start()
+            second.join(0.05)
+        return survey()
+
+    world.separations.survey = answer  # type: ignore[method-assign]
+    started.append(orders.start("first", spec()).batch_id)
+    second.join()
+    assert started == ["batch1", "batch1"]
 
 
 def test_cap_of_a_batch_goes_with_each_of_its_jobs(world: World) -> None:

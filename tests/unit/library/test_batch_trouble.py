@@ -56,6 +56,29 @@ def test_bad_tracks_do_not_stop_the_rest(world: World) -> None:
     assert world.batch().state is BatchState.DONE
 
 
+def test_damage_of_a_track_that_is_done_is_kept(world: World) -> None:
+    """Its files end early; later batches, which find them there at the start or at the second look, say so, too."""
+    world.separations.damages[PATHS[1]] = damage = "the file is damaged: its end is missing"
+    first, second = world.start(), world.start(keeps_results=True)
+    world.process(first)
+    world.process(second)
+    for batch_id in (first, second, world.start()):
+        assert [item.damage for item in world.items(batch_id)] == ["", damage, "", "", ""]
+
+
+def test_paused_batch_waits_for_nothing(world: World) -> None:
+    """What was in its way when it ran is no news any more."""
+    batch_id = world.start()
+    world.separations.outage = Unavailable("away")
+
+    def pause() -> None:
+        assert world.batch().hindrance == "away"
+        world.orders.pause(batch_id)
+
+    world.process(batch_id, lambda: None, pause)
+    assert (world.batch().state, world.batch().hindrance) == (BatchState.PAUSED, "")
+
+
 @pytest.mark.parametrize("reason", [Unavailable.reason, StorageUnavailable.reason])
 def test_what_every_job_meets_fails_no_track(world: World, reason: str) -> None:
     """A separator or store that was away for a night is waited for, as a missing engine is."""

@@ -262,13 +262,13 @@ def test_unreadable_file_of_a_crate_is_a_problem() -> None:
 def test_place_that_is_missing_as_a_whole_is_told_with_its_map() -> None:
     """Before its files; not for a drive of which some files were found, nor for a single file."""
     world = World("/Volumes/A/1.wav")
-    names = ["C:/Users/DJ/Music/1.wav", "C:/Users/DJ/2.wav", "D:/3.wav"]
+    names = ["C:/Users/the DJ/Music/1.wav", "C:/Users/the DJ/2.wav", "D:/3.wav"]
     names += [f"/Volumes/A/{number}.wav" for number in (1, 2, 3)]
     world.put_library(XML, LibraryKind.REKORDBOX, CrateListing(("Friday",), tuple(names)))
     outcome, problems = world.scan(XML)
     assert (outcome.missing_count, len(problems)) == (5, 6)
-    reason = "all 2 files below it are missing; --map C:/Users/DJ=FOLDER says where they are here"
-    assert problems[0] == ScanProblem("C:/Users/DJ", reason)
+    reason = "all 2 files below it are missing; --map 'C:/Users/the DJ'=FOLDER says where they are here"
+    assert problems[0] == ScanProblem("C:/Users/the DJ", reason)
 
 
 def test_scan_of_crates_says_nothing_of_files_beside_them() -> None:

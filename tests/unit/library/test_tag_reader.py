@@ -127,7 +127,7 @@ def test_reading_leaves_the_file_as_it_is(tmp_path: Path, extension: str) -> Non
 
 @pytest.mark.parametrize("extension", ["mp3", "wav", "flac"])
 @pytest.mark.parametrize(
-    "data", [b"", b"not audio at all" * 100, b"\0" * 5000, b"RIFF\xff\xff\xff\xffWAVE", b"ID3\x04"]
+    "data", [b"", b"not audio at all" * 100, b"\0" * 5000, b"\xf5" * 99, b"RIFF\xff\xff\xff\xffWAVE", b"ID3\x04"]
 )
 def test_what_is_not_audio_is_a_problem(tmp_path: Path, extension: str, data: bytes) -> None:
     """It says why, and names the file."""
@@ -136,8 +136,8 @@ def test_what_is_not_audio_is_a_problem(tmp_path: Path, extension: str, data: by
     problem = read(path)
     assert isinstance(problem, ScanProblem)
     assert problem.path == str(path)
-    assert problem.reason
-    assert "NoneType" not in problem.reason
+    assert problem.reason.startswith(("its tags cannot be read: ", "the file is empty", "no audio of a known format"))
+    assert not any(word in problem.reason for word in ("NoneType", "codec", "error:", "Error:", str(tmp_path)))
 
 
 def test_missing_file_is_a_problem(tmp_path: Path) -> None:
@@ -178,7 +178,7 @@ def test_nothing_that_a_parser_raises_ends_a_scan() -> None:
     """It is a problem of that file; but a store that is away stands in the way of all."""
     found = FoundFile("a.mp3", FileStamp(1, 1))
     problem = MutagenTagReader().read_from(FailingFile(AssertionError("lost")), found)
-    assert problem == ScanProblem("a.mp3", "AssertionError: lost")
+    assert problem == ScanProblem("a.mp3", "its tags cannot be read: AssertionError: lost")
     with pytest.raises(StorageUnavailable):
         MutagenTagReader().read_from(FailingFile(StorageUnavailable("away")), found)
 

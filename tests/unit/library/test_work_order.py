@@ -65,8 +65,8 @@ def test_file_has_what_a_batch_needs(order: CatalogueWorkOrder) -> None:
 
 def test_location_that_was_not_scanned_is_refused(order: CatalogueWorkOrder) -> None:
     """With the command that helps."""
-    with pytest.raises(NotFound, match="stemhouse library scan /mus"):
-        order.files("/mus", [], is_crates_only=False)
+    with pytest.raises(NotFound, match="stemhouse library scan '/my mus'"):
+        order.files("/my mus", [], is_crates_only=False)
 
 
 def test_unknown_crate_is_refused(order: CatalogueWorkOrder) -> None:
@@ -81,11 +81,24 @@ def test_crate_brings_those_inside_of_it(catalogue: MemoryCatalogue, order: Cata
     """A last part will do where it is the only one; near names are told where none is meant."""
     file = LibraryFile(NamedFile("/music/b.wav", LibraryKind.SERATO, ""), "/music/b.wav", None)
     other = LibraryFile(NamedFile("/music/c.wav", LibraryKind.SERATO, ""), "/music/c.wav", None)
-    names = {"House/Deep": (0,), "House": (1,), "Housewife": (0, 1), "A/Late": (0,), "B/Late": (1,)}
+    names = {
+        "House/Deep": (0,),
+        "House": (1,),
+        "Housewife": (0, 1),
+        "A/Late": (0,),
+        "B/Late": (1,),
+        "Clubs/Peak \N{DIVISION SLASH} Time": (0,),
+    }
     crates = [FiledCrate(name, places) for name, places in names.items()]
     catalogue.replace(LibraryRecord("/music/", LibraryKind.FOLDER, "1"), [file, other], crates)
     assert paths(order, "/music", "house", is_crates_only=True) == ["/music/c.wav", "/music/b.wav"]
     assert paths(order, "/music", "deep", is_crates_only=True) == ["/music/b.wav"]
-    for wrong, near in (("Late", "'A/Late', 'B/Late'"), ("Hose", "'House', 'Housewife'$"), ("zzz", "library crates")):
+    for typed in ("Clubs/Peak / Time", "peak / time", "Peak \N{DIVISION SLASH} Time"):
+        assert paths(order, "/music", typed, is_crates_only=True) == ["/music/b.wav"]
+    for wrong, near in (
+        ("Late", "more than one ends like that, 'A/Late', 'B/Late'$"),
+        ("Hose", "'House', 'Housewife'$"),
+        ("zzz", "library crates"),
+    ):
         with pytest.raises(NotFound, match=near):
             paths(order, "/music", wrong)

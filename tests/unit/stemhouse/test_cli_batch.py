@@ -3,13 +3,17 @@
 import csv
 import io
 import json
+import re
+import shlex
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from stemhouse.batches import (
+    Batch,
     BatchCounts,
     BatchItem,
     BatchLayout,
@@ -22,6 +26,7 @@ from stemhouse.batches import (
 )
 from stemhouse.cli.main import main
 from stemhouse.cli.session import SERVER_VARIABLE
+from stemhouse.client.library import LibraryClient
 from stemhouse.delivery import DeliveryOptions, FileFormat, SampleFormat
 from stemhouse.errors import EngineUnavailable
 from stemhouse.jobs import JobError
@@ -111,16 +116,90 @@ def test_what_the_scan_did_not_find_is_told_with_the_batch(
     """Twenty problems and a count, all of them in the document; tracks of a folder that is shut are in no batch."""
     lost = [ScanProblem(f"/music/{number}.mp3", "is not there") for number in range(30)]
     front.library.reports = [ScanProgress(problems=tuple(lost)), ScanProgress(missing_count=30, is_complete=True)]
-    assert main(["batch", "/music", "--output", "/stems"]) == 0
+    assert main(["batch", "/my music", "--output", "/stems"]) == 5
     told = capsys.readouterr()
-    assert told.out.splitlines()[2:] == ["30 files in crates are missing: `stemhouse library scan /music` lists them"]
+    assert told.out.splitlines()[2:] == [
+        "30 files in crates are missing: `stemhouse library scan '/my music'` lists them"
+    ]
     assert [line for line in told.err.splitlines() if line.startswith(("/music/", "and "))] == [
         *(f"/music/{number}.mp3: is not there" for number in range(20)),
         "and 10 more; all of them with `stemhouse library scan DIR --json`",
     ]
-    front.library.reports[0] = ScanProgress(problems=(*lost, ScanProblem("/music/shut/", "Permission denied")))
+    front.library.reports = [ScanProgress(problems=(ScanProblem(WELL.path, "no tags"),), is_complete=True)]
+    for items, expected in (([WELL], 0), ([], 5)):
+        front.library.items = items
+        code, document = run(capsys, "batch", "/music", "--output", "/stems")
+        assert (code, len(document["scan"]["problems"])) == (expected, 1)
+
+
+def test_library_without_a_track_is_no_success(front: FakeFront, capsys: pytest.CaptureFixture[str]) -> None:
+    """Unless it is watched: some may come."""
+    front.library.course = [(BatchState.DONE, BatchCounts())]
+    assert main(["batch", "/music", "--output", "/stems"]) == 5
+    assert capsys.readouterr().out.splitlines()[-1] == "there is no track to work on in /music"
+    assert main(["batch", "/music", "--output", "/stems", "--watch"]) == 0
+
+
+def test_damaged_tracks_are_told_and_fail_nothing(front: FakeFront, capsys: pytest.CaptureFixture[str]) -> None:
+    """Their files are there, and not whole."""
+    front.library.course = [(BatchState.DONE, BatchCounts(done=1, skipped=1))]
+    cut = "its end is missing"
+    front.library.items = [WELL, replace(WELL, place=2, path="/music/c.mp3", state=ItemState.SKIPPED, damage=cut)]
+    assert main(["batch", "/music", "--output", "/stems"]) == 0
+    assert capsys.readouterr().out.splitlines()[2:] == ["done, but damaged: /music/c.mp3: its end is missing"]
+    assert [item["damage"] for item in run(capsys, "batch", "report", "batch-1")[1]["items"]] == ["", cut]
+
+
+def test_cancelled_batch_tells_how_to_go_on(front: FakeFront, capsys: pytest.CaptureFixture[str]) -> None:
+    """A retry where it has something to do, or else the whole command, as a shell takes it."""
+    options = [
+        "--crate",
+        "Peak Time",
+        "--format",
+        "flac",
+        "--bit-depth",
+        "16",
+        "--stems",
+        "vocals",
+        "--watch",
+        "--force",
+    ]
+    command = ["batch", "/my music", "--output", "/stems", *options, "--layout", "mirror", "--no-sum-to-mix"]
+    front.library.course = [(BatchState.CANCELLED, BatchCounts(done=1, cancelled=2))]
+    assert main(command) == 5
+    told = capsys.readouterr().out.splitlines()
+    assert told[2:] == ["2 tracks were cancelled: `stemhouse batch retry batch-1` goes on with them"]
+    front.library.course = [(BatchState.CANCELLED, BatchCounts(done=1))]
+    assert main(command) == 0
+    (told_command,) = re.findall("it was cancelled: `stemhouse (.*)` begins again", capsys.readouterr().out)
+    assert main(shlex.split(told_command)) == 0
+    assert front.library.specs[-1] == replace(front.library.specs[0], force=False)
+
+
+def test_interrupted_batch_can_be_found_again(
+    front: FakeFront, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Programs get its id with the error."""
+
+    def interrupt(_client: LibraryClient, _batch_id: str) -> Iterator[Batch]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(LibraryClient, "watch_batch", interrupt)
     code, document = run(capsys, "batch", "/music", "--output", "/stems")
-    assert (code, len(document["scan"]["problems"])) == (5, 31)
+    assert (code, document["error"]["details"]) == (130, {"batch_id": next(iter(front.library.batches))})
+
+
+def test_report_that_cannot_be_written_is_a_plain_error(
+    front: FakeFront, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """To a full disk; and one report has one form."""
+    batch_id = start(front)
+    assert main(["batch", "report", batch_id, "--csv", "--json"]) == 2
+    capsys.readouterr()
+    with Path("/dev/full").open("w") as full:
+        monkeypatch.setattr("sys.stdout", full)
+        assert main(["batch", "report", batch_id, "--csv"]) == 4
+    assert capsys.readouterr().err == "error: cannot write the result to stdout: No space left on device\n"
 
 
 def test_names_do_not_command_the_terminal(front: FakeFront, capsys: pytest.CaptureFixture[str]) -> None:
@@ -136,13 +215,13 @@ def test_names_do_not_command_the_terminal(front: FakeFront, capsys: pytest.Capt
 def test_report_is_a_table_for_spreadsheets(front: FakeFront, capsys: pytest.CaptureFixture[str]) -> None:
     """A row for each track below the names, whatever is in the names of the files."""
     batch_id = start(front)
-    front.library.items = [WELL, DAMAGED]
+    front.library.items = [replace(WELL, damage="its end is missing"), DAMAGED]
     capsys.readouterr()
     assert main(["batch", "report", batch_id, "--csv"]) == 0
     rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out, newline="")))
-    assert [(row["place"], row["state"], row["cause"], row["work_s"]) for row in rows] == [
-        ("1", "done", "", "2.0"),
-        ("2", "failed", "b.mp3 is damaged", ""),
+    assert [(row["place"], row["state"], row["damage"], row["cause"], row["work_s"]) for row in rows] == [
+        ("1", "done", "its end is missing", "", "2.0"),
+        ("2", "failed", "", "b.mp3 is damaged", ""),
     ]
 
 
@@ -167,7 +246,7 @@ def test_what_cannot_start_is_unavailable(front: FakeFront, capsys: pytest.Captu
     assert main(["batch", "/music", "--output", "/stems", "--dry-run"]) == 4
     assert f"cannot start: {obstacle}" in capsys.readouterr().out
     assert main(["batch", "/music", "--output", "/stems"]) == 4
-    assert obstacle in capsys.readouterr().err
+    assert capsys.readouterr().err.count(obstacle) == 1
     assert front.library.batches == {}
 
 
@@ -194,6 +273,16 @@ def test_orders_reach_the_batch(front: FakeFront, capsys: pytest.CaptureFixture[
     capsys.readouterr()
     code, document = run(capsys, "batch", order, batch_id)
     assert (code, document["batch"]["state"], front.library.orders) == (0, state, [(order, batch_id)])
+
+
+def test_retry_with_nothing_to_try_says_what_helps(
+    front: FakeFront, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As of a watched batch that was cancelled when all was done."""
+    monkeypatch.setattr(LibraryClient, "retry_batch", LibraryClient.cancel_batch)
+    assert main(["batch", "retry", start(front)]) == 0
+    command = "stemhouse batch /music --output /stems"
+    assert f"nothing of it failed or was cancelled; `{command}` begins again" in capsys.readouterr().err
 
 
 def test_batches_are_listed_and_watched(front: FakeFront, capsys: pytest.CaptureFixture[str]) -> None:

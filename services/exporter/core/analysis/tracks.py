@@ -11,6 +11,7 @@ from stemhouse.analysis import AnalysisHints, TrackAnalysis
 
 LONGEST_ANALYSED_S = 30 * 60.0
 """Longer audio is a mix or a radio show: it has no one grid and no one key."""
+TOO_LONG = f"longer than {LONGEST_ANALYSED_S / 60:g} minutes: a mix has no one beat and no one key"
 SHORTEST_ANALYSED_S = 6.0
 """Shorter audio has too few beats to tell them from chance."""
 
@@ -31,7 +32,7 @@ class TrackAnalyzer:
 def _unheard(audio: AnalysisAudio) -> str:
     """Why there is nothing to be heard, or an empty text."""
     if audio.duration_s > LONGEST_ANALYSED_S:
-        return f"longer than {LONGEST_ANALYSED_S / 60:g} minutes, the most that is analysed"
+        return TOO_LONG
     if audio.duration_s < SHORTEST_ANALYSED_S:
         return f"shorter than {SHORTEST_ANALYSED_S:g} s, the least that has a beat to be trusted"
     if not _is_audible(np.nan_to_num(audio.mix, posinf=0.0, neginf=0.0)):

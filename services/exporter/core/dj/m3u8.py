@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from services.exporter.core.dj.files import DJFile
+from stemhouse.dj import DJFile
 
 _LINE_ENDS = re.compile(r"[\r\n\x0b\x0c\x85\u2028\u2029]+")
 

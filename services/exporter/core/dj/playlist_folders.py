@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from services.exporter.core.dj.files import Playlist
+from stemhouse.dj import Playlist
 
 
 @dataclass

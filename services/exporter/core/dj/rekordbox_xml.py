@@ -10,9 +10,9 @@ from urllib.parse import quote
 
 from lxml import etree
 
-from services.exporter.core.dj.files import DJCollection, DJFile
 from services.exporter.core.dj.playlist_folders import PlaylistFolder, folder_tree
 from services.exporter.core.dj.xml_text import child, document
+from stemhouse.dj import DJCollection, DJFile
 from stemhouse.tracks import BeatMarker, Cue, CueKind
 
 _KINDS = {"wav": "WAV File", "aiff": "AIFF File", "flac": "FLAC File", "m4a": "M4A File", "mp4": "M4A File"}

@@ -7,7 +7,7 @@ from io import BytesIO
 from typing import Protocol
 
 from services.exporter.core.analysis.signals import AnalysisAudio, Signal
-from services.exporter.core.analysis.tracks import LONGEST_ANALYSED_S
+from services.exporter.core.analysis.tracks import LONGEST_ANALYSED_S, TOO_LONG
 from services.exporter.core.production.folders import OpenFolder, StemFolders, is_untouched, sounding
 from services.exporter.core.production.ports import Downmixer, FloatBlock, IsWanted
 from services.exporter.core.production.records import analysis_from_json, analysis_to_json
@@ -66,8 +66,7 @@ class Analyses:
 
     def _make(self, folder: StemFolder, audio: OpenFolder) -> TrackAnalysis:
         if audio.shape.duration_s > LONGEST_ANALYSED_S:  # nor is so much held in memory
-            note = f"longer than {LONGEST_ANALYSED_S / 60:g} minutes: a mix has no one beat and no one key"
-            return TrackAnalysis(audio.shape.duration_s, None, None, note=note)
+            return TrackAnalysis(audio.shape.duration_s, None, None, note=TOO_LONG)
         drums = audio.stems.get(DRUMS)
         heard = AnalysisAudio(
             ANALYSIS_RATE_HZ,

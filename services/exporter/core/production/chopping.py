@@ -14,7 +14,7 @@ from services.exporter.core.production.levels import highest_level, in_format
 from services.exporter.core.production.ports import AudioShape, FloatBlock, IsWanted
 from services.exporter.core.production.trees import TreePart, TreeSender, delivery_key, folder_facts
 from services.exporter.core.remix.chops import Chop, create_vocal_chops
-from services.exporter.core.remix.kit import index_csv, index_json, sfz_kit
+from services.exporter.core.remix.kit import ChopFiles, index_csv, index_json, sfz_kit
 from stemhouse.analysis import BeatGrid
 from stemhouse.delivery import SampleFormat
 from stemhouse.errors import InputRejected, InvalidRequest
@@ -50,7 +50,7 @@ class StemChopping:
             plan = self._plan(folder, options, grid, chops)
             yield plan
             sender = TreeSender(plan)
-            yield from self._files(sender, chops, audio.shape)
+            yield from self._files(sender, options.stem, chops, audio.shape)
             yield from sender.record({**folder_facts(folder), "chops": asdict(options)})
 
     def _plan(self, folder: StemFolder, options: ChopOptions, grid: BeatGrid | None, chops: Sequence[Chop]) -> TreePlan:
@@ -65,15 +65,16 @@ class StemChopping:
             ),
         )
 
-    def _files(self, sender: TreeSender, chops: Sequence[Chop], shape: AudioShape) -> Iterator[TreePart]:
+    def _files(self, sender: TreeSender, stem: str, chops: Sequence[Chop], shape: AudioShape) -> Iterator[TreePart]:
         fits = highest_level(([chop.samples] for chop in chops), SampleFormat.PCM24) <= 1.0
         sample_format = SampleFormat.PCM24 if fits else SampleFormat.FLOAT32
-        for chop in chops:
+        files = ChopFiles(stem, shape.sample_rate_hz, _ENDING, chops)
+        for name, chop in zip(files.names(), chops, strict=True):
             spec = FileSpec(sample_format, shape.sample_rate_hz, shape.channel_count, len(chop.samples))
             samples = in_format(_blocks(chop.samples), 1.0, sample_format)
-            yield from sender.audio(chop.name + _ENDING, self._wav.encode(spec, samples))
+            yield from sender.audio(name, self._wav.encode(spec, samples))
         for path, index in _INDICES.items():
-            yield from sender.document(path, index(chops, _ENDING).encode())
+            yield from sender.document(path, index(files).encode())
 
 
 def _require_stem(folder: StemFolder, stem: str) -> None:

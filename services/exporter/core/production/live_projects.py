@@ -153,8 +153,10 @@ def _facts(
 
 def _sample_format(audio: OpenFolder) -> SampleFormat:
     """Of 24 bits, unless something exceeds full scale: Live plays float files as they are."""
-    streams = (read() for read in (*(stem.read for stem in audio.stems.values()), audio.original))
-    fits = highest_level(streams, SampleFormat.PCM24) <= 1.0
+    reads = [stem.read for stem in audio.stems.values() if not stem.fits_24_bits]
+    if not (audio.mix and audio.mix.fits_24_bits):
+        reads.append(audio.original)
+    fits = highest_level((read() for read in reads), SampleFormat.PCM24) <= 1.0
     return SampleFormat.PCM24 if fits else SampleFormat.FLOAT32
 
 

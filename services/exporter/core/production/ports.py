@@ -35,10 +35,14 @@ class AudioShape:
 
 @dataclass(frozen=True)
 class OpenAudio:
-    """Audio at hand: `read` gives its blocks from the beginning, once for each call; one reading at a time."""
+    """Audio at hand: `read` gives its blocks from the beginning, once for each call; one reading at a time.
+
+    `fits_24_bits` says that no sample needs more, without a reading; if not, some may.
+    """
 
     shape: AudioShape
     read: Callable[[], Iterator[FloatBlock]]
+    fits_24_bits: bool = False
 
 
 class AudioObjects(Protocol):

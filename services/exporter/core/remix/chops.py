@@ -15,11 +15,25 @@ _FADE_IN_S, _FADE_IN_ON_LINE_S, _FADE_OUT_S = 0.003, 0.001, 0.005
 """On a line an attack may come at once."""
 _BEAT_DIGITS = 3
 """A line lies between two frames; a chop that begins at it is on the beat."""
+_STEPS_PER_BEAT = 4
+
+
+@dataclass(frozen=True)
+class Position:
+    """On a grid: the nearest bar, beat and sixteenth, all from 1, as Live counts them; a pickup lies in bar 0.
+
+    `start_beat` is exact and from the first downbeat on, which is beat 0.
+    """
+
+    start_beat: float
+    bar: int
+    beat: int
+    sixteenth: int
 
 
 @dataclass(frozen=True)
 class Chop:
-    """A piece of a stem. `name` is a file's without its ending; beat and bar (from 1) are None without a grid.
+    """A piece of a stem. `name` is a file's without its ending.
 
     `samples` are those of the stem from `start_frame` on, faded at both ends; peak and RMS are of full scale.
     """
@@ -29,8 +43,7 @@ class Chop:
     start_frame: int
     start_s: float
     end_s: float
-    start_beat: float | None
-    bar: int | None
+    position: Position | None
     pitch: Pitch | None
     peak: float
     rms: float
@@ -44,7 +57,7 @@ def create_vocal_chops(
     Names tell number, position and, where it is clear, pitch. Raises ValueError for a grid that is wished for and not
     there.
     """
-    finite = np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0).astype(np.float32, copy=False)
+    finite = samples if np.isfinite(samples).all() else np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0)
     spans = chop_spans(finite, sample_rate_hz, options, grid)
     digits = max(3, len(str(len(spans))))
     fade_in_s = _FADE_IN_S if options.grid is ChopGrid.FREE else _FADE_IN_ON_LINE_S
@@ -59,32 +72,36 @@ def _chop(  # noqa: PLR0913, PLR0917  what a piece is made of
 ) -> Chop:
     start, end = span
     piece = _faded(samples[start:end], round(fade_in_s * rate_hz), round(_FADE_OUT_S * rate_hz))
-    beat = round(grid.beat_at(start / rate_hz), _BEAT_DIGITS) if grid else None
-    bar = int(beat // grid.beats_per_bar) + 1 if grid and beat is not None else None
+    position = _position(start / rate_hz, grid) if grid else None
     pitch = clear_pitch(piece, rate_hz)
-    place = _place(start / rate_hz, beat, bar, grid)
+    place = _bars_text(position) if position else _time_text(start / rate_hz)
     return Chop(
         name=" ".join(filter(None, (number, place, pitch.name if pitch else ""))),
         samples=piece,
         start_frame=start,
         start_s=start / rate_hz,
         end_s=end / rate_hz,
-        start_beat=beat,
-        bar=bar,
+        position=position,
         pitch=pitch,
         peak=float(np.abs(piece).max()),
         rms=float(np.sqrt(np.square(piece, dtype=np.float64).mean())),
     )
 
 
-def _place(start_s: float, beat: float | None, bar: int | None, grid: BeatGrid | None) -> str:
-    """`bar 5.3`, or `bar 5.3.25` for a quarter of a beat later; without a grid the time."""
-    if grid is None or beat is None or bar is None:
-        minutes, seconds = divmod(round(start_s, 3), 60)
-        return f"{minutes:.0f}m{seconds:06.3f}s"
-    hundredths = round(100 * (beat - (bar - 1) * grid.beats_per_bar))
-    part = f".{hundredths % 100:02}" if hundredths % 100 else ""
-    return f"bar {bar}.{hundredths // 100 + 1}{part}"
+def _position(start_s: float, grid: BeatGrid) -> Position:
+    """A chop that begins a moment before a bar, to have its attack, counts to that bar."""
+    start_beat = round(grid.beat_at(start_s), _BEAT_DIGITS) + 0.0  # which is no -0.0
+    bar, steps = divmod(round(start_beat * _STEPS_PER_BEAT), grid.beats_per_bar * _STEPS_PER_BEAT)
+    return Position(start_beat, bar + 1, steps // _STEPS_PER_BEAT + 1, steps % _STEPS_PER_BEAT + 1)
+
+
+def _bars_text(position: Position) -> str:
+    return f"bar {position.bar}.{position.beat}.{position.sixteenth}"
+
+
+def _time_text(start_s: float) -> str:
+    minutes, seconds = divmod(round(start_s, 3), 60)
+    return f"{minutes:.0f}m{seconds:06.3f}s"
 
 
 def _faded(piece: FloatBlock, fade_in: int, fade_out: int) -> FloatBlock:

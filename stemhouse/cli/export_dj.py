@@ -1,0 +1,154 @@
+"""`stemhouse export-dj`: stems as DJ programs take them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from stemhouse.cli.dj_steps import import_steps
+from stemhouse.cli.exit_codes import exit_code_of_all
+from stemhouse.cli.output import Output, error_document, json_option, path_text
+from stemhouse.cli.session import open_client
+from stemhouse.cli.stem_dirs import hint_options, hints_of, stem_dir_type
+from stemhouse.client.dj import Organized, StemOrganizer
+from stemhouse.client.documents import Documents
+from stemhouse.client.receiving import require_place
+from stemhouse.client.stem_folders import read_stem_folder
+from stemhouse.delivery import FileFormat
+from stemhouse.dj import TARGET_FORMATS, DJTarget, OrganizeOptions, StemChoice, StemFileOptions
+
+_FORMATS = [*dict.fromkeys(str(file_format) for formats in TARGET_FORMATS.values() for file_format in formats)]
+
+
+@click.command("export-dj")
+@click.argument("stem_dirs", nargs=-1, required=True, metavar="STEM_DIR...", type=stem_dir_type)
+@click.option("--target", required=True, type=click.Choice([*map(str, DJTarget)]), help="Who takes the files.")
+@click.option(
+    "--output",
+    "output_dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for all tracks of this target. [default: ./dj/TARGET]",
+)
+@click.option(
+    "--stems",
+    type=click.Choice([*map(str, StemChoice)]),
+    help="dj: acapella and instrumental; four; all: these and any other. [default: dj; a stem file has four]",
+)
+@click.option(
+    "--format",
+    "file_format",
+    type=click.Choice(_FORMATS),
+    help="rekordbox: aiff or wav; serato: flac or aiff. [default: the first]",
+)
+@click.option("--alac", is_flag=True, help="Stem files without loss, about four times as large.")
+@click.option(
+    "--name",
+    "name_template",
+    metavar="TEMPLATE",
+    help="Of files: {stem}, {title}, {artist}, {bpm}, {camelot}, {engine}. [default: {title}_{stem}]",
+)
+@click.option(
+    "--drive-root",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Root of the drive, of which crates name files relative to it. [default: where the volume is mounted]",
+)
+@hint_options
+@json_option
+@click.pass_obj
+def export_dj(  # noqa: PLR0913  one parameter for each option
+    output: Output,
+    stem_dirs: tuple[Path, ...],
+    *,
+    target: str,
+    output_dir: Path | None,
+    stems: str | None,
+    file_format: str | None,
+    alac: bool,
+    name_template: str | None,
+    drive_root: Path | None,
+    tag_bpm: float,
+    genre: str,
+) -> int:
+    """Make folders of stems into what a DJ program takes.
+
+    Each STEM_DIR becomes a folder of tagged files below the output, beside which a collection, crates or playlists name
+    all that is there. Files that are there stay as they are, also where a program has written into them.
+    """
+    taker = DJTarget(target)
+    options = _options(taker, stems, file_format, name_template, is_lossless=alac)
+    folders = [read_stem_folder(stem_dir, hints_of(tag_bpm, genre)) for stem_dir in stem_dirs]
+    place = output_dir or Path("dj", target)
+    require_place(place)
+    with open_client(output) as client:
+        organizer = StemOrganizer(client.production, taker, place, drive_root)
+        outcomes = [_told(output, outcome) for outcome in organizer.organize(folders, options)]
+        lists = organizer.write_lists()
+    has_files = any(outcome.made for outcome in outcomes)
+    steps = import_steps(taker, lists, place) if lists and has_files else []
+    _tell(output, outcomes, lists, steps)
+    return exit_code_of_all([outcome.error for outcome in outcomes])
+
+
+def _options(
+    target: DJTarget, stems: str | None, file_format: str | None, template: str | None, *, is_lossless: bool
+) -> OrganizeOptions | StemFileOptions:
+    """Raises click.UsageError for what does not fit the target."""
+    if target not in TARGET_FORMATS:
+        if stems or file_format:
+            raise click.UsageError(f"--target {target} makes stem files: leave --stems and --format out")
+        return StemFileOptions(is_lossless, template or StemFileOptions.name_template)
+    if is_lossless:
+        raise click.UsageError(f"--alac is for stem files, not for --target {target}")
+    if file_format and file_format not in TARGET_FORMATS[target]:
+        raise click.UsageError(f"--target {target} takes --format {' or '.join(TARGET_FORMATS[target])}")
+    return OrganizeOptions(
+        target=target,
+        stems=StemChoice(stems) if stems else OrganizeOptions.stems,
+        file_format=FileFormat(file_format) if file_format else None,
+        name_template=template or OrganizeOptions.name_template,
+    )
+
+
+def _told(output: Output, outcome: Organized) -> Organized:
+    for warning in outcome.made.warnings if outcome.made else ():
+        output.say(f"note: {warning}")
+    if outcome.error:
+        output.say(f"error: {path_text(outcome.stems.path)}: {outcome.error.message}")
+    return outcome
+
+
+def _tell(output: Output, outcomes: Sequence[Organized], lists: Documents | None, steps: Sequence[str]) -> None:
+    for warning in lists.warnings if lists else ():
+        output.say(f"note: {warning}")
+    document = {
+        "tracks": [_document(outcome) for outcome in outcomes],
+        "lists": lists.files if lists else (),
+        "lists_are_reused": lists is not None and lists.is_reused,
+        "steps": steps,
+    }
+    lines = [_text(outcome) for outcome in outcomes if outcome.made]
+    lines += [path_text(file) for file in lists.files] if lists else []
+    output.result(document, "\n".join([*lines, *(f"- {step}" for step in steps)]))
+
+
+def _document(outcome: Organized) -> dict[str, Any]:
+    made = outcome.made
+    return {
+        "stem_dir": outcome.stems.path,
+        "folder": made.folder if made else None,
+        "files": made.files if made else (),
+        "is_reused": made is not None and made.is_reused,
+        "warnings": made.warnings if made else (),
+        "error": error_document(outcome.error),
+    }
+
+
+def _text(outcome: Organized) -> str:
+    made = outcome.made
+    if made is None:
+        return ""
+    state = " (as it was)" if made.is_reused else ""
+    return "\n".join(
+        [f"{path_text(made.folder)}{state}", *(f"  {path_text(Path(file.name))}" for file in made.files[:-1])]
+    )
