@@ -67,11 +67,12 @@ def test_phrases_without_a_line_between_them_are_one() -> None:
 def test_steps_are_doubled_or_halved_to_keep_the_limits() -> None:
     """All cuts stay on lines: 1/16 is 0.125 s here, a bar two seconds."""
     vowel = voice(57, 3.0, RATE_HZ, np.random.default_rng(1))
-    samples = placed({0.1: vowel}, 3.3)
+    samples = placed({0.24: vowel}, 3.4)
     doubled = ChopOptions(grid=ChopGrid.SIXTEENTH, shortest_s=0.2)
     halved = ChopOptions(grid=ChopGrid.BAR, longest_s=0.6)
     for options, step_s in ((doubled, 0.25), (halved, 0.5)):
         starts_s = [chop.start_s for chop in create_vocal_chops(samples, RATE_HZ, options, GRID)]
+        assert starts_s[0] == pytest.approx(0.1, abs=1e-4)
         assert [after - before for before, after in pairwise(starts_s)] == pytest.approx([step_s] * (len(starts_s) - 1))
 
 

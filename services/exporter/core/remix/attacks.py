@@ -1,7 +1,7 @@
 """When sounds begin in a stem that may be sung.
 
-Attacks of drums are sharp, and held notes flicker: what shows when a hat was struck cuts a choir to shards. So it is
-asked of the spectrum whether something begins, and of the sharp eye for drums only when.
+Held notes and choirs flicker: what shows to a millisecond when a hat was struck cuts them to shards. This looks at
+longer windows, and is wrong by some milliseconds.
 """
 
 import numpy as np
@@ -9,7 +9,6 @@ import numpy.typing as npt
 from scipy.ndimage import maximum_filter1d, median_filter
 from scipy.signal import find_peaks
 
-from services.exporter.core.analysis.onsets import find_onsets
 from services.exporter.core.analysis.signals import RATE_HZ, Floats, Signal, banded, log_bands
 
 _WINDOW_FRAMES, _HOP_FRAMES, _LAG = 1024, 128, 3
@@ -24,7 +23,6 @@ _LEAST_RISE_DB = 1.2
 _USUAL_S, _LEAST_GAP_S = 0.2, 0.04
 _EARLY_S = 0.009
 """Windows reach ahead: a rise shows so much before its attack, as measured with syllables of all kinds."""
-_NEAR_S, _STRONG = 0.02, 0.4
 
 
 def attack_times_s(mono: Signal) -> Floats:
@@ -32,21 +30,6 @@ def attack_times_s(mono: Signal) -> Floats:
 
     A note that slides into the next one is none, nor is a change of pitch that is as soft: neither begins.
     """
-    begins_s = _beginnings_s(mono)
-    onsets = find_onsets(mono)
-    if not len(onsets.times_s):
-        return begins_s
-    return np.unique([_sharpened(time_s, onsets.times_s, onsets.strengths) for time_s in begins_s])
-
-
-def _sharpened(time_s: float, onsets_s: Floats, strengths: Floats) -> float:
-    """The first strong onset around a time, as that of a plosive before its vowel; the time itself if there is none."""
-    first, last = np.searchsorted(onsets_s, [time_s - _NEAR_S, time_s + _NEAR_S])
-    near = strengths[first:last]
-    return float(onsets_s[first + np.argmax(near >= _STRONG * near.max())]) if len(near) else time_s
-
-
-def _beginnings_s(mono: Signal) -> Floats:
     rises, hop_s = _rises_db(mono), _HOP_FRAMES / RATE_HZ
     peaks, _ = find_peaks(rises, height=_LEAST_RISE_DB, distance=round(_LEAST_GAP_S / hop_s))
     usual = median_filter(rises, size=round(_USUAL_S / hop_s) | 1)
