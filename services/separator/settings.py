@@ -6,6 +6,7 @@ import tempfile
 from enum import StrEnum
 from pathlib import Path
 from typing import Self
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -15,6 +16,9 @@ from stemhouse.platform.settings import LogLevel
 
 _NO_MIRROR = "must be an http(s) address, s3:PREFIX, or the whole path of a folder"
 _NO_WHOLE_PATH = "must be a whole path, since no program knows from which folder a relative one is meant"
+_NO_KEY = "the licence key must be one line of visible ASCII"
+_NOT_PRIVATE = "must begin with https://, or the licence key could be read on its way"
+_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
 class ModelSettings(BaseModel):
@@ -72,21 +76,40 @@ class LalalSettings(BaseModel):
     slots: int = Field(default=8, ge=1, le=64)
     abandoned_after_s: float = Field(default=600.0, gt=0.0)
 
+    @field_validator("base_url")
+    @classmethod
+    def _private(cls, base_url: str) -> str:
+        parts = urlsplit(base_url)
+        if parts.scheme != "https" and parts.hostname not in _LOOPBACK:
+            raise ValueError(_NOT_PRIVATE)
+        return base_url
+
     @model_validator(mode="after")
     def _with_key_of_file(self) -> Self:
-        """The file is read here, so that a missing one ends the start."""
-        if self.key_file and not self.key.get_secret_value():
-            try:
-                self.key = SecretStr(self.key_file.read_text().strip())
-            except OSError as error:
-                message = f"the file cannot be read: {error.strerror}"
-                raise ValueError(message) from error
+        """The file is read here, so that a missing one ends the start.
+
+        What is no value of a header would come back in the text of an exception, and so in a log.
+        """
+        key = self.key.get_secret_value().strip()
+        if self.key_file and not key:
+            key = _key_of(self.key_file)
+        if not re.fullmatch(r"[!-~]*", key):
+            raise ValueError(_NO_KEY)
+        self.key = SecretStr(key)
         return self
 
     @property
     def download_host_names(self) -> tuple[str, ...]:
         """Each by itself."""
         return tuple(host.strip() for host in self.download_hosts.split(",") if host.strip())
+
+
+def _key_of(file: Path) -> str:
+    try:
+        return file.read_bytes().decode("latin-1").strip()
+    except OSError as error:
+        message = f"the file cannot be read: {error.strerror}"
+        raise ValueError(message) from error
 
 
 class Flavour(StrEnum):

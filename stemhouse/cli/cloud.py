@@ -57,7 +57,7 @@ def allow(output: Output, *, account: str | None, minutes_per_day: float, yes: b
     ACCOUNT may be left out where there is only one.
     """
     with open_client(output) as client:
-        name = account or _only_account(client)
+        name = _account_of(client, account)
         output.say(CLOUD_STATEMENT)
         if not yes:
             _require_consent(name, minutes_per_day)
@@ -72,7 +72,7 @@ def allow(output: Output, *, account: str | None, minutes_per_day: float, yes: b
 def forbid(output: Output, *, account: str | None) -> None:
     """Let a cloud account be used no more; what is at work goes on."""
     with open_client(output) as client:
-        forbidden = client.forbid_cloud(account or _only_account(client))
+        forbidden = client.forbid_cloud(_account_of(client, account))
     output.result({"account": forbidden}, account_text(forbidden))
 
 
@@ -90,14 +90,17 @@ def account_text(account: CloudAccount) -> str:
     return "\n".join([f"{account.account}  {may}", *(f"  {label:<10}{text}" for label, text in rows)])
 
 
-def _only_account(client: Stemhouse) -> str:
+def _account_of(client: Stemhouse, name: str | None) -> str:
+    """The account that is meant, the only one if none is named; a word for one that nobody has would do nothing."""
     accounts = [account.account for account in client.cloud_accounts()]
+    listed = ", ".join(accounts)
     if not accounts:
         raise NotFound(_NO_ACCOUNT, {"account": "none"})
-    if len(accounts) > 1:
-        listed = ", ".join(accounts)
+    if name and name not in accounts:
+        raise NotFound(f"there is no account {name}; there is {listed}", {"account": listed})
+    if not name and len(accounts) > 1:
         raise InvalidRequest(f"name the account: {listed}", {"account": listed})
-    return accounts[0]
+    return name or accounts[0]
 
 
 def _require_consent(account: str, minutes_per_day: float) -> None:

@@ -9,7 +9,7 @@ from stemhouse.cli.output import error_document, path_text
 from stemhouse.cli.progress import stage_text
 from stemhouse.cli.separation import Outcome
 from stemhouse.jobs import CacheHit, Job, SeparationResult
-from stemhouse.vocab import JobState, QualityStatus
+from stemhouse.vocab import VOCALS, JobState, QualityStatus
 
 _ORIGINS = {
     CacheHit.NONE: "computed now",
@@ -91,7 +91,7 @@ def _result_rows(result: SeparationResult) -> Iterator[tuple[str, str]]:
 def _level(gain: float) -> str:
     if gain == 1.0:
         return "that of the source"
-    return f"{20 * math.log10(gain):.2f} dB against the source, so that no stem clips (--bit-depth 32f: none)"
+    return f"{20 * math.log10(gain):z.2f} dB against the source, so that no stem clips (--bit-depth 32f: none)"
 
 
 def _channels(count: int) -> str:
@@ -106,13 +106,15 @@ def _quality_rows(quality: QualityReport) -> Iterator[tuple[str, str]]:
     for stem in () if measured else estimated:
         yield "quality", f"{stem.stem}: {_estimate(stem)}, the more the cleaner"
     if not measured and not estimated:
-        notes = dict.fromkeys(stem.note for stem in quality.stems if stem.note)
+        vocals = quality.stem(VOCALS)
+        # Of other stems only a reference could tell anything, and few people have one.
+        notes = dict.fromkeys(stem.note for stem in ([vocals] if vocals else quality.stems) if stem.note)
         yield "quality", "; ".join(["not measured", *notes])
 
 
 def _again_rows(result: SeparationResult) -> Iterator[tuple[str, str]]:
     """A line where another engine tried again, or where one should; `jobs show` tells more."""
-    if len(result.attempts) == 1 and result.attempts[0].note:
+    if len(result.attempts) == 1 and result.attempts[0].note and _is_estimated(result.attempts[0].quality):
         yield "note", result.attempts[0].note
     if len(result.attempts) > 1:
         first, *others = (attempt.decision.engine for attempt in result.attempts)
@@ -120,18 +122,25 @@ def _again_rows(result: SeparationResult) -> Iterator[tuple[str, str]]:
         yield "again", f"{doubt}; what {result.decision.engine} made is taken"
 
 
+def _is_estimated(quality: QualityReport) -> bool:
+    vocals = quality.stem(VOCALS)
+    return vocals is not None and vocals.estimated_si_sdr_db is not None
+
+
 def _story_rows(result: SeparationResult) -> Iterator[tuple[str, str]]:
     """What was thought of each engine's work, who tried again, and which one counts."""
-    for attempt in result.attempts:
+    is_worth_telling = len(result.attempts) > 1 or any(attempt.note for attempt in result.attempts)
+    for attempt in result.attempts if is_worth_telling else ():
         mark = "taken" if attempt.is_accepted else "not taken"
         yield "attempt", f"{attempt.decision.engine}, {mark}. {attempt.note}".rstrip()
-    if result.decision.fallbacks:
+    has_second = len(result.attempts) > 1
+    if result.decision.fallbacks and not has_second:  # which nobody follows
         yield "next", f"if that had failed: {', '.join(result.decision.fallbacks)}"
 
 
 def _estimate(quality: StemQuality) -> str:
     give_or_take = f", give or take {quality.uncertainty_db:.1f}" if quality.uncertainty_db is not None else ""
-    return f"SI-SDR about {quality.estimated_si_sdr_db:.1f} dB{give_or_take}"
+    return f"SI-SDR about {quality.estimated_si_sdr_db:z.1f} dB{give_or_take}"
 
 
 def _figures(quality: StemQuality) -> str:

@@ -1,6 +1,7 @@
 """A track whose first engine bleeds, over a real stack: the second one repairs it, and everybody is told."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,10 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from stemhouse.client.sdk import Stemhouse
 from stemhouse.jobs import CacheHit, SeparationRequest
-from stemhouse.local.home import Home
-from stemhouse.local.stack import ensure_stack, stop_stack
 from tests.e2e.conftest import Stack
 from tests.e2e.test_cli import document
 from tests.rendered_bands import SynthBand
@@ -21,25 +19,14 @@ from tests.tiny_demucs import bleeding, install, tiny_htdemucs
 pytestmark = pytest.mark.stack
 
 RATE_HZ = 44_100
-POLICY = """
-[retry]
-engines = ["starter"]
-"""
-"""There is no other engine here; that it is also the verifier makes no difference to the rules."""
 
 
 @pytest.fixture
-def stack(tmp_path: Path) -> Iterator[Stack]:
-    """A stack of its own: its demucs has a model that bleeds."""
-    home = Home(tmp_path / "home")
-    home.make_dirs()
-    home.keep_file.touch()
-    home.policy_file.write_text(POLICY)
-    install(home.models_dir, [bleeding(tiny_htdemucs())])
-    endpoints = ensure_stack(home, print)
-    with Stemhouse(endpoints) as client:
-        yield Stack(home, endpoints, client)
-    stop_stack(home)
+def bleeding_stack(stack: Stack) -> Iterator[Stack]:
+    """Its demucs has a model that bleeds, for one test; that the starter is also the verifier changes no rule."""
+    entry = install(stack.home.models_dir, [bleeding(tiny_htdemucs())])
+    yield stack
+    shutil.rmtree(stack.home.models_dir / entry.name)
 
 
 def sung_song(path: Path) -> Path:
@@ -49,9 +36,9 @@ def sung_song(path: Path) -> Path:
     return path
 
 
-def test_track_that_bleeds_is_repaired_and_its_story_told(stack: Stack, tmp_path: Path) -> None:
+def test_track_that_bleeds_is_repaired_and_its_story_told(bleeding_stack: Stack, tmp_path: Path) -> None:
     """By metadata.json and `jobs show`; a repeat is known."""
-    source = sung_song(tmp_path / "song.wav")
+    stack, source = bleeding_stack, sung_song(tmp_path / "song.wav")
     answer = stack.cli("separate", source, "--output", tmp_path / "out", "--json")
     assert answer.returncode == 0, answer.stderr
     [track] = document(answer)["tracks"]

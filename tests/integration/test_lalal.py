@@ -4,6 +4,7 @@ import io
 import json
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -266,6 +267,14 @@ def test_caller_who_leaves_and_comes_back_finds_the_task(fake: FakeLalal, store:
         made.run(task(), TaskControl(is_cancelled=lambda: next(looks)))
     assert separated(fake, store, tmp_path, task()).null_depth_db <= -120.0
     assert len(fake.charges.by_task) == 1
+
+
+def test_two_goes_at_one_order_come_one_after_the_other(fake: FakeLalal, store: DyingStore, tmp_path: Path) -> None:
+    """A router that begins again while its last call still ends must not find a submission that looks lost."""
+    with worker(fake, store, tmp_path) as made, ThreadPoolExecutor(2) as pool:
+        first, second = (pool.submit(made.run, task(), WATCHED) for _ in range(2))
+        assert first.result() == second.result()
+    assert (len(fake.journal.of("upload")), len(fake.journal.charging)) == (1, 1)
 
 
 def test_what_nobody_asks_for_any_more_is_deleted(fake: FakeLalal, store: DyingStore, tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ from stemhouse.vocab import JobState, Stage
 from stemhouse.wire.audio import source_ref_to_proto
 from stemhouse.wire.jobs import job_from_proto, request_to_proto
 from stemhouse.wire.models import model_from_proto
-from tests.fakes_router import HTDEMUCS, NO_DEMUCS, STARTER, FakeSpeeds, InlineSteps, job, source
+from tests.fakes_router import DEMUCS, HTDEMUCS, NO_DEMUCS, STARTER, FakeSpeeds, InlineSteps, job, source
 from tests.unit.router.test_submissions import Desk
 
 REQUEST = SeparationRequest(source())
@@ -77,6 +77,7 @@ def test_submitted_job_can_be_read_and_listed(stub: RouterServiceStub) -> None:
 
 def test_changes_of_a_batch_can_be_followed(desk: Desk, stub: RouterServiceStub) -> None:
     """From the beginning, then from the last change seen."""
+    desk.house.separators.offered = [DEMUCS]
     request = pb.SubmitSeparationRequest(request_id="wish-1", request=request_to_proto(REQUEST), batch_id="batch-1")
     submitted = stub.SubmitSeparation(request, timeout=10).job
     stub.SubmitSeparation(pb.SubmitSeparationRequest(request_id="other", request=request.request), timeout=10)

@@ -8,28 +8,13 @@ from functools import partial
 from typing import Any, TypeVar, get_type_hints
 
 import structlog
-from dbos import (
-    DBOS,
-    DBOSClient,
-    DBOSConfig,
-    DBOSPortableJSONSerializer,
-    EnqueueOptions,
-    StepOptions,
-    error as dbos_error,
-)
+from dbos import DBOS, DBOSClient, DBOSConfig, DBOSPortableJSONSerializer, EnqueueOptions, StepOptions
 from sqlmodel import Session
 
 from services.router.adapters.documents import from_document, to_document
+from services.router.adapters.step_records import defect, job_error_of, recording_final_errors
 from services.router.core.ports import JobLedger, Steps
-from stemhouse.errors import (
-    Cancelled,
-    EngineUnavailable,
-    InternalFault,
-    StemhouseError,
-    Unavailable,
-    WorkerDied,
-    error_from_reason,
-)
+from stemhouse.errors import Cancelled, StemhouseError, error_from_reason
 from stemhouse.jobs import Job, JobError, SeparationResult
 from stemhouse.vocab import JobState, Stage
 
@@ -48,10 +33,9 @@ _WORKFLOW = "separate_track"
 _POLLING_INTERVAL_S = 0.2
 _HIGHEST_DBOS_PRIORITY = 1
 
-_PATIENCE = StepOptions(retries_allowed=True, interval_seconds=1.0, backoff_rate=1.0, max_attempts=120)
+_MOST_ATTEMPTS = 120
+_PATIENCE = StepOptions(retries_allowed=True, interval_seconds=1.0, backoff_rate=1.0, max_attempts=_MOST_ATTEMPTS)
 """Two minutes at least: longer than any restart of a separator or of the store. A cancel waits for one interval."""
-_MOST_WORKER_DEATHS = 2
-"""A track on which a worker dies again is at fault itself, and would keep the device from all others."""
 
 
 class DurableJobs:
@@ -115,20 +99,12 @@ def _ending(jobs: JobLedger, run_job: RunJob, job: Job) -> Callable[[], None]:
         return partial(jobs.finish, job.job_id, JobState.CANCELLED)
     except StemhouseError as error:
         log.warning("job failed", reason=error.reason, error=error.message)
-        return partial(jobs.finish, job.job_id, JobState.FAILED, error=_job_error(error))
+        return partial(jobs.finish, job.job_id, JobState.FAILED, error=job_error_of(error))
     except Exception:
         log.exception("job failed unexpectedly")
-        return partial(jobs.finish, job.job_id, JobState.FAILED, error=_job_error(_defect()))
+        return partial(jobs.finish, job.job_id, JobState.FAILED, error=job_error_of(defect()))
     log.info("job done", engine_id=result.stem_set.engine_id, cache_hit=result.cache_hit.value)
     return partial(jobs.finish, job.job_id, JobState.DONE, result=result)
-
-
-def _job_error(error: StemhouseError) -> JobError:
-    return JobError(error.reason, error.message, error.details)
-
-
-def _defect() -> InternalFault:
-    return InternalFault("internal error; the router's log has the request id")
 
 
 class _DurableSteps:
@@ -147,42 +123,10 @@ class _DurableSteps:
             self._jobs.begin_stage(self._job_id, stage)
             return {"outcome": to_document(outcome_type, action(*arguments))}
 
-        try:
-            record = DBOS.run_step(
-                {**_PATIENCE, "name": stage.value},
-                _recording_final_errors(attempt),
-            )
-        except dbos_error.DBOSMaxStepRetriesExceeded as exceeded:
-            message = f"gave up on stage {stage.value}: {exceeded.errors[-1]}"
-            raise Unavailable(message) from exceeded
+        recorded = recording_final_errors(stage, attempt, _MOST_ATTEMPTS)
+        record = DBOS.run_step({**_PATIENCE, "name": stage.value}, recorded)
         if "error" in record:
             error: JobError = from_document(JobError, record["error"])
             raise error_from_reason(error.reason, error.message, error.details)
         outcome: Outcome = from_document(outcome_type, record["outcome"])
         return outcome
-
-
-def _recording_final_errors(attempt: Callable[[], dict[str, Any]]) -> Callable[[], dict[str, Any]]:
-    """The attempt, with errors that no retry can help made part of its record. What passes is retried by DBOS."""
-    deaths: list[WorkerDied] = []
-
-    def attempt_or_error() -> dict[str, Any]:
-        try:
-            return attempt()
-        except StemhouseError as error:
-            if isinstance(error, WorkerDied):
-                deaths.append(error)
-            if _may_pass(error) and len(deaths) < _MOST_WORKER_DEATHS:
-                log.warning("stage will be tried again", reason=error.reason, error=error.message)
-                raise
-            final: StemhouseError = error
-        except Exception:
-            log.exception("stage failed unexpectedly")
-            final = _defect()
-        return {"error": to_document(JobError, _job_error(final))}
-
-    return attempt_or_error
-
-
-def _may_pass(error: StemhouseError) -> bool:
-    return isinstance(error, Unavailable) and not isinstance(error, EngineUnavailable)

@@ -3,7 +3,7 @@
 The first key is the plan's: MD5 of the file (its SHA-256 checked beside it) and what was wished for; the second is
 the digest of the decoded samples, so that another tag or container costs one decoding and no separation. A result
 stands as long as the request would still choose the engine id that had the first go: new weights, or for `auto` a
-better engine or another policy, make it a miss.
+better engine or another policy, make it a miss. `auto` in a batch takes no result of the starter, whatever is up.
 """
 
 from collections.abc import Iterator
@@ -12,6 +12,7 @@ from services.router.core.choices import EngineChooser
 from services.router.core.policy import Policy
 from services.router.core.ports import Accepted, Ingested, ResultLedger, Uploads
 from services.router.core.routing import is_free_to_choose, is_urgent_for_vocals
+from services.router.core.scene import STARTER
 from stemhouse.audio import SourceRef, StemSet
 from stemhouse.errors import Unavailable
 from stemhouse.jobs import Preset, SeparationRequest
@@ -76,14 +77,15 @@ class StemCache:
         ingested = self.find_ingested(source)
         return ingested is not None and not _is_outdated(ingested)
 
-    def find_accepted(self, request: SeparationRequest, ingested: Ingested) -> Accepted | None:
+    def find_accepted(self, request: SeparationRequest, ingested: Ingested, batch_id: str = "") -> Accepted | None:
         """The accepted result for the request about this audio, unless the request forces a new one."""
         if request.force:
             return None
         accepted = self._ledger.find_accepted(ingested.audio.pcm_sha256, self._wish_of(request))
-        if accepted and self._is_current(request, accepted) and self._is_stored(accepted.stem_set):
-            return accepted
-        return None
+        if accepted is None or (batch_id and is_free_to_choose(request) and accepted.stem_set.engine == STARTER):
+            return None
+        is_good = self._is_current(request, accepted, is_in_batch=bool(batch_id)) and self._is_stored(accepted.stem_set)
+        return accepted if is_good else None
 
     def accept(self, request: SeparationRequest, accepted: Accepted) -> None:
         """Let a result answer this wish from now on."""
@@ -96,14 +98,14 @@ class StemCache:
     def _wish_of(self, request: SeparationRequest) -> str:
         return wish_of(request, self._chooser.policy)
 
-    def _is_current(self, request: SeparationRequest, accepted: Accepted) -> bool:
+    def _is_current(self, request: SeparationRequest, accepted: Accepted, *, is_in_batch: bool) -> bool:
         """Whether the engine that would be chosen now had the first go; with no such engine up, the result stands.
 
         That a second engine did better changes nothing: the first one would be found wanting again.
         """
         duration_s = accepted.stem_set.audio.duration_s
         try:
-            return self._chooser.would_stand(request, duration_s, accepted.first_engine_id)
+            return self._chooser.would_stand(request, duration_s, accepted.first_engine_id, is_in_batch=is_in_batch)
         except Unavailable:
             return True
 

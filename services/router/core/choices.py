@@ -67,12 +67,18 @@ class EngineChooser:
 
     def second(self, request: SeparationRequest, situation: Situation, first: Attempt) -> Decision | None:
         """The engine that tries again after a low vocal score; None: no other one may. Raises Unavailable."""
-        decision = decide_again(request, self._scene(request, situation), first)
+        decision = self.preview_second(request, situation, first)
         if decision:
             self._breaker.note_chosen(decision.engine_id, self._now_s())
         return decision
 
-    def would_stand(self, request: SeparationRequest, duration_s: float, engine_id: str) -> bool:
+    def preview_second(self, request: SeparationRequest, situation: Situation, first: Attempt) -> Decision | None:
+        """What `second` would say now if the score is low. Raises likewise."""
+        return decide_again(request, self._scene(request, situation), first)
+
+    def would_stand(
+        self, request: SeparationRequest, duration_s: float, engine_id: str, *, is_in_batch: bool = False
+    ) -> bool:
         """Whether what began with an engine is what the request would begin with, too. Raises as `choose` does.
 
         That the engine rests, or that there is nothing left to spend, makes no result worse that is there; and an
@@ -81,7 +87,7 @@ class EngineChooser:
         survey = self._separators.survey()
         if survey.is_partial and all(offer.engine_id != engine_id for offer in survey.offers):
             return True
-        scene = Scene(survey, self._policy, request.source.size_bytes, duration_s)
+        scene = Scene(survey, self._policy, request.source.size_bytes, duration_s, is_in_batch=is_in_batch)
         rooms = (self._rooms(request, "", survey), dict.fromkeys(_accounts(survey), math.inf))
         return any(decide(request, replace(scene, rooms=room)).engine_id == engine_id for room in rooms)
 

@@ -59,19 +59,18 @@ class EngineRuns:
     def run(self, job: Job, ingested: Ingested, decision: Decision, steps: Steps) -> StemSet:
         """The stems of a chosen engine. Raises EngineUnavailable, BudgetExceeded among it, and Cancelled.
 
-        An order is closed within the stage that spends it. What ends that stage from outside, a cancellation or a
-        separator that does not come back, leaves it uncertain.
+        An order is closed as spent within the stage that spends it, as not spent only after that: a stage whose end
+        was not recorded is run again with the same order, which has to count until then. What ends the stage from
+        outside, a cancellation or a separator that does not come back, leaves it uncertain.
         """
         order = None
         if decision.engine in CLOUD_ENGINES:
             order = steps.run(Stage.RESERVE, self._reserving(job), ingested.audio, decision)
         try:
             return steps.run(Stage.SEPARATE, self._separating(job), job.request, ingested, decision, order)
-        except EngineUnavailable:
-            raise
-        except StemhouseError:
+        except StemhouseError as error:
             if order:
-                self._budget.mark_uncertain(order)
+                self._close(order, error)
             raise
 
     def _reserving(self, job: Job) -> Callable[[AudioRef, Decision], CloudOrder | None]:
@@ -99,7 +98,8 @@ class EngineRuns:
                     cancellation=self._jobs.cancellation(job.job_id),
                 )
             except (EngineUnavailable, WorkerDied) as error:
-                self._note_failure(decision, order, error)
+                if not isinstance(error, BudgetExceeded):  # an empty account is no fault of the engine
+                    self._chooser.note_failure(decision.engine_id)
                 raise
             self._chooser.note_success(decision.engine_id)
             if order:
@@ -108,15 +108,11 @@ class EngineRuns:
 
         return separate
 
-    def _note_failure(self, decision: Decision, order: CloudOrder | None, error: StemhouseError) -> None:
-        if not isinstance(error, BudgetExceeded):  # an empty account is no fault of the engine
-            self._chooser.note_failure(decision.engine_id)
-        if order is None or isinstance(error, WorkerDied):
-            return
-        if isinstance(error, ChargeUncertain):
-            self._budget.mark_uncertain(order)
-        else:
+    def _close(self, order: CloudOrder, error: StemhouseError) -> None:
+        if isinstance(error, EngineUnavailable) and not isinstance(error, ChargeUncertain):
             self._budget.settle(order, float(error.details.get(_CHARGED, 0.0)))
+        else:
+            self._budget.mark_uncertain(order)
 
 
 def situation_of(job: Job, ingested: Ingested, failures: tuple[Failure, ...] = ()) -> Situation:

@@ -1,5 +1,6 @@
 """The way of one track, as a list of durable stages."""
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from services.router.core.cache import StemCache
@@ -55,11 +56,11 @@ class StemPipeline:
         """Give the job's result. Raises the StemhouseError that ends it, Cancelled among them."""
         request = job.request
         references = steps.run(Stage.INGEST, self._ingest_all, request.references) if request.references else {}
-        ingested, accepted = steps.run(Stage.LOOKUP, self.look_up_file, request)
+        ingested, accepted = steps.run(Stage.LOOKUP, self.look_up_file, request, job.batch_id)
         cache_hit = CacheHit.FILE
         if ingested is None:
             ingested = steps.run(Stage.INGEST, self._ingest, request.source)
-            accepted = steps.run(Stage.LOOKUP, self._cache.find_accepted, request, ingested)
+            accepted = steps.run(Stage.LOOKUP, self._cache.find_accepted, request, ingested, job.batch_id)
             cache_hit = CacheHit.PCM
         if accepted is None:
             accepted = self._separate(job, ingested, steps)
@@ -69,10 +70,10 @@ class StemPipeline:
             accepted = replace(accepted, quality=quality)
         return _result(request, ingested, accepted, cache_hit)
 
-    def look_up_file(self, request: SeparationRequest) -> tuple[Ingested | None, Accepted | None]:
+    def look_up_file(self, request: SeparationRequest, batch_id: str = "") -> tuple[Ingested | None, Accepted | None]:
         """What is known about the file itself, and about the request."""
         ingested = self._cache.find_ingested(request.source)
-        return ingested, self._cache.find_accepted(request, ingested) if ingested else None
+        return ingested, self._cache.find_accepted(request, ingested, batch_id) if ingested else None
 
     def is_ingested(self, source: SourceRef) -> bool:
         """Whether its canonical audio is stored. Raises the InputRejected that an earlier ingest ended with."""
@@ -91,9 +92,9 @@ class StemPipeline:
         except Unavailable:
             return
 
-    def known_result(self, request: SeparationRequest) -> SeparationResult | None:
+    def known_result(self, request: SeparationRequest, batch_id: str = "") -> SeparationResult | None:
         """The answer, if it needs no work at all."""
-        ingested, accepted = self.look_up_file(request)
+        ingested, accepted = self.look_up_file(request, batch_id)
         if ingested is None or accepted is None or request.references:
             return None
         return _result(request, ingested, accepted, CacheHit.FILE)
@@ -115,7 +116,8 @@ class StemPipeline:
         opinion = self._opinion.form(job, ingested, decision, stem_set, steps)
         steps.run(Stage.ACCEPT, self._cache.accept, job.request, opinion.accepted)
         if opinion.loser:
-            steps.run(Stage.ACCEPT, self._releases.drop_loser, job.job_id, opinion.loser)
+            with suppress(Unavailable):  # what stays goes with the job's release
+                steps.run(Stage.ACCEPT, self._releases.drop_loser, job.job_id, opinion.loser)
         return opinion.accepted
 
     def _ingest_all(self, references: dict[str, SourceRef]) -> dict[str, AudioRef]:

@@ -28,7 +28,7 @@ def nothing_chosen(request: SeparationRequest, scene: Scene) -> Unavailable:
 def obstacle(engine: str, gaps: Sequence[EngineGap]) -> str:
     """What keeps an engine from being used, as the rest of a sentence about it."""
     causes = [f"cannot be used: {gap.cause}; get it with: {gap.remedy}" for gap in gaps if gap.engine == engine]
-    return " and ".join(causes) or "is not offered by any separator"
+    return " and ".join(causes) or "is not set up here"
 
 
 def _cause(request: SeparationRequest, scene: Scene) -> str:

@@ -11,15 +11,13 @@ from itertools import takewhile
 from services.router.core.cloud_budget import worst_case_minutes
 from services.router.core.policy import Policy
 from services.router.core.refusals import nothing_chosen, obstacle
-from services.router.core.scene import Scene, in_model_order, is_basic, is_meant
+from services.router.core.scene import STARTER, Scene, in_model_order, is_basic, is_meant
 from stemhouse.errors import BudgetExceeded, EngineUnavailable, Unavailable
 from stemhouse.jobs import Attempt, Decision, EngineOffer, EngineSurvey, Preset, SeparationRequest
 from stemhouse.vocab import AUTO_ENGINE, VOCALS, QualityStatus
 
-LISTENERS = ("starter", "demucs")
+LISTENERS = (STARTER, "demucs")
 """Who tells whether somebody sings: the cheapest that is offered, since it is asked about tracks that wait."""
-
-_STARTER = "starter"
 
 _PRAISE = {
     Preset.FAST: "is the fastest engine offered",
@@ -50,6 +48,11 @@ def is_free_to_choose(request: SeparationRequest) -> bool:
     return request.engine == AUTO_ENGINE and not request.model
 
 
+def may_try_again(request: SeparationRequest) -> bool:
+    """Whether a second engine may follow a first that did its work: who asks for the fastest does not wait twice."""
+    return is_free_to_choose(request) and request.preset is not Preset.FAST
+
+
 def is_urgent_for_vocals(request: SeparationRequest, policy: Policy) -> bool:
     """Whether nothing but vocals and the rest is wanted, and before almost everything else."""
     return request.is_vocals_only and request.priority <= policy.urgent_vocals.priority_up_to
@@ -77,7 +80,7 @@ def decide_again(request: SeparationRequest, scene: Scene, first: Attempt) -> De
 
     A score that no data stands behind, or one of the starter, spends nobody's money.
     """
-    if not is_free_to_choose(request):
+    if not may_try_again(request):
         return None
     praise = f"tries again, because the vocals of {first.decision.engine} are probably not clean"
     names = [name for name in scene.policy.retry.engines if name != first.decision.engine]
@@ -94,7 +97,7 @@ def most_minutes(request: SeparationRequest, scene: Scene, decision: Decision) -
     planned_ids = {decision.engine_id, *decision.fallbacks}
     others = [
         offer
-        for name in (scene.policy.retry.engines if is_free_to_choose(request) else ())
+        for name in (scene.policy.retry.engines if may_try_again(request) else ())
         for offer in scene.offers_of(name, request)
         if not _bar(offer, request, scene)
     ]
@@ -201,7 +204,7 @@ def _may_cost_money(first: Attempt, scene: Scene) -> bool:
     """Whether data stands behind a score: it was calibrated, or measured against true stems, and not the starter's."""
     made_by = next((offer for offer in scene.survey.offers if offer.engine_id == first.decision.engine_id), None)
     vocals = first.quality.stem(VOCALS)
-    if first.decision.engine == _STARTER or (made_by and is_basic(made_by)) or vocals is None:
+    if first.decision.engine == STARTER or (made_by and is_basic(made_by)) or vocals is None:
         return False
     if vocals.status == QualityStatus.MEASURED:
         return vocals.si_sdr_db is not None

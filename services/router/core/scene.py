@@ -7,6 +7,9 @@ from services.router.core.policy import Policy
 from stemhouse.jobs import Decision, EngineOffer, EngineSurvey, SeparationRequest
 from stemhouse.vocab import BASE_STEMS
 
+STARTER = "starter"
+"""The engine that is there wherever Stemhouse is, and far from a full model."""
+
 _GRADE_BASIC = "basic"
 
 

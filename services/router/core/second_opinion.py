@@ -11,7 +11,7 @@ from services.router.core.choices import EngineChooser
 from services.router.core.engine_runs import EngineRuns, situation_of
 from services.router.core.policy import RetryPolicy
 from services.router.core.ports import Accepted, Ingested, Separators, Steps
-from services.router.core.routing import choose_listener, is_free_to_choose
+from services.router.core.routing import choose_listener, is_free_to_choose, may_try_again
 from services.router.core.verdicts import doubt_text, is_better, is_in_doubt, is_low, remix_scores_db
 from stemhouse.audio import QualityReport, StemSet
 from stemhouse.errors import Cancelled, EngineUnavailable, StemhouseError, Unavailable
@@ -49,11 +49,11 @@ class SecondOpinion:
 
     def form(self, job: Job, ingested: Ingested, decision: Decision, stem_set: StemSet, steps: Steps) -> Opinion:
         """Assess the first engine's stems, have a second engine try if need be. Raises Cancelled, and Unavailable."""
-        first = _Go(decision, stem_set, self._quality(job, stem_set, steps))
+        first = _Go(decision, stem_set, self._quality(job, ingested, decision, stem_set, steps))
         if not is_free_to_choose(job.request) or not _has_estimate(first.quality):
-            return self._alone(first)
+            return self._alone(job, first)
         second = self._second(job, ingested, first, steps)
-        return self._with_second(job, ingested, first, second, steps) if second else self._alone(first)
+        return self._with_second(job, ingested, first, second, steps) if second else self._alone(job, first)
 
     def _second(self, job: Job, ingested: Ingested, first: _Go, steps: Steps) -> Decision | None:
         """Who tries again. That nobody can be asked just now is no reason to lose the result that is there."""
@@ -63,19 +63,31 @@ class SecondOpinion:
         except Unavailable:
             return None
 
-    def _quality(self, job: Job, stem_set: StemSet, steps: Steps) -> QualityReport:
-        """Without the verifier, and with it where that is in doubt; each is a stage, since each may take its time."""
+    def _quality(
+        self, job: Job, ingested: Ingested, decision: Decision, stem_set: StemSet, steps: Steps
+    ) -> QualityReport:
+        """Without the verifier, and with it where that is in doubt; each is a stage, since each may take its time.
+
+        A verifier that fails is no reason to lose the result that is there.
+        """
         quality = steps.run(Stage.ASSESS, self._separators.assess, stem_set, {})
         vocals = quality.stem(VOCALS)
         if vocals is None or vocals.status != QualityStatus.ESTIMATED:
             return quality
-        return steps.run(Stage.ASSESS, self._verifying(job), stem_set, quality)
+        try:
+            return steps.run(Stage.ASSESS, self._verifying(job, ingested, decision), stem_set, quality)
+        except Cancelled:
+            raise
+        except StemhouseError:
+            return quality
 
-    def _verifying(self, job: Job) -> Callable[[StemSet, QualityReport], QualityReport]:
+    def _verifying(
+        self, job: Job, ingested: Ingested, decision: Decision
+    ) -> Callable[[StemSet, QualityReport], QualityReport]:
         def verify(stem_set: StemSet, quality: QualityReport) -> QualityReport:
-            """The same report where there is no doubt, or nobody to ask."""
-            is_of_no_consequence = quality.calibration_id and not is_free_to_choose(job.request)
-            if is_of_no_consequence or not is_in_doubt(quality, self._policy):
+            """The same report where there is no doubt, where a verifier would change nothing, or nobody is one."""
+            first = Attempt(decision, quality, is_accepted=True)
+            if not is_in_doubt(quality, self._policy) or not self._is_of_consequence(job, ingested, first):
                 return quality
             try:
                 verifier = choose_listener(self._separators.survey())
@@ -84,6 +96,17 @@ class SecondOpinion:
                 return quality
 
         return verify
+
+    def _is_of_consequence(self, job: Job, ingested: Ingested, first: Attempt) -> bool:
+        """Whether another engine may try again, or somebody waits for a better figure than a borrowed one.
+
+        In a batch nobody waits for that, and the device has other tracks to do.
+        """
+        is_for_the_figure = not first.quality.calibration_id and not job.batch_id
+        return (
+            is_for_the_figure
+            or self._chooser.preview_second(job.request, situation_of(job, ingested), first) is not None
+        )
 
     def _choosing(self, job: Job, ingested: Ingested) -> Callable[[Attempt], Decision | None]:
         def choose(first: Attempt) -> Decision | None:
@@ -109,9 +132,11 @@ class SecondOpinion:
             return replace(self._after_failure(first, decision, error), loser=stem_set)
         return self._better_of(first, _Go(decision, stem_set, quality))
 
-    def _alone(self, go: _Go) -> Opinion:
-        is_good = _has_estimate(go.quality) and not is_low(go.quality, self._policy)
-        note = "" if is_good else doubt_text(go.quality, self._policy)
+    def _alone(self, job: Job, go: _Go) -> Opinion:
+        is_bad = is_low(go.quality, self._policy)
+        note = "" if _has_estimate(go.quality) and not is_bad else doubt_text(go.quality, self._policy)
+        if is_bad and is_free_to_choose(job.request):
+            note += "; no other engine could try again" if may_try_again(job.request) else "; --preset fast leaves it"
         return Opinion(_accepted(go, Attempt(go.decision, go.quality, is_accepted=True, note=_sentence(note))))
 
     def _after_failure(self, first: _Go, decision: Decision, error: StemhouseError) -> Opinion:
@@ -165,8 +190,8 @@ def _comparison(first: _Go, second: _Go) -> str:
         return "the two could not be compared, and then the first one counts"
     first_db, second_db = scores_db
     verifier = second.quality.verifier_id.partition("-")[0]  # an engine id begins with the engine's name
-    found = f"in a mix made anew of its own stems, {verifier} found its vocals again at {second_db:.1f} dB"
-    return f"{found}, those of {first.decision.engine} at {first_db:.1f} dB"
+    found = f"in a mix made anew of its own stems, {verifier} found its vocals again at {second_db:z.1f} dB"
+    return f"{found}, those of {first.decision.engine} at {first_db:z.1f} dB"
 
 
 def _sentence(text: str) -> str:

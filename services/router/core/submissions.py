@@ -48,7 +48,7 @@ class Submissions:
     def _create(self, request_id: str, request: SeparationRequest, batch_id: str) -> Job:
         job = Job(self._new_job_id(), request_id, request, JobState.QUEUED, created_at=self._now(), batch_id=batch_id)
         try:
-            result = self._pipeline.known_result(request)
+            result = self._pipeline.known_result(request, batch_id)
         except InputRejected as error:
             failed = JobError(error.reason, error.message, error.details)
             return self._jobs.create(
@@ -58,7 +58,8 @@ class Submissions:
             return self._jobs.create(
                 replace(job, state=JobState.DONE, result=result, ended_at=self._now()), is_queued=False
             )
-        self._pipeline.require_engine(request)  # first: nobody shall upload for an engine that is not there
+        # First: nobody shall upload for an engine that is not there.
+        self._pipeline.require_engine(request, batch_id)
         for source in (request.source, *request.references.values()):
             self._require_source(source)
         return self._jobs.create(job, is_queued=True)

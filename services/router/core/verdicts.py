@@ -54,7 +54,7 @@ def doubt_text(report: QualityReport, policy: RetryPolicy) -> str:
     if vocals.estimated_si_sdr_db is None:
         return vocals.note
     give_or_take = f", give or take {vocals.uncertainty_db:.1f}" if vocals.uncertainty_db is not None else ""
-    score = f"{vocals.estimated_si_sdr_db:.1f} dB{give_or_take}"
+    score = f"{vocals.estimated_si_sdr_db:z.1f} dB{give_or_take}"
     return f"the vocals are probably not clean: about {score}, where {policy.vocals_si_sdr_db:g} dB are wanted"
 
 

@@ -1,8 +1,10 @@
 """What may be spent of a cloud account, and what becomes of an order whatever happens to its job."""
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -193,6 +195,26 @@ def test_job_that_ends_in_the_middle_leaves_its_order_uncertain(house: House, er
     orders = [task.order for task in house.separators.separated]
     assert orders[0] == orders[1]
     assert (account(house).minutes_today, account(house).minutes_uncertain) == (0.5, 0.0)
+
+
+def test_order_counts_until_it_is_recorded_that_it_was_not_spent(house: House) -> None:
+    """Killed in between, the router sends it again: others must not have had its minutes meanwhile."""
+    house.separators.refusals = {LALAL.engine_id: EngineFailed("inference error")}
+    with pytest.raises(Killed):
+        run(house, DyingSteps())
+    assert account(house).minutes_reserved == WORST_MINUTES
+
+
+class DyingSteps(RecordedSteps):
+    """A router that is killed after a separation, before it is recorded."""
+
+    def run(self, stage: Stage, action: Callable[..., Any], *arguments: object) -> Any:
+        """See Steps.run."""
+        if stage is not Stage.SEPARATE:
+            return super().run(stage, action, *arguments)
+        with contextlib.suppress(StemhouseError):
+            action(*arguments)
+        raise Killed
 
 
 def test_job_without_room_goes_to_the_next_engine(house: House) -> None:

@@ -66,10 +66,11 @@ class House:
         self.stages: list[Stage] = []
         self._run_count = 0
 
-    def run(self, request: SeparationRequest) -> SeparationResult:
+    def run(self, request: SeparationRequest, batch_id: str = "") -> SeparationResult:
         """Run a new job, noting its stages; its objects are stored as a separator would."""
         self._run_count += 1
-        new = self.jobs.create(job(request, f"request-{self._run_count}", f"job-{self._run_count}"), is_queued=True)
+        wanted = job(request, f"request-{self._run_count}", f"job-{self._run_count}")
+        new = self.jobs.create(replace(wanted, batch_id=batch_id), is_queued=True)
         steps = InlineSteps()
         self.stages = steps.stages
         result = self.pipeline.run(new, steps)

@@ -108,7 +108,7 @@ REASONS: dict[str, tuple[dict[str, Any], Scene, str]] = {
         scene(*ALL),
         "auto: uvr (roformer) is asked first, since the track is marked",
     ),
-    "no engine for it": ({"is_difficult": True}, scene(DEMUCS), "auto: uvr is not offered by any separator"),
+    "no engine for it": ({"is_difficult": True}, scene(DEMUCS), "auto: uvr is not set up here"),
     "urgent": (URGENT, scene(*ALL, rooms=ROOM), "is asked first: vocals alone are wanted, at priority 0"),
     "cost": (URGENT, scene(*ALL, rooms=ROOM), "lalal may take up to 12.00 minutes of the account"),
     "no cap": (URGENT | {"cloud_minutes": 0.0}, scene(*ALL), "auto: lalal is not asked: it sends the track away"),
@@ -135,7 +135,7 @@ def test_reasons_say_what_decided(case: str) -> None:
 def test_engine_that_nobody_has_asked_for_is_not_missed() -> None:
     """That the second of an order is not there is no news: most people never will have it."""
     reasons = decide(wish(), scene(STARTER)).reasons
-    assert "auto: demucs is not offered by any separator" in reasons
+    assert "auto: demucs is not set up here" in reasons
     assert "uvr" not in " ".join(reasons)
 
 
@@ -204,7 +204,7 @@ def test_model_of_another_engine_is_told_whose_it_is() -> None:
     ("wished", "seen", "message"),
     [
         ({"engine": "demucs"}, scene(STARTER, gaps=(NO_DEMUCS,)), r"engine demucs .*pull htdemucs.*offered: starter"),
-        ({"engine": "uvr"}, scene(STARTER), "engine uvr is not available: it is not offered .* offered: starter"),
+        ({"engine": "uvr"}, scene(STARTER), "engine uvr is not available: it is not set up here; offered: starter"),
         ({}, scene(), "no engine is left that `auto` may take; offered: none"),
         ({}, scene(gaps=(NO_DEMUCS,)), "get demucs with: stemhouse models pull htdemucs; offered: none"),
         ({}, scene(STARTER, gaps=(NO_DEMUCS,), is_in_batch=True), r"pull htdemucs .*by name: --engine starter"),
@@ -253,6 +253,7 @@ RETRIES: dict[str, tuple[dict[str, Any], EngineOffer, dict[str, Any], QualityRep
     "no room": ({"cloud_minutes": 50.0}, DEMUCS, {"rooms": {ACCOUNT: 1.0}}, score(), [UVR]),
     "batch": ({"cloud_minutes": 50.0}, DEMUCS, {"rooms": ROOM, "is_in_batch": True}, score(), [UVR, LALAL]),
     "large": ({}, DEMUCS, {"size_bytes": 80 * MB}, score(), []),
+    "fast": ({"preset": Preset.FAST}, STARTER, {}, score(), []),
     "uvr rests": ({}, STARTER, {"resting": frozenset({UVR.engine_id})}, score(), [DEMUCS, UVR]),
     "named": ({"engine": "demucs"}, DEMUCS, {}, score(), []),
     "model named": ({"model": "htdemucs"}, DEMUCS, {}, score(), []),
@@ -293,6 +294,7 @@ def test_most_minutes_count_whatever_may_follow() -> None:
         ({"engine": "lalal", "cloud_minutes": 50.0}, scene(*ALL, rooms=ROOM), 12.0),
         ({"cloud_minutes": 50.0}, scene(*ALL, rooms={ACCOUNT: 1.0}), 0.0),
         ({"engine": "demucs", "cloud_minutes": 50.0}, scene(*ALL, rooms=ROOM), 0.0),
+        ({"preset": Preset.FAST, "cloud_minutes": 50.0}, scene(*ALL, rooms=ROOM), 0.0),
         ({}, scene(*ALL, rooms=ROOM), 0.0),
     ):
         request = wish(**wished)

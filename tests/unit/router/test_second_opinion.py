@@ -6,9 +6,18 @@ import pytest
 
 from services.router.core.choices import EngineChooser, Situation
 from services.router.core.releases import Releases
+from services.router.core.routing import may_try_again
 from stemhouse.audio import QualityReport, StemQuality
-from stemhouse.errors import Cancelled, EngineFailed, InternalFault
-from stemhouse.jobs import Attempt, CacheHit, Decision, EngineOffer, SeparationRequest, SeparationResult
+from stemhouse.errors import (
+    Cancelled,
+    EngineFailed,
+    InternalFault,
+    StemhouseError,
+    StorageUnavailable,
+    Unavailable,
+    WorkerDied,
+)
+from stemhouse.jobs import Attempt, CacheHit, Decision, EngineOffer, Preset, SeparationRequest, SeparationResult
 from stemhouse.vocab import BASE_STEMS, VOCALS, JobState, QualityStatus, Stage
 from tests.fakes_cloud import ACCOUNT, LALAL
 from tests.fakes_router import DEMUCS, STARTER, job, source, stem_set
@@ -23,10 +32,14 @@ GOOD_DB, BAD_DB = 12.0, 2.0
 class UvrSecond(EngineChooser):
     """Has uvr try again."""
 
-    def second(self, request: SeparationRequest, situation: Situation, first: Attempt) -> Decision | None:
-        """Unless it was the first."""
+    def preview_second(self, request: SeparationRequest, situation: Situation, first: Attempt) -> Decision | None:
+        """Unless it was the first, or nobody may."""
         is_first = first.decision.engine_id == UVR.engine_id
-        return None if is_first else Decision(UVR.name, UVR.engine_id, ("it is the next one",))
+        return (
+            None
+            if is_first or not may_try_again(request)
+            else Decision(UVR.name, UVR.engine_id, ("it is the next one",))
+        )
 
 
 def heard(vocals_db: float, remix_db: float | None = None, calibration_id: str = "made-up") -> QualityReport:
@@ -132,6 +145,29 @@ def test_verifier_is_asked_near_the_threshold_and_without_a_calibration(
     assert len(result.attempts) == 1
 
 
+def test_verifier_is_left_in_peace_where_it_would_change_nothing() -> None:
+    """Nobody else may try: then it is asked for a better figure than a borrowed one, and not in a batch."""
+    house = House()
+    house.separators.heard = {STARTER.engine_id: heard(BAD_DB), DEMUCS.engine_id: heard(BAD_DB, calibration_id="")}
+    [alone] = house.run(WISH).attempts
+    assert alone.note.endswith("where 7 dB are wanted; no other engine could try again.")
+    house.separators.offered = [DEMUCS, STARTER]
+    house.run(WISH, "batch-1")
+    assert house.separators.verified_by == ["", ""]
+    house.run(replace(WISH, force=True))
+    assert house.separators.verified_by == ["", "", "", STARTER.engine_id]
+
+
+def test_whoever_wants_it_fast_does_not_wait_for_a_second_engine() -> None:
+    """The first one is much faster than what would follow; that it leaves doubts is told."""
+    house = House()
+    house.separators.offered = [DEMUCS, STARTER]
+    house.separators.heard = {STARTER.engine_id: heard(BAD_DB, 3.0)}
+    result = house.run(replace(WISH, preset=Preset.FAST))
+    assert (tried(house), house.separators.verified_by) == ([STARTER.engine_id], [""])
+    assert result.attempts[0].note.endswith("; --preset fast leaves it.")
+
+
 def test_score_without_a_calibration_has_a_wider_margin(house: House) -> None:
     """The doubt is in its favour."""
     margin_db = house.chooser.policy.retry.uncalibrated_margin_db
@@ -180,9 +216,12 @@ def test_cancelling_the_second_go_ends_the_job(house: House) -> None:
         house.run(WISH)
 
 
-def test_nobody_tries_again_where_nobody_can_compare(house: House) -> None:
-    """Without a verifier nobody could tell which result is better."""
-    house.separators.refusals = {STARTER.engine_id: EngineFailed("the model is cut")}
+@pytest.mark.parametrize(
+    "error", [EngineFailed("the model is cut"), WorkerDied("killed twice"), Unavailable("gave up"), InternalFault("!")]
+)
+def test_nobody_tries_again_where_nobody_can_compare(house: House, error: StemhouseError) -> None:
+    """Without a verifier nobody could tell which result is better; the one that is there is not lost for that."""
+    house.separators.refusals = {STARTER.engine_id: error}
     result = house.run(WISH)
     assert (tried(house), taken(result)) == ([DEMUCS.engine_id], [True])
 
@@ -209,6 +248,16 @@ def test_losers_stems_stay_while_they_count_for_somebody(house: House) -> None:
     house.run(replace(WISH, engine="demucs"))
     house.run(WISH)
     assert len(list(house.store.list_keys(folder_of(DEMUCS)))) == 5
+
+
+def test_loser_that_cannot_be_dropped_now_stays(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What has been accepted is not lost for that."""
+
+    def refuse(_key: str) -> None:
+        raise StorageUnavailable("the store takes nothing away")
+
+    monkeypatch.setattr(house.store, "delete", refuse)
+    assert taken(house.run(WISH)) == [False, True]
 
 
 def test_losers_stems_stay_while_another_job_may_take_them(house: House) -> None:

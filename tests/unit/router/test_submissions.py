@@ -38,9 +38,21 @@ def desk() -> Desk:
 
 def test_new_track_is_queued(desk: Desk) -> None:
     """The job waits, and is in the queue once."""
+    desk.house.separators.offered = [DEMUCS]
     job = desk.submissions.submit("wish-1", SeparationRequest(source()), "batch-1")
     assert (job.state, job.batch_id) == (JobState.QUEUED, "batch-1")
     assert desk.house.jobs.queued == [job.job_id]
+
+
+def test_batch_never_falls_to_the_starter_by_itself(desk: Desk) -> None:
+    """Not to its engine, nor to a result that somebody else has let it make; by name, or alone, anybody may have it."""
+    desk.house.run(SeparationRequest(source()))
+    with pytest.raises(EngineUnavailable, match="good enough for a batch"):
+        desk.submissions.submit("wish-1", SeparationRequest(source()), "batch-1")
+    assert desk.submissions.submit("wish-2", SeparationRequest(source())).result is not None
+    assert desk.submissions.submit("wish-3", SeparationRequest(source(), engine="starter"), "batch-1").batch_id
+    desk.house.separators.is_partial = True
+    assert desk.submissions.submit("wish-4", SeparationRequest(source()), "batch-1").state is JobState.QUEUED
 
 
 def test_same_request_id_gives_the_same_job(desk: Desk) -> None:

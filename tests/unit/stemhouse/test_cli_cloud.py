@@ -2,8 +2,9 @@
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -100,6 +101,13 @@ def test_account_is_forbidden_and_named_where_there_are_several(
     assert main(["cloud", "forbid"]) == 2
 
 
+def test_account_that_nobody_has_is_not_allowed(front: FakeFront, capsys: pytest.CaptureFixture[str]) -> None:
+    """A slip of the keyboard would be taken for a permission, and nothing would ever be sent."""
+    assert main(["cloud", "allow", "lalal-1234abce", "--minutes-per-day", "60", "--yes"]) == 2
+    assert "there is lalal-1234abcd" in capsys.readouterr().err
+    assert front.router.accounts == [ACCOUNT]
+
+
 def estimate(vocals_db: float) -> QualityReport:
     """What is thought of the vocals."""
     vocals = StemQuality("vocals", QualityStatus.ESTIMATED, estimated_si_sdr_db=vocals_db, uncertainty_db=1.7)
@@ -125,9 +133,22 @@ def repaired(job: Job) -> list[Job]:
     return [replace(job, state=JobState.DONE, sequence=2, result=told)]
 
 
-def shown_job(front: FakeFront, capsys: pytest.CaptureFixture[str]) -> tuple[str, Any]:
-    """`jobs show` of a repaired track, as text and as JSON."""
-    front.router.ways["song.mp3"] = repaired
+def alone(quality: QualityReport, note: str) -> Callable[[Job], list[Job]]:
+    """A job's way to a result that nobody tried again."""
+
+    def way(job: Job) -> list[Job]:
+        result = result_of(job.request.source)
+        attempts = (Attempt(result.decision, quality, is_accepted=True, note=note),)
+        decision = replace(result.decision, fallbacks=("other-1",))
+        told = replace(result, quality=quality, attempts=attempts, decision=decision)
+        return [replace(job, state=JobState.DONE, sequence=2, result=told)]
+
+    return way
+
+
+def shown_job(front: FakeFront, capsys: pytest.CaptureFixture[str], way: Callable[[Job], list[Job]]) -> tuple[str, Any]:
+    """`jobs show` of a track, as text and as JSON."""
+    front.router.ways["song.mp3"] = way
     with Stemhouse(front.endpoints) as client:
         job_id = client.submit(SeparationRequest(SOURCE), "wish-1").job_id
     assert main(["jobs", "show", job_id]) == 0
@@ -138,14 +159,35 @@ def shown_job(front: FakeFront, capsys: pytest.CaptureFixture[str]) -> tuple[str
 
 def test_job_tells_who_tried_and_what_was_taken(front: FakeFront, capsys: pytest.CaptureFixture[str]) -> None:
     """In words, in order; and what it took of an account."""
-    text, document = shown_job(front, capsys)
+    text, document = shown_job(front, capsys, repaired)
     rows = [line.strip() for line in text.splitlines()]
     assert "quality   vocals: SI-SDR about 9.0 dB, give or take 1.7, the more the cleaner" in rows
     assert "cloud     3.20 minutes of the account were taken" in rows
-    assert rows[-3:] == [
+    assert rows[-2:] == [
         "attempt   demucs, not taken. The vocals are probably not clean.",
         "attempt   starter, taken. Tried because of that.",
-        "next      if that had failed: other-1",
     ]
     attempts = document["job"]["result"]["attempts"]
     assert [attempt["is_accepted"] for attempt in attempts] == [False, True]
+
+
+def test_instrumental_is_told_of_once_and_not_as_a_trouble(
+    front: FakeFront, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Nobody needs to know that other stems have no reference."""
+    drums = StemQuality("drums", QualityStatus.NOT_APPLICABLE, note="no reference")
+    vocals = StemQuality("vocals", QualityStatus.NOT_APPLICABLE, note="no vocals were found")
+    front.router.ways["song.mp3"] = alone(QualityReport("none", (drums, vocals)), "No vocals were found.")
+    (tmp_path / "song.mp3").write_bytes(b"song")
+    assert main(["separate", str(tmp_path / "song.mp3"), "--output", str(tmp_path / "out")]) == 0
+    text = capsys.readouterr().out
+    assert "quality   not measured; no vocals were found\n" in text
+    assert "note" not in text
+
+
+def test_job_without_a_story_tells_none(front: FakeFront, capsys: pytest.CaptureFixture[str]) -> None:
+    """One engine, good vocals; what is about nothing has no sign."""
+    text, _ = shown_job(front, capsys, alone(estimate(-0.01), ""))
+    assert "SI-SDR about 0.0 dB" in text
+    assert "attempt" not in text
+    assert "next      if that had failed: other-1" in text

@@ -1,13 +1,14 @@
 """LALAL.AI's API of version 1 over HTTP: POST and JSON, the licence key in a header, to its own host and no other."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
 import structlog
 import urllib3
 
+from services.separator.adapters.lalal.bodies import chunks_of
 from services.separator.core.cloud.ports import Upload
 from services.separator.core.cloud.products import Product
 from services.separator.core.cloud.replies import Meaning, Reply
@@ -17,6 +18,10 @@ log = structlog.get_logger(__name__)
 
 _TIMEOUT = urllib3.Timeout(connect=10.0, read=60.0)
 _UPLOAD_TIMEOUT = urllib3.Timeout(connect=10.0, read=300.0)
+_PIECE_BYTES = 1 << 16
+"""Of an upload; each must be gone within the time for connecting, over a slow line, too."""
+_REPLY_BYTES, _REPLY_S = 1 << 24, 60.0
+"""The most of a reply; one to two hundred tasks has about 1 MB."""
 _KEY_HEADER, _REQUEST_ID_HEADER = "X-License-Key", "x-request-id"
 _JSON = {"Content-Type": "application/json"}
 KEY_HELP = "the licence key of STEMHOUSE_LALAL__KEY or STEMHOUSE_LALAL__KEY_FILE"
@@ -38,7 +43,7 @@ class LalalApi:
             "Content-Disposition": f'attachment; filename="{name}"',
             "Content-Length": str(size_bytes),
         }
-        reply = self._post("upload", headers, chunks, _UPLOAD_TIMEOUT)
+        reply = self._post("upload", headers, _in_pieces(chunks), _UPLOAD_TIMEOUT)
         if reply.meaning in {Meaning.REFUSED, Meaning.OUT_OF_MINUTES}:
             raise EngineFailed(f"LALAL.AI refuses the file: {reply.words}")
         body = _done(reply).body
@@ -89,8 +94,9 @@ class LalalApi:
                 body=body,
                 timeout=timeout,
                 redirect=False,
+                preload_content=False,
             )
-            data = response.data
+            data = _body(response)
         except (urllib3.exceptions.HTTPError, OSError) as error:
             log.info("no reply", service="lalal", route=route, error=type(error).__name__)
             raise Unavailable(f"LALAL.AI does not answer ({type(error).__name__})") from None
@@ -99,11 +105,28 @@ class LalalApi:
         return Reply(response.status, _json(data), request_id)
 
 
+def _in_pieces(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    for chunk in chunks:
+        for start in range(0, len(chunk), _PIECE_BYTES):
+            yield chunk[start : start + _PIECE_BYTES]
+
+
+def _body(response: urllib3.BaseHTTPResponse) -> bytes:
+    """The connection is given back if it was read to its end, and closed if not."""
+    try:
+        data = b"".join(chunks_of(response, _REPLY_BYTES, _REPLY_S, lambda: None))
+    except BaseException:
+        response.close()
+        raise
+    response.release_conn()
+    return data
+
+
 def _json(data: bytes) -> Mapping[str, Any]:
     """Empty for what is no object, such as the first half of one."""
     try:
         found = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 

@@ -1,20 +1,22 @@
 """Tracks by their links: without the key, from the service's hosts alone, checked before anybody hears them."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from http import HTTPStatus
 from pathlib import Path
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
 import urllib3
 
+from services.separator.adapters.lalal.bodies import chunks_of
 from services.separator.core.control import check_wanted
 from services.separator.core.ports import TaskControl
 from stemhouse.errors import Unavailable, UnreadableAudio
 
 _TIMEOUT = urllib3.Timeout(connect=10.0, read=60.0)
 _MOST_REDIRECTS = 3
-_CHUNK_BYTES = 1 << 20
-_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+_LONGEST_S, _LEAST_BYTES_PER_S = 60.0, 32_000
+"""Of a download; slower than this no track of a few minutes would ever be there."""
+_LOOPBACK = {"127.0.0.1", "localhost", "[::1]"}
 
 
 class TrackDownloads:
@@ -28,26 +30,26 @@ class TrackDownloads:
     def fetch(self, link: str, path: Path, most_bytes: int, control: TaskControl) -> None:
         """The file behind a link.
 
-        Raises Unavailable if it does not come whole, UnreadableAudio if it is larger than `most_bytes`, or lies where
+        Raises Unavailable if it does not come whole or is larger than `most_bytes`, UnreadableAudio if it lies where
         nobody should be led, and Cancelled.
         """
         for _ in range(_MOST_REDIRECTS + 1):
             try:
                 following = self._get(self._checked(link), path, most_bytes, control)
-            except (urllib3.exceptions.HTTPError, OSError) as error:
+                if following is None:
+                    return
+                link = urljoin(link, following)
+            except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:  # the last: of a link that is none
                 raise Unavailable(f"a download broke off ({type(error).__name__})") from None
-            if following is None:
-                return
-            link = urljoin(link, following)
         raise UnreadableAudio("a download is led from one place to the next without an end")
 
     def _checked(self, link: str) -> str:
-        """Over TLS, unless it is on this machine."""
-        parts = urlsplit(link)
-        host = (parts.hostname or "").lower()
+        """Over TLS, unless it is on this machine; split as the connection will split it, or it could go elsewhere."""
+        parts = urllib3.util.parse_url(link)
+        host = (parts.host or "").lower()
         if not any(host == allowed or host.endswith(f".{allowed}") for allowed in self._hosts):
             raise UnreadableAudio(f"a download is to come from {host or 'nowhere'}, which is not of the service")
-        return link if host in _LOOPBACK else parts._replace(scheme="https").geturl()
+        return parts.url if host in _LOOPBACK else parts._replace(scheme="https").url
 
     def _get(self, link: str, path: Path, most_bytes: int, control: TaskControl) -> str | None:
         """Where to go on; None if all is there."""
@@ -57,18 +59,10 @@ class TrackDownloads:
                 return response.headers.get("Location", "")
             if response.status != HTTPStatus.OK:
                 raise Unavailable(f"a download was refused with status {response.status}")
-            _write(response.stream(_CHUNK_BYTES), path, most_bytes, lambda: check_wanted(control))
+            longest_s = _LONGEST_S + most_bytes / _LEAST_BYTES_PER_S
+            with path.open("wb") as file:
+                for chunk in chunks_of(response, most_bytes, longest_s, lambda: check_wanted(control)):
+                    file.write(chunk)
             return None
         finally:
             response.close()
-
-
-def _write(chunks: Iterable[bytes], path: Path, most_bytes: int, before_each: Callable[[], None]) -> None:
-    arrived_bytes = 0
-    with path.open("wb") as file:
-        for chunk in chunks:
-            before_each()
-            arrived_bytes += len(chunk)
-            if arrived_bytes > most_bytes:
-                raise UnreadableAudio("a track is larger than it can be")
-            file.write(chunk)

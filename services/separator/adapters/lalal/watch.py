@@ -2,7 +2,8 @@
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +12,7 @@ import structlog
 from services.separator.core.cloud.replies import TaskReport, report_from_entry
 from services.separator.core.control import check_wanted
 from services.separator.core.ports import TaskControl
-from stemhouse.errors import EngineFailed, EngineUnavailable, Unavailable
+from stemhouse.errors import EngineUnavailable, Unavailable
 
 log = structlog.get_logger(__name__)
 
@@ -27,11 +28,10 @@ _MOST_LOSSES = 3
 
 @dataclass
 class _Watched:
-    """A task: how often somebody waits for it, what was said last, in which look, and since when."""
+    """A task while somebody waits for it: how many do, what was said last, and the looks that said nothing."""
 
     waiting: int = 0
     report: TaskReport = field(default_factory=TaskReport)
-    look: int = 0
     losses: int = 0
 
 
@@ -44,7 +44,7 @@ class PolledTasks:
         self._interval_s = interval_s
         self._changed = threading.Condition()
         self._tasks: dict[str, _Watched] = {}
-        self._refusal: EngineUnavailable | None = None
+        self._refusal = ""
         self._is_stopped = False
         threading.Thread(target=self._run, name="lalal-watch", daemon=True).start()
 
@@ -56,64 +56,58 @@ class PolledTasks:
 
     def wait(self, task_id: str, control: TaskControl, longest_s: float) -> TaskReport:
         """See TaskWatch.wait."""
-        return self._report(task_id, control, longest_s, after_look=0)
+        end_s = time.monotonic() + longest_s
+        with self._watched(task_id) as watched:
+            while not watched.report.is_final and time.monotonic() < end_s:
+                check_wanted(control)
+                control.report(watched.report.progress)
+                with self._changed:
+                    self._changed.wait(_TURN_S)
+                    if self._refusal:
+                        raise EngineUnavailable(self._refusal)
+            return watched.report
 
     def refresh(self, task_id: str, control: TaskControl) -> TaskReport:
-        """See TaskWatch.refresh."""
-        with self._changed:
-            watched = self._tasks.get(task_id)
-            after_look = watched.look if watched else 0
-        return self._report(task_id, control, _LONGEST_PAUSE_S * _MOST_LOSSES, after_look)
+        """See TaskWatch.refresh: what was said before nobody waited is forgotten, so that the next look tells."""
+        return self.wait(task_id, control, _LONGEST_PAUSE_S * _MOST_LOSSES)
 
-    def _report(self, task_id: str, control: TaskControl, longest_s: float, after_look: int) -> TaskReport:
-        end_s = time.monotonic() + longest_s
+    @contextmanager
+    def _watched(self, task_id: str) -> Iterator[_Watched]:
         with self._changed:
             watched = self._tasks.setdefault(task_id, _Watched())
             watched.waiting += 1
-            watched.look = max(watched.look, after_look)
-            if not after_look:
-                watched.report = TaskReport()
-            self._refusal = None
+            self._refusal = ""
             self._changed.notify_all()
-            try:
-                while not (watched.report.is_final and watched.look > after_look) and time.monotonic() < end_s:
-                    self._changed.wait(_TURN_S)
-                    check_wanted(control)
-                    if self._refusal:
-                        raise self._refusal
-                    control.report(watched.report.progress)
-                return watched.report
-            finally:
+        try:
+            yield watched
+        finally:
+            with self._changed:
                 watched.waiting -= 1
+                if not watched.waiting:
+                    del self._tasks[task_id]
 
     def _run(self) -> None:
         begun_s, pause_s = time.monotonic(), self._interval_s
         while True:
             with self._changed:
-                is_idle = not self._wanted()
-                self._changed.wait_for(lambda: self._is_stopped or self._wanted())
+                is_idle = not self._tasks
+                self._changed.wait_for(lambda: self._is_stopped or bool(self._tasks))
                 if self._is_stopped:
                     return
                 begun_s = time.monotonic() if is_idle else begun_s
-                asked = self._wanted()[:_MOST_TASKS]
+                asked = list(self._tasks)[:_MOST_TASKS]
             is_answered = self._look(asked)
             usual_s = self._interval_s * (1 if time.monotonic() - begun_s < _PATIENT_AFTER_S else 2)
             pause_s = usual_s if is_answered else min(2 * pause_s, _LONGEST_PAUSE_S)
             with self._changed:
                 self._changed.wait_for(lambda: self._is_stopped, pause_s)
 
-    def _wanted(self) -> list[str]:
-        """Those that somebody waits for; the others are forgotten once nobody can ask for their next look."""
-        return [task_id for task_id, watched in self._tasks.items() if watched.waiting]
-
     def _look(self, asked: Sequence[str]) -> bool:
         try:
             entries = self._check(asked)
-        except EngineFailed:
-            raise
         except EngineUnavailable as refusal:
             with self._changed:
-                self._refusal = refusal
+                self._refusal = refusal.message
                 self._changed.notify_all()
             return False
         except Unavailable as error:
@@ -121,7 +115,8 @@ class PolledTasks:
             return False
         with self._changed:
             for task_id in asked:
-                self._note(self._tasks[task_id], report_from_entry(entries.get(task_id)))
+                if task_id in self._tasks:
+                    self._note(self._tasks[task_id], report_from_entry(entries.get(task_id)))
             self._changed.notify_all()
         return True
 
@@ -132,4 +127,3 @@ class PolledTasks:
         if report.is_lost and watched.losses < _MOST_LOSSES:
             return
         watched.report = TaskReport(failure="the service does not know the task any more") if report.is_lost else report
-        watched.look += 1

@@ -63,7 +63,6 @@ class LalalWorker:
         """Begin to look after what earlier processes have left."""
         self._store = store
         self._scratch = scratch
-        self._slots = threading.BoundedSemaphore(account.slots)
         self._slot_count = account.slots
         self._account = hashlib.sha256(account.key.encode()).hexdigest()[:_ACCOUNT_DIGITS]
         self._api = LalalApi(account.base_url, account.key)
@@ -72,6 +71,7 @@ class LalalWorker:
         self._journal = TaskJournal(store)
         self._balance = _Balance(self._api)
         self._at_work: set[str] = set()
+        self._turns = threading.Condition()
         self._abandoned_after_s = account.abandoned_after_s
         self._stopped = threading.Event()
         threading.Thread(target=self._keep_house, name="lalal-house", daemon=True).start()
@@ -118,14 +118,19 @@ class LalalWorker:
 
     @contextmanager
     def _turn(self, order: CloudOrder, control: TaskControl) -> Iterator[None]:
-        while not self._slots.acquire(timeout=_TURN_S):
-            check_wanted(control)
-        self._at_work.add(order.idempotency_key)
+        """One go at a task at a time: a second would take the first one's open submission for a lost one."""
+        key = order.idempotency_key
+        with self._turns:
+            while key in self._at_work or len(self._at_work) >= self._slot_count:
+                self._turns.wait(_TURN_S)
+                check_wanted(control)
+            self._at_work.add(key)
         try:
             yield
         finally:
-            self._at_work.discard(order.idempotency_key)
-            self._slots.release()
+            with self._turns:
+                self._at_work.discard(key)
+                self._turns.notify_all()
 
     def _spec(self, product: Product) -> EngineSpec:
         return EngineSpec(
@@ -144,7 +149,7 @@ class LalalWorker:
         while not self._stopped.is_set():
             self._balance.refresh()
             try:
-                sweeper.sweep(self._at_work.copy(), self._abandoned_after_s)
+                sweeper.sweep(self._at_work, self._abandoned_after_s)
             except StemhouseError as error:
                 log.warning("cannot clear up", error=error.message)
             self._balance.wait(self._stopped)

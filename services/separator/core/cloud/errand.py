@@ -15,7 +15,7 @@ from services.separator.core.cloud.journal import TaskJournal, TaskRecord, TaskS
 from services.separator.core.cloud.ports import Clocks, CloudService, TaskWatch, Upload
 from services.separator.core.cloud.products import Product
 from services.separator.core.cloud.replies import Meaning, Reply, TaskReport
-from services.separator.core.control import check_wanted
+from services.separator.core.control import check_wanted, until_cancelled
 from services.separator.core.ports import TaskControl
 from stemhouse.errors import (
     BudgetExceeded,
@@ -23,6 +23,7 @@ from stemhouse.errors import (
     EngineFailed,
     EngineUnavailable,
     StemhouseError,
+    StorageUnavailable,
     Unavailable,
     UnreadableAudio,
     error_from_reason,
@@ -44,6 +45,8 @@ _DURATION_SPARE_S = 1.5
 """The service tells whole seconds."""
 _LONGEST_WAIT_S, _LONGEST_WAIT_SHARE = 1800.0, 3.0
 _TOO_MANY_REQUESTS = 429
+_RENEWED_S = 60.0
+"""How often a record says anew that somebody waits for its task."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,8 @@ class Errand:
         if not record.task_id:
             check_wanted(control)
             record = self._submitted(self._noted(record, TaskState.SUBMITTING), may_have_arrived=may_have_arrived)
-        return self._taken(record, parcel, take, control)
+        with _telling_price(record):
+            return self._taken(record, parcel, take, self._renewing(record, control))
 
     def finish(self, record: TaskRecord) -> None:
         """The stems are stored: nothing of the track is to be left with the service."""
@@ -101,7 +105,8 @@ class Errand:
             return record
         for _ in range(_MOST_UPLOADS):
             check_wanted(control)
-            upload = self._service.upload(parcel.open(), parcel.size_bytes, f"{record.idempotency_key}.flac")
+            chunks = until_cancelled(parcel.open(), control)
+            upload = self._service.upload(chunks, parcel.size_bytes, f"{record.idempotency_key}.flac")
             if _is_whole(upload, parcel):
                 return self._noted(
                     replace(record, source_id=upload.source_id, expires_s=upload.expires_s), TaskState.UPLOADED
@@ -123,7 +128,7 @@ class Errand:
             if pause_s is not None:
                 self._clocks.pause(pause_s)
         message = "the service does not say whether it took the track"
-        raise Unavailable(message)
+        raise Unavailable(message, _price(record) if may_have_arrived else {})
 
     def _sent(self, record: TaskRecord) -> Reply | None:
         try:
@@ -177,6 +182,20 @@ class Errand:
             raise Unavailable(message)
         return {stem: found[label] for stem, label in self._product.labels.items()}
 
+    def _renewing(self, record: TaskRecord, control: TaskControl) -> TaskControl:
+        """Keeps the record young while its task is waited for, so that no other process takes it for abandoned."""
+        renewed_s = self._clocks.now_s()
+
+        def report(share: float) -> None:
+            nonlocal renewed_s
+            if self._clocks.now_s() - renewed_s >= _RENEWED_S:
+                renewed_s = self._clocks.now_s()
+                with contextlib.suppress(StorageUnavailable):
+                    self._noted(record, record.state)
+            control.report(share)
+
+        return replace(control, report=report)
+
     def _noted(self, record: TaskRecord, state: TaskState) -> TaskRecord:
         noted = replace(record, state=state, changed_s=self._clocks.now_s())
         self._journal.write(noted)
@@ -197,8 +216,20 @@ class Errand:
 
 
 def _recorded_error(record: TaskRecord) -> StemhouseError:
-    details = {CHARGED: f"{record.minutes:.2f}"} if record.was_paid else {}
-    return error_from_reason(record.reason, record.message, details)
+    return error_from_reason(record.reason, record.message, _price(record) if record.was_paid else {})
+
+
+@contextlib.contextmanager
+def _telling_price(record: TaskRecord) -> Iterator[None]:
+    """The task was paid for, even if the key is refused now: whoever keeps the books must hear of it."""
+    try:
+        yield
+    except EngineUnavailable as error:
+        raise type(error)(error.message, {**_price(record), **error.details}) from error
+
+
+def _price(record: TaskRecord) -> dict[str, str]:
+    return {CHARGED: f"{record.minutes:.2f}"}
 
 
 def _is_whole(upload: Upload, parcel: Parcel) -> bool:

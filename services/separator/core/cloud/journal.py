@@ -1,5 +1,6 @@
 """What has been done for a track in the cloud, written down before each step that cannot be taken back."""
 
+import contextlib
 import dataclasses
 import io
 import json
@@ -87,11 +88,12 @@ class TaskJournal:
         self._store.delete(record.object_key)
 
     def records(self) -> Iterator[TaskRecord]:
-        """All that are written down."""
-        for key in self._store.list_keys(_FOLDER):
-            record = self._read(key)
-            if record:
-                yield record
+        """All that are written down, each as it is when its turn comes; what is no record is passed over."""
+        for key in list(self._store.list_keys(_FOLDER)):
+            with contextlib.suppress(InternalFault):
+                record = self._read(key)
+                if record:
+                    yield record
 
     def _read(self, object_key: str) -> TaskRecord | None:
         try:

@@ -80,8 +80,7 @@ def report_from_entry(entry: Any) -> TaskReport:
         return TaskReport(is_lost=True)
     status = entry.get("status")
     if status == "progress":
-        percent = entry.get("progress")
-        return TaskReport(progress=min(max(percent, 0), 100) / 100 if isinstance(percent, int | float) else 0.0)
+        return TaskReport(progress=_share(entry.get("progress")))
     if status == "success":
         return TaskReport(progress=1.0, links=_links(entry.get("result")))
     if status == "cancelled":
@@ -93,10 +92,15 @@ def report_from_entry(entry: Any) -> TaskReport:
     return TaskReport(is_lost=True)
 
 
+def _share(percent: Any) -> float:
+    """0 for what is no number, NaN among it."""
+    return min(percent, 100) / 100 if isinstance(percent, int | float) and percent > 0 else 0.0
+
+
 def _links(result: Any) -> Mapping[str, str]:
     tracks = result.get("tracks") if isinstance(result, Mapping) else None
     return {
         track["label"]: track["url"]
-        for track in tracks or ()
+        for track in (tracks if isinstance(tracks, list) else ())
         if isinstance(track, Mapping) and isinstance(track.get("label"), str) and isinstance(track.get("url"), str)
     }

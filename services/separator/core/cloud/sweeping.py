@@ -19,20 +19,22 @@ class Sweeper:
     def __init__(
         self, journal: TaskJournal, service: CloudService, store: ObjectStore, now_s: Callable[[], float]
     ) -> None:
-        """Keep what it works with; `now_s` is since 1970."""
+        """Keep what it works with; `now_s` is since 1970. Nobody could ask for a task before now."""
         self._journal = journal
         self._service = service
         self._store = store
         self._now_s = now_s
+        self._began_s = now_s()
 
     def sweep(self, at_work: Collection[str], abandoned_after_s: float) -> None:
         """Once over all records but those `at_work`, which are named by their idempotency keys.
 
         A task that nobody has asked for in so many seconds is cancelled, and what belongs to it deleted: its minutes
-        count as taken. Records of uncertain charges stay. Raises StorageUnavailable.
+        count as taken. Records of uncertain charges stay. `at_work` may change meanwhile. Raises StorageUnavailable.
         """
-        for record in list(self._journal.records()):
+        for record in self._journal.records():
             age_s = self._now_s() - record.changed_s
+            unasked_s = self._now_s() - max(record.changed_s, self._began_s)
             if record.idempotency_key in at_work:
                 continue
             if self._store.size_bytes(record.manifest_key) is not None:
@@ -41,7 +43,7 @@ class Sweeper:
             elif record.state.is_final:
                 if age_s > _KEPT_S and record.state is not TaskState.UNCERTAIN:
                     self._journal.forget(record)
-            elif age_s > abandoned_after_s:
+            elif unasked_s > abandoned_after_s:
                 self._abandon(record)
 
     def _abandon(self, record: TaskRecord) -> None:
