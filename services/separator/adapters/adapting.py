@@ -70,7 +70,7 @@ def _separate_converted(engine: Engine, mixture: Mixture, audio_format: AudioFor
     names = engine.spec.stems
     stacked = (_stacked(stems, names, audio_format.channel_count) for stems in engine.separate(heard))
     given_frames = 0
-    for block in _resampled(stacked, native.sample_rate_hz, audio_format.sample_rate_hz):
+    for block in resampled(stacked, native.sample_rate_hz, audio_format.sample_rate_hz):
         inside = block[:, : heard.frame_count - given_frames]
         given_frames += inside.shape[1]
         if inside.size:
@@ -88,7 +88,7 @@ class _Converted:
 
     def blocks(self) -> Iterator[Block]:
         """See Mixture.blocks; each pass has a resampler of its own."""
-        heard = _resampled(self._with_tail(), self._format.sample_rate_hz, self._native.sample_rate_hz)
+        heard = resampled(self._with_tail(), self._format.sample_rate_hz, self._native.sample_rate_hz)
         return (_spread(block, self._native.channel_count) for block in heard)
 
     def _with_tail(self) -> Iterator[Block]:
@@ -100,7 +100,7 @@ class _Converted:
         yield np.zeros((self._format.channel_count, math.ceil(_TAIL_S * self._format.sample_rate_hz)), np.float32)
 
 
-def _resampled(blocks: Iterable[Block], from_hz: int, to_hz: int) -> Iterator[Block]:
+def resampled(blocks: Iterable[Block], from_hz: int, to_hz: int) -> Iterator[Block]:
     """Convert the rate of a stream; blocks of any length come out."""
     if from_hz == to_hz:
         yield from blocks

@@ -98,6 +98,17 @@ def test_noise_in_one_second_is_foreign() -> None:
     assert not is_foreign([], [], RATE_HZ)
 
 
+@pytest.mark.parametrize("gain", [0.1, 1.0])
+def test_another_recording_is_foreign(gain: float) -> None:
+    """As loud as it may be, and silence is one; of a silent mixture nothing can be told."""
+    ours = song(4 * RATE_HZ, RATE_HZ)
+    other = np.random.default_rng(1).normal(0.0, 0.2 * gain, ours.shape).astype(np.float32)
+    assert is_foreign([ours], [other], RATE_HZ)
+    assert is_foreign([ours], [np.zeros_like(ours)], RATE_HZ)
+    assert not is_foreign([ours], [ours * gain], RATE_HZ)
+    assert not is_foreign([np.zeros_like(ours)], [np.zeros_like(ours)], RATE_HZ)
+
+
 class Deletions:
     """What a sweeper asks of the service."""
 

@@ -7,25 +7,27 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from services.separator.adapters.adapting import resampled
 from services.separator.core.cloud.checks import TOLERATED_S, is_foreign, lag_frames
-from services.separator.core.pcm import block_from_pcm
+from services.separator.core.pcm import MAX_RATE_HZ, MIN_RATE_HZ, block_from_pcm
 from services.separator.core.ports import Block, StemBlocks, StoredPcm
 from stemhouse.audio import AudioRef
 from stemhouse.errors import UnreadableAudio
 
 _EXCERPT_S = 10.0
 _BLOCK_FRAMES = 65_536
+_USUAL_RATE_HZ = 48_000
 
 
 class ReturnedTracks:
-    """Files of all stems of one track, by stem; all at the rate and level of what was sent."""
+    """Files of all stems of one track, by stem; all at the level of what was sent."""
 
     def __init__(self, paths: Mapping[str, Path], audio: AudioRef, mixture: StoredPcm) -> None:
         """Check them; raises UnreadableAudio for what is not the track, or damaged."""
-        self._paths = paths
         self._audio = audio
         for path in paths.values():
             _require_shape(path, audio)
+        self._paths = {stem: _at_rate(path, audio.format.sample_rate_hz) for stem, path in paths.items()}
         self._lag = self._lag_against(mixture)
         if is_foreign(self._mixture_blocks(mixture), self._totals(mixture), audio.format.sample_rate_hz):
             raise UnreadableAudio("the stems hold something that is not in the track")
@@ -72,12 +74,29 @@ def _opened(path: Path) -> Iterator[soundfile.SoundFile]:
 
 def _require_shape(path: Path, audio: AudioRef) -> None:
     with _opened(path) as sound:
-        rate_hz, channel_count = audio.format.sample_rate_hz, audio.format.channel_count
-        if sound.samplerate != rate_hz or sound.channels < channel_count:
+        has_rate = MIN_RATE_HZ <= sound.samplerate <= MAX_RATE_HZ
+        if not has_rate or sound.channels < audio.format.channel_count:
             raise UnreadableAudio(f"a stem has {sound.channels} channels at {sound.samplerate} Hz")
-        missing_s = (audio.frame_count - sound.frames) / rate_hz
+        missing_s = audio.duration_s - sound.frames / sound.samplerate
         if abs(missing_s) > TOLERATED_S:
             raise UnreadableAudio(f"a stem is {abs(missing_s):.1f} s too {'short' if missing_s > 0 else 'long'}")
+
+
+def _at_rate(path: Path, rate_hz: int) -> Path:
+    """The file, or one beside it: at which rate the service answers nobody has published, and it was paid for."""
+    with _opened(path) as sound:
+        if sound.samplerate == rate_hz:
+            return path
+        converted = path.with_suffix(".converted")
+        with soundfile.SoundFile(converted, "w", rate_hz, sound.channels, "FLOAT", format="RF64") as file:
+            for block in resampled(_blocks(sound), sound.samplerate, rate_hz):
+                file.write(block.T)
+    return converted
+
+
+def _blocks(sound: soundfile.SoundFile) -> Iterator[Block]:
+    while (block := _decoded(sound, _BLOCK_FRAMES)).shape[1]:
+        yield block
 
 
 def _frames(path: Path, audio: AudioRef, start: int, end: int) -> Block:
@@ -105,8 +124,9 @@ def _in_channels(samples: Block, channel_count: int) -> Block:
 
 
 def most_bytes(audio: AudioRef) -> int:
-    """What a stem of a track may have at most: float stereo, and some room for heads."""
-    return audio.frame_count * 2 * 4 * 2 + (1 << 20)
+    """What a stem of a track may have at most: twice float stereo at its rate or the usual one, and room for heads."""
+    rate_hz = max(audio.format.sample_rate_hz, _USUAL_RATE_HZ)
+    return round(audio.duration_s * rate_hz) * 2 * 4 * 2 + (1 << 20)
 
 
 def stem_paths(folder: Path, stems: Sequence[str]) -> Mapping[str, Path]:

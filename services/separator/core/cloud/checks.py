@@ -13,6 +13,8 @@ _MOST_LAG_S = 0.1
 _LOUDER_DB = 6.0
 _FLOOR_POWER = 10.0**-4.5
 """-45 dB of full scale, below which a difference is no damage."""
+_LEAST_LIKENESS = 0.5
+"""Of the correlation of the sum of the tracks with the mixture: another recording has about 0, at any gain."""
 
 Mono = npt.NDArray[np.float64]
 
@@ -32,31 +34,32 @@ def lag_frames(mixture: Block, total: Block, sample_rate_hz: int) -> int:
 
 
 def is_foreign(mixture: Iterable[Block], total: Iterable[Block], sample_rate_hz: int) -> bool:
-    """Whether the sum of the tracks is in some second far from the mixture: damage that a decoder does not see.
+    """Whether the sum of the tracks is in some second far from the mixture, or on the whole nothing like it.
 
-    Tracks of the service need not sum to the mixture exactly; in no second may they miss it by more than it holds.
+    The first is damage that a decoder does not see, the second another recording, or none. Tracks of the service need
+    not sum to the mixture exactly; in no second may they miss it by more than it holds.
     """
     powers = np.array(list(_second_powers(mixture, total, sample_rate_hz)))
     if not len(powers):
         return False
-    own, missing = powers[:, 0], powers[:, 1]
-    return bool((missing > 10 ** (_LOUDER_DB / 10) * np.maximum(own, _FLOOR_POWER)).any())
+    own, their, missing = powers.T
+    is_damaged = (missing > 10 ** (_LOUDER_DB / 10) * np.maximum(own, _FLOOR_POWER)).any()
+    product = (own + their - missing).sum() / 2.0
+    is_alike = product > _LEAST_LIKENESS * np.sqrt(own.sum() * their.sum())
+    return bool(is_damaged or (own.mean() > _FLOOR_POWER and not is_alike))
 
 
-def _second_powers(
-    mixture: Iterable[Block], total: Iterable[Block], sample_rate_hz: int
-) -> Iterator[tuple[float, float]]:
-    """Of the mixture, and of what the total misses of it."""
-    own_sum = missing_sum = 0.0
-    count = 0
+def _second_powers(mixture: Iterable[Block], total: Iterable[Block], sample_rate_hz: int) -> Iterator[Mono]:
+    """Of the mixture, of the total, and of what it misses of the mixture."""
+    sums, count = np.zeros(3), 0
     for ours, theirs in zip(mixture, total, strict=True):
         for start in range(0, ours.shape[1], sample_rate_hz):
             piece = slice(start, start + sample_rate_hz)
-            own_sum += float(np.square(ours[:, piece], dtype=np.float64).sum())
-            missing_sum += float(np.square(ours[:, piece] - theirs[:, piece], dtype=np.float64).sum())
+            parts = (ours[:, piece], theirs[:, piece], ours[:, piece] - theirs[:, piece])
+            sums += [np.square(part, dtype=np.float64).sum() for part in parts]
             count += ours[:, piece].size
             if count >= sample_rate_hz * ours.shape[0]:
-                yield own_sum / count, missing_sum / count
-                own_sum, missing_sum, count = 0.0, 0.0, 0
+                yield sums / count
+                sums, count = np.zeros(3), 0
     if count:
-        yield own_sum / count, missing_sum / count
+        yield sums / count
