@@ -3,6 +3,7 @@
 import socket
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -58,15 +59,15 @@ class Server(ThreadingHTTPServer):
                 connection.shutdown(socket.SHUT_RDWR)
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(BaseHTTPRequestHandler, ABC):
     """Keeps connections alive and says nothing."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
 
+    @abstractmethod
     def serve(self) -> None:
         """Answer one request, whatever its method."""
-        raise NotImplementedError
 
     def __getattr__(self, name: str) -> Callable[[], None]:
         if name.startswith("do_"):

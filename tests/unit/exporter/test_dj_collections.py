@@ -9,10 +9,10 @@ from pyrekordbox.rbxml import RekordboxXml
 from traktor_nml_utils.models.collection import Nml
 from xsdata.formats.dataclass.parsers import XmlParser
 
-from services.exporter.core.dj.keys import key_from_name
 from services.exporter.core.dj.m3u8 import m3u8
 from services.exporter.core.dj.rekordbox_xml import rekordbox_xml
 from services.exporter.core.dj.traktor_nml import traktor_nml
+from services.exporter.core.keys import key_from_name
 from services.library.core.dj_library import CrateListing, DJLibrary
 from services.library.core.m3u import read_m3u
 from services.library.core.musical_key import key_from_open_key, key_from_traktor

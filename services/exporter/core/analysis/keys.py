@@ -4,6 +4,7 @@ import librosa
 import numpy as np
 
 from services.exporter.core.analysis.signals import RATE_HZ, Floats, Signal
+from services.exporter.core.keys import Key
 from stemhouse.analysis import MusicalKey
 
 CHROMA_HOP_FRAMES = 2048
@@ -13,13 +14,10 @@ _LOWEST_NOTE_HZ = 65.41  # C2
 _OCTAVES = 5
 _TUNED_BY_S = 60
 """How much of a track's middle tells how it is tuned."""
-_MAJOR = ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
-_MINOR = ("Cm", "C#m", "Dm", "Ebm", "Em", "Fm", "F#m", "Gm", "G#m", "Am", "Bbm", "Bm")
-_C_MAJOR_CAMELOT, _C_MINOR_CAMELOT = 8, 5
-_FIFTH = 7
 _MAJOR_PROFILE = (6.6, 2.0, 3.5, 2.3, 4.6, 4.0, 2.5, 5.2, 2.4, 3.7, 2.3, 3.4)
 _MINOR_PROFILE = (6.5, 2.7, 3.5, 5.4, 2.6, 3.5, 2.5, 5.2, 4.0, 2.7, 4.3, 3.2)
 """How much each degree belongs to a key: I. Sha'ath, Estimation of Key in Digital Music Recordings (2011), for DJs."""
+_SEMITONES = 12
 _SILENT = 1e-6
 _LEAST_CORRELATION = 0.45
 _LEAST_CONTRAST = 0.12
@@ -49,12 +47,13 @@ def find_key(chroma: Floats) -> MusicalKey | None:
     shares = _shares(chroma)
     if shares is None or shares.std() < _LEAST_CONTRAST * shares.mean():
         return None
-    likeness = np.array([_likeness(shares, profile, tonic) for profile in _profiles() for tonic in range(12)])
+    likeness = np.array([_likeness(shares, profile, tonic) for profile in _profiles() for tonic in range(_SEMITONES)])
     second, best = np.argsort(likeness)[-2:]
     if likeness[best] < _LEAST_CORRELATION:
         return None
     confidence = min((likeness[best] - likeness[second]) / _CLEAR_LEAD, 1.0) * likeness[best]
-    return _key(int(best) % 12, is_minor=best >= len(_MAJOR), confidence=float(confidence))
+    key = Key(int(best) % _SEMITONES, is_minor=bool(best >= _SEMITONES))
+    return MusicalKey(key.name, key.camelot, float(confidence))
 
 
 def _tuning(signal: Signal) -> float:
@@ -85,10 +84,3 @@ def _profiles() -> tuple[Floats, Floats]:
 def _likeness(shares: Floats, profile: Floats, tonic: int) -> float:
     """Pearson's correlation."""
     return float(np.corrcoef(shares, np.roll(profile, tonic))[0, 1])
-
-
-def _key(tonic: int, *, is_minor: bool, confidence: float) -> MusicalKey:
-    """Camelot numbers grow by one with each fifth; 8B is C major, 5A C minor."""
-    names, letter, start = (_MINOR, "A", _C_MINOR_CAMELOT) if is_minor else (_MAJOR, "B", _C_MAJOR_CAMELOT)
-    number = (start - 1 + tonic * _FIFTH) % 12 + 1
-    return MusicalKey(names[tonic], f"{number}{letter}", confidence)

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 
 from lxml import etree
 
-from services.exporter.core.dj.keys import key_from_name
 from services.exporter.core.dj.playlist_folders import PlaylistFolder, folder_tree
 from services.exporter.core.dj.xml_text import child, document
+from services.exporter.core.keys import key_from_name
 from stemhouse.dj import DJCollection, DJFile
 from stemhouse.tracks import BeatMarker, Cue, CueKind
 

@@ -1,7 +1,9 @@
-"""Musical keys in the notations of DJ programs."""
+"""Musical keys in the notations of musicians and of DJ programs."""
 
 from dataclasses import dataclass
 
+_MAJOR = ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
+_MINOR = ("Cm", "C#m", "Dm", "Ebm", "Em", "Fm", "F#m", "Gm", "G#m", "Am", "Bbm", "Bm")
 _LETTERS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _SIGNS = {"#": 1, "♯": 1, "b": -1, "♭": -1}
 _SEMITONES, _FIFTH = 12, 7
@@ -16,6 +18,11 @@ class Key:
 
     tonic: int
     is_minor: bool
+
+    @property
+    def name(self) -> str:
+        """`Am`, `F#`: the spelling that most DJ programs have."""
+        return (_MINOR if self.is_minor else _MAJOR)[self.tonic]
 
     @property
     def camelot(self) -> str:
