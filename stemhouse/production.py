@@ -14,12 +14,13 @@ SHORTEST_RATIO, LONGEST_RATIO = 0.5, 2.0
 
 @dataclass(frozen=True)
 class StemFile:
-    """A stem as a file of the user's: its name, size, and digest in lower-case hex."""
+    """A stem as a file of the user's: its name, size, and digest in lower-case hex; `head` is how it begins."""
 
     stem: str
     file_name: str
     sha256: str
     size_bytes: int
+    head: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,9 @@ class TreePlan:
     delivery_key: str
     warnings: tuple[str, ...] = ()
 
+
+LONGEST_HEAD_BYTES = 128
+"""Of a file, for all that stands before its samples where Stemhouse has written it."""
 
 TREE_RECORD = "stemhouse.json"
 """The file of a tree that comes last: `delivery_key`, and in `files` the path, size and SHA-256 of each other one."""

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from stemhouse.audio import SourceRef
@@ -27,18 +28,25 @@ def source_ref_from_file(path: Path) -> SourceRef:
     if path.exists() and not path.is_file():
         message = f"{path} is not a regular file"
         raise InvalidRequest(message, {"file": str(path)})
-    try:
+    with read_errors(path):
         for chunk in read_chunks(path):
             sha256.update(chunk)
             md5.update(chunk)
             size_bytes += len(chunk)
-    except OSError as error:
-        message = f"cannot read {path}: {error.strerror}"
-        raise InvalidRequest(message, {"file": str(path)}) from error
     if not size_bytes:
         message = f"{path} is empty"
         raise UnreadableAudio(message, {"file": str(path)})
     return SourceRef(sha256.hexdigest(), md5.hexdigest(), size_bytes, wire_name(path))
+
+
+@contextmanager
+def read_errors(path: Path) -> Iterator[None]:
+    """Turn an OSError into an InvalidRequest that names the file and the cause."""
+    try:
+        yield
+    except OSError as error:
+        message = f"cannot read {path}: {error.strerror}"
+        raise InvalidRequest(message, {"file": str(path)}) from error
 
 
 def wire_name(path: Path) -> str:

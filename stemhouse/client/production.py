@@ -109,10 +109,12 @@ class ProductionClient:
             self._upload_missing(song)
         size_bytes = sum(file.size_bytes for song in songs for file in song.folder.files)
         deadline_s = transfer_deadline_s(_LARGEST_GROWTH * size_bytes)
+        own_files = {file.sha256: song.files[file.stem] for song in songs for file in song.folder.files}
 
         def attempt() -> Made:
             with rpc_errors():
-                return receive_tree(method(request, timeout=deadline_s), output_dir, accepts_edits=accepts_edits)
+                stream = method(request, timeout=deadline_s)
+                return receive_tree(stream, output_dir, own_files, accepts_edits=accepts_edits)
 
         return self._calls.patiently(attempt, JOB_PATIENCE_S)
 

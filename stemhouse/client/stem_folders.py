@@ -1,5 +1,6 @@
 """Reading folders of stems: delivered ones by their metadata.json, others by the names of their files."""
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -19,10 +20,10 @@ from stemhouse.audio import (
     StemSet,
 )
 from stemhouse.client.delivery import METADATA
-from stemhouse.client.files import source_ref_from_file, wire_name
-from stemhouse.errors import InvalidRequest, UnsupportedAudio
+from stemhouse.client.files import read_errors, wire_name
+from stemhouse.errors import InvalidRequest, UnreadableAudio, UnsupportedAudio
 from stemhouse.jobs import CacheHit, Decision, SeparationResult
-from stemhouse.production import StemFile, StemFolder
+from stemhouse.production import LONGEST_HEAD_BYTES, StemFile, StemFolder
 from stemhouse.vocab import BASE_STEMS, DERIVED_STEMS, EXTRA_STEMS, in_listing_order
 from stemhouse.wire.analysis import HIGHEST_BPM, LONGEST_GENRE
 from stemhouse.wire.validation import NAME
@@ -96,8 +97,15 @@ def _candidates(folder: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _stem_file(stem: str, path: Path) -> StemFile:
-    source = source_ref_from_file(path)
-    return StemFile(stem, source.file_name, source.sha256, source.size_bytes)
+    """Raises InvalidRequest for a file that cannot be read, UnreadableAudio for an empty one."""
+    with read_errors(path), path.open("rb") as file:
+        head = file.read(LONGEST_HEAD_BYTES)
+        if not head:
+            message = f"{path} is empty"
+            raise UnreadableAudio(message, {"file": str(path)})
+        file.seek(0)
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        return StemFile(stem, wire_name(path), sha256, file.tell(), head)
 
 
 def _metadata(folder: Path) -> dict[str, Any]:

@@ -6,18 +6,22 @@ A folder that is there is never written to: people go on working in it. It is fo
 import itertools
 import json
 import os
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol
 
-from stemhouse.client.files import sha256_of
+from stemhouse.client.files import CHUNK_BYTES, read_errors, sha256_of
 from stemhouse.client.receiving import candidates, check_segment, receive_file, unfinished_folder, write_errors
-from stemhouse.errors import InternalFault, Unavailable
+from stemhouse.errors import InternalFault, InvalidRequest, Unavailable
 from stemhouse.production import TREE_RECORD, TreePlan, name_key
 from stemhouse.v1 import exporter_pb2 as pb
 from stemhouse.wire.production import tree_plan_from_proto
+
+_NONE: Mapping[str, Path] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -48,10 +52,13 @@ class TreeStream(Protocol):
         """End the stream."""
 
 
-def receive_tree(stream: TreeStream, output_dir: Path, *, accepts_edits: bool = False) -> Made:
+def receive_tree(
+    stream: TreeStream, output_dir: Path, own_files: Mapping[str, Path] = _NONE, *, accepts_edits: bool = False
+) -> Made:
     """Take a tree into a new folder below `output_dir`, or find one that holds it unchanged.
 
-    With `accepts_edits` its files need only be there: whoever gets them goes on writing into them.
+    `own_files`, by their SHA-256, are those that the exporter may ask to be copied. With `accepts_edits` its files
+    need only be there: whoever gets them goes on writing into them.
     Raises Unavailable if the stream ends early, InvalidRequest if the files cannot be written there, InternalFault for
     a damaged or unsafe stream.
     """
@@ -65,7 +72,7 @@ def receive_tree(stream: TreeStream, output_dir: Path, *, accepts_edits: bool = 
         return Made(reusable, _paths(reusable, plan), is_reused=True, warnings=plan.warnings)
     with write_errors(output_dir), unfinished_folder(output_dir) as unfinished:
         tree = unfinished / plan.folder
-        receive_files(parts, tree, plan)
+        receive_files(parts, tree, plan, own_files)
         names = _names_in(output_dir)
         folder = next(found for found in candidates(output_dir, plan.folder) if not _is_taken(names, found))
         tree.rename(folder)
@@ -106,20 +113,40 @@ def _make_folders(tree: Path, plan: TreePlan) -> None:
         (tree / path).parent.mkdir(parents=True, exist_ok=True)
 
 
-def receive_files(parts: Iterator[pb.TreePart], tree: Path, plan: TreePlan) -> None:
+def receive_files(
+    parts: Iterator[pb.TreePart], tree: Path, plan: TreePlan, own_files: Mapping[str, Path] = _NONE
+) -> None:
     """Write all files, and the record, into a folder that is made for them."""
     _make_folders(tree, plan)
     missing = [*plan.file_paths, TREE_RECORD]
     for part in parts:
-        name = part.file_start.name
-        if part.WhichOneof("part") != "file_start" or name not in missing:
+        name = part.file_start.name or part.file_copy.name
+        if name not in missing:
             message = f"the delivery sends {name or part.WhichOneof('part')!r} out of turn"
             raise InternalFault(message)
-        receive_file(parts, tree / name, part.file_start.size_bytes)
+        if part.WhichOneof("part") == "file_copy":
+            _copy_own(own_files, part.file_copy, tree / name)
+        else:
+            receive_file(parts, tree / name, part.file_start.size_bytes)
         missing.remove(name)
     if missing:
         message = f"the delivery ended without {', '.join(missing)}"
         raise Unavailable(message)
+
+
+def _copy_own(own_files: Mapping[str, Path], copy: pb.FileCopy, path: Path) -> None:
+    """Copy a file of the user's; raises InvalidRequest if it is not what it was when the exporter was told of it."""
+    own = own_files.get(copy.sha256)
+    if own is None:
+        message = f"the delivery asks for {copy.name} out of a file that it was not told of"
+        raise InternalFault(message)
+    with read_errors(own):
+        source = own.open("rb")
+    with source, path.open("xb") as target:
+        shutil.copyfileobj(source, target, CHUNK_BYTES)
+    if sha256_of(path) != copy.sha256:
+        message = f"{own} was changed while it was copied: give the command again"
+        raise InvalidRequest(message, {"file": str(own)})
 
 
 def _paths(folder: Path, plan: TreePlan) -> tuple[Path, ...]:

@@ -695,9 +695,38 @@ class ExportPlaylistsResponse(_message.Message):
 Global___ExportPlaylistsResponse: _TypeAlias = ExportPlaylistsResponse  # noqa: Y015
 
 @_typing.final
+class FileCopy(_message.Message):
+    """A file of the tree that is one of the client's own, to be copied by the client."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    SHA256_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """A relative path."""
+    size_bytes: _builtins.int
+    sha256: _builtins.str
+    """Of a file of the request that told its first bytes."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        size_bytes: _builtins.int = ...,
+        sha256: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "sha256", b"sha256", "size_bytes", b"size_bytes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FileCopy: _TypeAlias = FileCopy  # noqa: Y015
+
+@_typing.final
 class TreePart(_message.Message):
-    """A piece of a tree of files: the plan, then for each file its start, chunks of at most 1 MiB, its end. The last file is
-    stemhouse.json, the record of all others.
+    """A piece of a tree of files: the plan, then each file: its start, chunks of at most 1 MiB, its end; or its copy, which
+    is all of it. The last file is stemhouse.json, the record of all others.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -706,6 +735,7 @@ class TreePart(_message.Message):
     FILE_START_FIELD_NUMBER: _builtins.int
     CHUNK_FIELD_NUMBER: _builtins.int
     FILE_END_FIELD_NUMBER: _builtins.int
+    FILE_COPY_FIELD_NUMBER: _builtins.int
     chunk: _builtins.bytes
     @_builtins.property
     def plan(self) -> _production_pb2.TreePlan: ...
@@ -715,6 +745,8 @@ class TreePart(_message.Message):
 
     @_builtins.property
     def file_end(self) -> Global___FileEnd: ...
+    @_builtins.property
+    def file_copy(self) -> Global___FileCopy: ...
     def __init__(
         self,
         *,
@@ -722,12 +754,13 @@ class TreePart(_message.Message):
         file_start: Global___FileStart | None = ...,
         chunk: _builtins.bytes = ...,
         file_end: Global___FileEnd | None = ...,
+        file_copy: Global___FileCopy | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "file_end", b"file_end", "file_start", b"file_start", "part", b"part", "plan", b"plan"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "file_copy", b"file_copy", "file_end", b"file_end", "file_start", b"file_start", "part", b"part", "plan", b"plan"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "file_end", b"file_end", "file_start", b"file_start", "part", b"part", "plan", b"plan"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "file_copy", b"file_copy", "file_end", b"file_end", "file_start", b"file_start", "part", b"part", "plan", b"plan"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["plan", "file_start", "chunk", "file_end"]  # noqa: Y015
+    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["plan", "file_start", "chunk", "file_end", "file_copy"]  # noqa: Y015
     _WhichOneofArgType_part: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_part) -> _WhichOneofReturnType_part | None: ...
 

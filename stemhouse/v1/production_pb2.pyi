@@ -265,10 +265,13 @@ class StemFile(_message.Message):
     FILE_NAME_FIELD_NUMBER: _builtins.int
     SHA256_FIELD_NUMBER: _builtins.int
     SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    HEAD_FIELD_NUMBER: _builtins.int
     stem: _builtins.str
     file_name: _builtins.str
     sha256: _builtins.str
     size_bytes: _builtins.int
+    head: _builtins.bytes
+    """Its first bytes, at most 128: what would be written again just so is then copied where it lies (see FileCopy)."""
     def __init__(
         self,
         *,
@@ -276,10 +279,11 @@ class StemFile(_message.Message):
         file_name: _builtins.str = ...,
         sha256: _builtins.str = ...,
         size_bytes: _builtins.int = ...,
+        head: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["file_name", b"file_name", "sha256", b"sha256", "size_bytes", b"size_bytes", "stem", b"stem"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["file_name", b"file_name", "head", b"head", "sha256", b"sha256", "size_bytes", b"size_bytes", "stem", b"stem"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from stemhouse.delivery import DeliveryOptions
 from stemhouse.production import (
+    LONGEST_HEAD_BYTES,
     LONGEST_RATIO,
     SHORTEST_RATIO,
     AbletonOptions,
@@ -40,7 +41,9 @@ CHOP_GRIDS = EnumTable(
 
 def stem_file_to_proto(file: StemFile) -> pb.StemFile:
     """Value to message."""
-    return pb.StemFile(stem=file.stem, file_name=file.file_name, sha256=file.sha256, size_bytes=file.size_bytes)
+    return pb.StemFile(
+        stem=file.stem, file_name=file.file_name, sha256=file.sha256, size_bytes=file.size_bytes, head=file.head
+    )
 
 
 def stem_file_from_proto(message: pb.StemFile) -> StemFile:
@@ -48,7 +51,7 @@ def stem_file_from_proto(message: pb.StemFile) -> StemFile:
     checks = FieldChecks()
     _check_file(checks, "file", message)
     checks.done()
-    return StemFile(message.stem, message.file_name, message.sha256, message.size_bytes)
+    return StemFile(message.stem, message.file_name, message.sha256, message.size_bytes, message.head)
 
 
 def _check_file(checks: FieldChecks, field: str, message: pb.StemFile) -> None:
@@ -56,6 +59,7 @@ def _check_file(checks: FieldChecks, field: str, message: pb.StemFile) -> None:
     checks.matches(f"{field}.sha256", message.sha256, SHA256)
     checks.within(f"{field}.file_name", len(message.file_name), 1, MAX_FILE_NAME_CHARACTERS)
     checks.require(f"{field}.size_bytes", holds=message.size_bytes > 0, because="must be above 0")
+    checks.within(f"{field}.head", len(message.head), 0, LONGEST_HEAD_BYTES)
 
 
 def folder_to_proto(folder: StemFolder) -> pb.StemFolder:

@@ -30,7 +30,7 @@ from tests.contract.test_wire import RESULT
 GRID = BeatGrid(127.9, (GridMarker(0.25, 0.0), GridMarker(60.5, 128.0)), 128.1, 3, GridSource.DJ_PROGRAM)
 HINTS = AnalysisHints(128.0, "House", GRID)
 ANALYSIS = TrackAnalysis(300.5, GRID, MusicalKey("F#m", "11A", 0.75), (Section(0.25, 30.5, "A"),), "why")
-FILE = StemFile("vocals", "Vocals.WAV", "a" * 64, 5_000_000_000)
+FILE = StemFile("vocals", "Vocals.WAV", "a" * 64, 5_000_000_000, b"RIFF")
 FOLDER = StemFolder("Björk", "Jóga", (FILE, replace(FILE, stem="drums")), RESULT, HINTS, "Björk - Jóga_1")
 CHOPS = ChopOptions("drums", ChopGrid.BAR, 0.1, 4.0, is_by_phrase=True)
 PLAN = TreePlan("A Project", ("Samples/Imported/vocals.wav",), ("Ableton Project Info",), "key", ("note",))

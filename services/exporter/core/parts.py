@@ -19,6 +19,15 @@ class FileStart:
 
 
 @dataclass(frozen=True)
+class FileCopy:
+    """A whole file of a tree: one of the client's own, with that digest."""
+
+    name: str
+    size_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
 class FileEnd:
     """A file is complete; the digest is that of its bytes."""
 

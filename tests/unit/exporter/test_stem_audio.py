@@ -15,13 +15,15 @@ from services.exporter.adapters.audio_objects import StoredAudioObjects
 from services.exporter.adapters.soxr_downmixer import SoxrDownmixer
 from services.exporter.adapters.spools import ScratchSpools
 from services.exporter.adapters.stem_intake import StemIntake
+from services.exporter.core.parts import FileCopy, FileStart
 from services.exporter.core.production.analyses import Analyses
 from services.exporter.core.production.folders import StemFolders
 from services.exporter.core.production.live_projects import LiveProjects
 from services.exporter.core.production.ports import FloatBlock, IsWanted, OpenAudio
+from services.exporter.core.production.trees import TreePart
 from services.exporter.core.production.uploads import StemUploads
 from stemhouse.errors import Cancelled, InputRejected, InvalidRequest, NotFound
-from stemhouse.production import AbletonOptions, StemFile, StemFolder
+from stemhouse.production import LONGEST_HEAD_BYTES, AbletonOptions, StemFile, StemFolder
 from stemhouse.vocab import BASE_STEMS
 from tests.fakes import MemoryObjectStore
 from tests.fakes_exporter import FakeAnalyzer, FakeSets
@@ -83,6 +85,39 @@ def test_samples_for_live_are_read_once(gain: float, readings: int, tmp_path: Pa
     counts.clear()
     list(projects.export([folder_of(track)], AbletonOptions(), lambda: True))
     assert [*counts.values()] == [readings] * (len(BASE_STEMS) + 1)
+
+
+def test_what_the_client_has_is_copied_there(tmp_path: Path) -> None:
+    """A WAV of 24 bits whose bytes are those that would be sent; one of another header is written anew."""
+    track = separated()
+    store, folder = track.store(), folder_of(track)
+    folders = folders_over(store, tmp_path)
+    projects = LiveProjects(folders, Analyses(store, folders, SoxrDownmixer(), FakeAnalyzer()), FakeSets())
+    written = wav_files(projects.export([folder], AbletonOptions(), lambda: True))
+    same = tuple(own_file(stem, written[f"Samples/Imported/{stem}.wav"]) for stem in BASE_STEMS)
+    other = replace(same[0], head=same[0].head.replace(b"data", b"LIST"))
+    longer = replace(same[1], size_bytes=same[1].size_bytes + 2)
+    for files, copied in ((same, same), ((other, longer, *same[2:]), same[2:])):
+        parts = [*projects.export([replace(folder, files=files)], AbletonOptions(), lambda: True)]
+        copies = [part for part in parts if isinstance(part, FileCopy)]
+        assert [(copy.sha256, copy.size_bytes) for copy in copies] == [(it.sha256, it.size_bytes) for it in copied]
+        assert {copy.name for copy in copies}.isdisjoint(wav_files(iter(parts)))
+
+
+def own_file(stem: str, data: bytes) -> StemFile:
+    """As a client tells of it."""
+    return StemFile(stem, f"{stem}.wav", hashlib.sha256(data).hexdigest(), len(data), data[:LONGEST_HEAD_BYTES])
+
+
+def wav_files(parts: Iterator[TreePart]) -> dict[str, bytes]:
+    """What is sent of each WAV, by its path."""
+    sent: dict[str, bytes] = {}
+    for part in parts:
+        if isinstance(part, FileStart):
+            name, sent[part.name] = part.name, b""
+        elif isinstance(part, bytes):
+            sent[name] += part
+    return {name: data for name, data in sent.items() if name.endswith(".wav")}
 
 
 class CountedAudio(StoredAudioObjects):

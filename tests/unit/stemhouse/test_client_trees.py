@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from stemhouse.client.trees import Made, receive_tree
-from stemhouse.errors import InternalFault, StemhouseError, Unavailable
+from stemhouse.errors import InternalFault, InvalidRequest, StemhouseError, Unavailable
 from stemhouse.production import TREE_RECORD, TreePlan
 from stemhouse.v1 import exporter_pb2 as pb
 from stemhouse.wire.production import tree_plan_to_proto
@@ -124,3 +124,33 @@ def test_broken_tree_leaves_nothing(change: object, error: type[StemhouseError],
     with pytest.raises(error):
         receive(tmp_path, change(parts_of()))
     assert [*tmp_path.iterdir()] == []
+
+
+def with_copy(digest: str) -> list[pb.TreePart]:
+    """The parts, with the first file as a copy of the user's own."""
+    path, data = next(iter(CONTENTS.items()))
+    plan, _, _, _, *others = parts_of()
+    return [plan, pb.TreePart(file_copy=pb.FileCopy(name=path, size_bytes=len(data), sha256=digest)), *others]
+
+
+def test_own_file_is_copied(tmp_path: Path) -> None:
+    """It is the user's before and afterwards."""
+    path, data = next(iter(CONTENTS.items()))
+    own, digest = tmp_path / "mine.wav", hashlib.sha256(data).hexdigest()
+    own.write_bytes(data)
+    made = receive_tree(_Stream(with_copy(digest)), tmp_path / "new", {digest: own})
+    assert (made.folder / path).read_bytes() == data == own.read_bytes()
+    assert receive_tree(_Stream(parts_of()[:1]), tmp_path / "new").is_reused
+
+
+def test_own_file_must_be_what_it_was(tmp_path: Path) -> None:
+    """Edited meanwhile, gone, or never told of: nothing is left of the tree."""
+    own, digest = tmp_path / "mine.wav", "a" * 64
+    own.write_bytes(b"v" * 2501)
+    with pytest.raises(InvalidRequest, match=r"mine\.wav was changed"):
+        receive_tree(_Stream(with_copy(digest)), tmp_path / "new", {digest: own})
+    with pytest.raises(InvalidRequest, match=r"gone\.wav"):
+        receive_tree(_Stream(with_copy(digest)), tmp_path / "new", {digest: tmp_path / "gone.wav"})
+    with pytest.raises(InternalFault, match="not told of"):
+        receive_tree(_Stream(with_copy(digest)), tmp_path / "new", {"b" * 64: own})
+    assert [*(tmp_path / "new").iterdir()] == []

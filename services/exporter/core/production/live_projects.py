@@ -24,10 +24,10 @@ from services.exporter.core.production.folders import OpenFolder, StemFolders, s
 from services.exporter.core.production.levels import highest_level, in_format
 from services.exporter.core.production.ports import FloatBlock, IsWanted
 from services.exporter.core.production.trees import TreePart, TreeSender, delivery_key, folder_facts
-from services.exporter.core.wav import WavEncoder, wav_bytes
+from services.exporter.core.wav import WavEncoder, wav_bytes, wav_header
 from stemhouse.analysis import BeatGrid, GridMarker, TrackAnalysis
 from stemhouse.delivery import SampleFormat
-from stemhouse.production import AbletonOptions, StemFolder, TreePlan
+from stemhouse.production import AbletonOptions, StemFile, StemFolder, TreePlan
 from stemhouse.vocab import BASS, DRUMS, OTHER, VOCALS
 
 PROJECT_VERSION = 1
@@ -49,11 +49,12 @@ class SetBuilder(Protocol):
 
 @dataclass(frozen=True)
 class _Sample:
-    """A file of the project, and where its samples come from."""
+    """A file of the project, and where its samples come from; `own` is the same file where the client has it."""
 
     file_name: str
     spec: FileSpec
     read: Callable[[], Iterator[FloatBlock]]
+    own: StemFile | None = None
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,10 @@ class LiveProjects:
         sources = {stem: audio.stems[stem].read for stem in stems}
         shape = audio.shape
         spec = FileSpec(sample_format, shape.sample_rate_hz, shape.channel_count, shape.frame_count)
-        samples = {stem: _Sample(f"{prefix}{stem}.wav", spec, read) for stem, read in sources.items()}
+        samples = {
+            stem: _Sample(f"{prefix}{stem}.wav", spec, read, _same_file(folder.file(stem), spec))
+            for stem, read in sources.items()
+        }
         original = _Sample(f"{prefix}original mix.wav", spec, audio.original)
         colors = _colors(stems)
         tracks = tuple(
@@ -120,11 +124,29 @@ class LiveProjects:
     ) -> Iterator[TreePart]:
         for song in songs:
             for sample in song.samples:
-                blocks = in_format(sample.read(), 1.0, sample.spec.sample_format)
-                yield from sender.audio(sample_path(sample.file_name), self._wav.encode(sample.spec, blocks))
+                yield from self._sample_file(sender, sample)
         for path, data in sets.items():
             yield from sender.document(path, data)
         yield from sender.record(facts)
+
+    def _sample_file(self, sender: TreeSender, sample: _Sample) -> Iterator[TreePart]:
+        path = sample_path(sample.file_name)
+        if sample.own:
+            yield from sender.copy(path, sample.own)
+        else:
+            blocks = in_format(sample.read(), 1.0, sample.spec.sample_format)
+            yield from sender.audio(path, self._wav.encode(sample.spec, blocks))
+
+
+def _same_file(file: StemFile | None, spec: FileSpec) -> StemFile | None:
+    """The file, if it is what would be written: 24 bits behind the very same header, and nothing behind them.
+
+    Such a file holds the samples that were read of it or of what it was delivered from, since both fit 24 bits. Float
+    files may hold what no output may, so they are written anew.
+    """
+    if file is None or spec.sample_format is not SampleFormat.PCM24:
+        return None
+    return file if file.head.startswith(wav_header(spec)) and file.size_bytes == wav_bytes(spec) else None
 
 
 def _project(folders: Sequence[StemFolder]) -> LiveProject:

@@ -6,12 +6,12 @@ from collections.abc import Generator, Iterable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
-from services.exporter.core.parts import FileEnd, FileStart, file_parts
+from services.exporter.core.parts import FileCopy, FileEnd, FileStart, file_parts
 from services.exporter.core.ports import EncodedFile
-from stemhouse.production import TREE_RECORD, StemFolder, TreePlan
+from stemhouse.production import TREE_RECORD, StemFile, StemFolder, TreePlan
 
-TreePart = TreePlan | FileStart | bytes | FileEnd
-"""A piece of a tree: the plan, then for each file its start, its chunks of at most 1 MiB, its end."""
+TreePart = TreePlan | FileStart | bytes | FileEnd | FileCopy
+"""A piece of a tree: the plan, then for each file its start, its chunks of at most 1 MiB, its end; or its copy."""
 
 Parts = Generator[TreePart, None, None]
 
@@ -32,6 +32,11 @@ class TreeSender:
         with encoding as encoded:
             yield from self._file(path, encoded.size_bytes, encoded.chunks)
 
+    def copy(self, path: str, file: StemFile) -> Parts:
+        """A file that the client has."""
+        yield FileCopy(path, file.size_bytes, file.sha256)
+        self._note(path, file.size_bytes, file.sha256)
+
     def document(self, path: str, data: bytes) -> Parts:
         """A file that is there as a whole."""
         chunks = (data[start : start + _CHUNK_BYTES] for start in range(0, len(data), _CHUNK_BYTES))
@@ -51,6 +56,9 @@ class TreeSender:
 
     def _file(self, path: str, size_bytes: int, chunks: Iterable[bytes]) -> Parts:
         sha256 = yield from file_parts(path, size_bytes, chunks)
+        self._note(path, size_bytes, sha256)
+
+    def _note(self, path: str, size_bytes: int, sha256: str) -> None:
         self._files.append({"path": path, "size_bytes": size_bytes, "sha256": sha256})
 
 
