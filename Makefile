@@ -74,7 +74,8 @@ calibrate: .venv/ready build/instruments ## make the starter's calibration anew:
 	$(BIN)/python -m tests.bench.calibrate $(if $(DATA),--data $(DATA))
 
 .PHONY: bench
-bench: bench-speed bench-library ## the speed of everything that promises one: separation, scan, plan
+bench: .venv/ready ## all that promises a speed, in one report: build/bench/report.txt, .json, .svg
+	$(BIN)/python -m tests.bench.report
 
 .PHONY: bench-speed
 bench-speed: .venv/ready ## speed of the starter through the running stack, against real time

@@ -40,6 +40,7 @@ from stemhouse.client.sdk import Stemhouse
 from stemhouse.platform.databases import open_database
 from stemhouse.tracks import ScanProgress
 from stemhouse.vocab import BASE_STEMS
+from tests.bench.figures import Figure, keep
 from tests.tagged_files import TAGGED_FORMATS, TaggedFiles
 from tests.unit.library.fake_separations import FakeSeparations
 
@@ -91,11 +92,13 @@ def measure(music: Path, database_file: Path) -> None:
     memory: list[tuple[int, int]] = []
     outcome, first_s = timed(lambda: drain(scanner.scan(str(music)), memory))
     print(f"first scan: {outcome.found_count} files in {first_s:.1f} s, {outcome.found_count / first_s:.0f} files/s")
-    print(
-        f"memory: {slope_bytes(memory) * 1000 / 1e6:.2f} MB per 1,000 tracks, {memory[-1][1] / 1e6:.0f} MB at the end"
-    )
+    keep(Figure("first scan", outcome.found_count / first_s, "files/s", at_least=300.0))
+    slope_mb = slope_bytes(memory) * 1000 / 1e6
+    print(f"memory: {slope_mb:.2f} MB per 1,000 tracks, {memory[-1][1] / 1e6:.0f} MB at the end")
+    keep(Figure("memory of a scan", slope_mb, "MB/1000", at_most=1.0))
     outcome, again_s = timed(lambda: drain(scanner.scan(str(music)), []))
     print(f"unchanged: {outcome.unchanged_count} of {outcome.found_count} files in {again_s:.1f} s")
+    keep(Figure(f"unchanged {outcome.found_count} files", again_s, "s", at_most=5.0))
     order = CatalogueWorkOrder(tracks, libraries, files)
     ordered, order_s = timed(lambda: order.files(str(music), ["Set 1"], is_crates_only=False))
     print(f"work order: {len(ordered)} tracks in {order_s:.2f} s")
@@ -112,6 +115,7 @@ def measure_plans(planner: BatchPlanner, database: Engine, spec: BatchSpec) -> N
     """Print how long it takes to plan a batch of everything, before and after all of it was delivered."""
     plan, seconds = timed(lambda: planner.plan(spec))
     print(f"plan: {plan.track_count} tracks to do in {seconds:.2f} s")
+    keep(Figure(f"plan of {plan.track_count} tracks", seconds, "s", at_most=30.0))
     deliver_all(planner, database, spec)
     plan, seconds = timed(lambda: planner.plan(spec))
     print(f"plan: {plan.skipped_count} tracks that are done, each of their files looked at, in {seconds:.2f} s")

@@ -22,6 +22,7 @@ from stemhouse.local.home import Home
 from stemhouse.local.record import read_record
 from stemhouse.local.stack import ensure_stack, stop_stack
 from stemhouse.vocab import JobState
+from tests.bench.figures import Figure, keep
 from tests.signals import song
 
 SAMPLE_RATE_HZ = 44_100
@@ -95,6 +96,7 @@ def report(runs: list[Run], duration_s: float) -> None:
         )
     median = statistics.median(duration_s / run.wall_s for run in runs)
     print(f"starter, source uploaded -> result stored, warm: {median:.1f} x real time (target {TARGET:.0f} x)")
+    keep(Figure("starter, source uploaded to result stored", median, "x real time", at_least=TARGET))
 
 
 if __name__ == "__main__":

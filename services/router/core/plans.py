@@ -6,11 +6,10 @@ from typing import Protocol
 from services.router.core.choices import EngineChooser, Situation
 from services.router.core.durations import usual_s
 from services.router.core.pipeline import StemPipeline
+from services.router.core.scene import CPU
 from stemhouse.footprint import SCRATCH_BYTES_PER_S, stored_bytes_per_s
 from stemhouse.jobs import Decision, EngineOffer, SeparationPlan, SeparationRequest
 from stemhouse.vocab import BASE_STEMS
-
-_CPU = "cpu"
 
 
 class Speeds(Protocol):
@@ -66,7 +65,7 @@ class SeparationPlans:
 
     def _expected_s(self, decision: Decision, offer: EngineOffer | None, audio_s: float) -> float | None:
         speed = self._speeds.audio_s_per_s(decision.engine_id)
-        if speed is None and offer and offer.device == _CPU:
+        if speed is None and offer and offer.device == CPU:
             speed = self._chooser.policy.speeds.get(decision.engine)
         return audio_s / speed if speed else None
 

@@ -11,7 +11,7 @@ from itertools import takewhile
 from services.router.core.cloud_budget import worst_case_minutes
 from services.router.core.policy import Policy
 from services.router.core.refusals import nothing_chosen, obstacle
-from services.router.core.scene import STARTER, Scene, in_model_order, is_basic, is_meant
+from services.router.core.scene import CPU, STARTER, Scene, in_model_order, is_basic, is_meant
 from stemhouse.errors import BudgetExceeded, EngineUnavailable, Unavailable
 from stemhouse.jobs import Attempt, Decision, EngineOffer, EngineSurvey, Preset, SeparationRequest
 from stemhouse.vocab import AUTO_ENGINE, VOCALS, QualityStatus
@@ -253,6 +253,8 @@ def _remarks(offer: EngineOffer, scene: Scene) -> list[str]:
     if scene.is_large:
         size = f"the file has {scene.size_bytes / 1e6:.0f} MB"
         remarks.append(f"{size}: {offer.name} works through any length piece by piece, in the same memory")
+    if offer.device != CPU and not offer.cloud:
+        remarks.append(f"{offer.name} runs on {offer.device}, which goes before a processor")
     if is_basic(offer):
         remarks.append(f"{offer.name} is of basic quality: it needs no download and is far from a full model")
     return remarks

@@ -10,6 +10,9 @@ from stemhouse.vocab import BASE_STEMS
 STARTER = "starter"
 """The engine that is there wherever Stemhouse is, and far from a full model."""
 
+CPU = "cpu"
+"""The device of an offer that needs no other."""
+
 _GRADE_BASIC = "basic"
 
 
@@ -69,11 +72,17 @@ def is_basic(offer: EngineOffer) -> bool:
 
 
 def in_model_order(offers: Sequence[EngineOffer], request: SeparationRequest, scene: Scene) -> list[EngineOffer]:
-    """The models that the preset prefers first; the others as separators list them, an engine's better ones first."""
-    models = scene.policy.presets.of(request.preset).models
+    """The models that the preset prefers first; the others as separators list them, an engine's better ones first.
 
-    def place(offer: EngineOffer) -> int:
+    A model that is offered on several devices is taken on a GPU before it is on a processor.
+    """
+    models = scene.policy.presets.of(request.preset).models
+    listed = [offer.model for offer in offers]
+
+    def place(offer: EngineOffer) -> tuple[int, bool]:
         preferred = models.get(offer.name, ())
-        return preferred.index(offer.model) if offer.model in preferred else len(preferred)
+        is_preferred = offer.model in preferred
+        rank = preferred.index(offer.model) if is_preferred else len(preferred) + listed.index(offer.model)
+        return rank, offer.device == CPU
 
     return sorted(offers, key=place)

@@ -19,6 +19,8 @@ from tests.fakes_router import DEMUCS, NO_DEMUCS, STARTER, source
 
 SIX = replace(DEMUCS, model="htdemucs_6s", engine_id="demucs-htdemucs_6s-22222222")
 TUNED = replace(DEMUCS, model="htdemucs_ft", engine_id="demucs-htdemucs_ft-55555555")
+ON_GPU = replace(DEMUCS, engine_id="demucs-htdemucs-11111111-fp16", device="cuda:0")
+SIX_ON_GPU = replace(SIX, engine_id="demucs-htdemucs_6s-22222222-fp16", device="cuda:0")
 UVR = EngineOffer("uvr", "roformer", "uvr-roformer-44444444", BASE_STEMS, "standard", "cpu")
 ALL = (DEMUCS, STARTER, UVR, LALAL)
 MB = 1_000_000
@@ -115,6 +117,7 @@ REASONS: dict[str, tuple[dict[str, Any], Scene, str]] = {
     "no room": (URGENT, scene(*ALL), "it takes up to 12.00 minutes, and 0.00 may be spent (`stemhouse cloud` tells"),
     "resting": ({}, scene(*ALL, resting=frozenset({DEMUCS.engine_id})), "demucs has failed again and again and rests"),
     "nothing else": ({}, scene(DEMUCS, resting=frozenset({DEMUCS.engine_id})), "no other engine is left to try"),
+    "a GPU": ({}, scene(DEMUCS, ON_GPU), "demucs runs on cuda:0, which goes before a processor"),
     "batch": ({"preset": Preset.FAST}, scene(*ALL, is_in_batch=True), "starter is never taken for a batch unless it"),
     "basic": ({}, scene(STARTER, gaps=(NO_DEMUCS,)), "starter is of basic quality"),
     "gap": ({}, scene(STARTER, gaps=(NO_DEMUCS,)), "installed; get it with: stemhouse models pull htdemucs"),
@@ -160,12 +163,18 @@ def test_engine_that_no_rule_knows_is_taken_by_name_alone() -> None:
         (Preset.BEST, [SIX, DEMUCS, TUNED], [TUNED, DEMUCS, SIX]),
         (Preset.BEST, [SIX, DEMUCS], [DEMUCS, SIX]),
         (Preset.FAST, [TUNED, SIX], [TUNED, SIX]),
+        (Preset.BALANCED, [DEMUCS, TUNED, ON_GPU], [ON_GPU, DEMUCS, TUNED]),
+        (Preset.BALANCED, [SIX, TUNED, SIX_ON_GPU], [SIX_ON_GPU, SIX, TUNED]),
+        (Preset.BEST, [TUNED, ON_GPU], [TUNED, ON_GPU]),
     ],
 )
 def test_models_that_the_preset_prefers_go_first_and_others_as_listed(
     preset: Preset, offers: list[EngineOffer], expected: list[EngineOffer]
 ) -> None:
-    """The separator that has a preferred one may be the last to be asked; likewise where the engine is named."""
+    """The separator that has a preferred one may be the last to be asked; likewise where the engine is named.
+
+    A GPU makes no model a better one, but it goes before a processor with the same one.
+    """
     decision = decide(wish(preset=preset), scene(*offers))
     assert (decision.engine_id, *decision.fallbacks) == tuple(offer.engine_id for offer in expected)
     assert decide(wish(engine="demucs", preset=preset), scene(*offers)).engine_id == expected[0].engine_id
