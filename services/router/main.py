@@ -47,8 +47,8 @@ def main() -> None:
         tracks=SpooledUploads(store, settings.scratch_dir, settings.max_upload_bytes, prefix=TRACKS_PREFIX),
         models=SpooledUploads(store, settings.scratch_dir, settings.max_upload_bytes, prefix=MODELS_PREFIX),
     )
-    stubs = connect_separators(settings.separator_addresses)
-    separators, models = SeparatorFleet(stubs), ModelFleet(stubs)
+    directory = connect_separators(settings.separator_addresses)
+    separators, models = SeparatorFleet(directory), ModelFleet(directory)
     results = SqlResultLedger(database)
     cloud = CloudBudget(separators, SqlCloudLedger(database), now=_now, new_key=lambda: str(uuid.uuid4()))
     durable = DurableJobs(settings.database_url, settings.concurrent_jobs)

@@ -16,7 +16,9 @@ class RouterSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="STEMHOUSE_", env_nested_delimiter="__", frozen=True)
 
     listen: str = "127.0.0.1:50051"
-    separators: str = Field(default="127.0.0.1:50052", description="addresses, separated by commas")
+    separators: str = Field(
+        default="127.0.0.1:50052", description="addresses, separated by commas; dns:NAME:PORT stands for all of a name"
+    )
     database_url: str = Field(
         default="sqlite:///ledger.db",
         pattern=r"^(sqlite:///|postgresql\+psycopg://).+",

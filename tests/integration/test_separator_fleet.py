@@ -13,7 +13,7 @@ import pytest
 from services.router.adapters.cancellations import JobCancellation
 from services.router.adapters.model_fleet import READ_TIMEOUT_S, ModelFleet
 from services.router.adapters.separator_fleet import SeparatorFleet
-from services.router.adapters.separator_stubs import connect_separators
+from services.router.adapters.separator_stubs import SeparatorDirectory, addresses_of, connect_separators
 from services.router.core.ports import Addition, SeparationTask
 from stemhouse.audio import QualityReport
 from stemhouse.client.sdk import MODEL_DEADLINE_S
@@ -190,6 +190,29 @@ def test_work_goes_to_the_least_loaded_separator_that_answers(order: tuple[int, 
     addresses = [started(servers, separators[index]) for index in order]
     SeparatorFleet(connect_separators([NOBODY, *addresses])).ingest(source())
     assert [separator.ingested_count for separator in separators] == [0, 1, 0]
+
+
+def test_separators_behind_a_name_come_and_go(servers: ExitStack) -> None:
+    """Looked up anew after some seconds; as long as nobody has the name, what could be there is not known."""
+    clock: list[float] = [0.0]
+    names: dict[str, list[str]] = {"pool:50052": []}
+    directory = SeparatorDirectory([NOBODY, "dns:pool:50052"], lambda name: names[name], lambda: clock[0])
+    fleet = SeparatorFleet(directory)
+    with pytest.raises(Unavailable, match="dns:pool:50052"):
+        fleet.survey()
+    names["pool:50052"] = [started(servers, _Separator())]
+    with pytest.raises(Unavailable):
+        fleet.survey()
+    clock[0] = 6.0
+    assert fleet.survey().offers == (STARTER,)
+    alone = SeparatorDirectory(["dns:pool:50052", "dns:gone:1"], lambda name: names.get(name, []), lambda: 0.0)
+    assert SeparatorFleet(alone).survey().is_partial
+
+
+def test_name_stands_for_its_addresses() -> None:
+    """Each once; none for a name that nobody has."""
+    assert "127.0.0.1:50052" in addresses_of("localhost:50052")
+    assert addresses_of("nobody.invalid:50052") == ()
 
 
 def test_engine_of_several_separators_is_offered_once(servers: ExitStack) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import grpc
 
 from services.router.adapters.merged_models import is_there, merged
-from services.router.adapters.separator_stubs import Separator
+from services.router.adapters.separator_stubs import Separator, SeparatorDirectory
 from services.router.core.ports import Addition, Cancellation
 from stemhouse.errors import Cancelled, InvalidRequest, StemhouseError, Unavailable
 from stemhouse.models import Model, PullProgress
@@ -34,35 +34,38 @@ The deadlines of clients leave room for many separators, one after the other.
 class ModelFleet:
     """See the Models port."""
 
-    def __init__(self, separators: Sequence[Separator]) -> None:
-        """Keep the channels."""
-        self._separators = separators
+    def __init__(self, directory: SeparatorDirectory) -> None:
+        """Keep who knows the separators."""
+        self._directory = directory
 
     def models(self) -> list[Model]:
         """See Models.models."""
-        return merged(self._listed())
+        return merged(_listed(self._present()))
 
     def pull(self, name: str, cancellation: Cancellation) -> Iterator[PullProgress | Model]:
         """See Models.pull. The progress is that of all separators together, so that it never goes back."""
         installed: dict[str, list[Model]] = {}
-        for separator in self._separators:
+        separators = self._present()
+        for separator in separators:
             cancellation.raise_if_requested()
             for event in _pull(separator, name, cancellation):
                 if event.HasField("model"):
                     installed[separator.address] = _models([event.model])
                 else:
-                    yield self._overall(pull_progress_from_proto(event.progress), len(installed))
+                    progress = pull_progress_from_proto(event.progress)
+                    yield _overall(progress, len(installed), len(separators))
         yield from merged(installed)
 
     def verify(self, names: Sequence[str], cancellation: Cancellation) -> list[Model]:
         """See Models.verify."""
-        shares = self._shares(names) if names else dict.fromkeys(self._separators, ())
+        separators = self._present()
+        shares = _shares(separators, names) if names else dict.fromkeys(separators, ())
         calls = [
             (one, one.stub.VerifyLocalModels.future(pb.VerifyLocalModelsRequest(names=share), timeout=READ_TIMEOUT_S))
             for one, share in shares.items()
         ]
         found = {one.address: _models(answer.models) for one, answer in _answers(calls, cancellation)}
-        return merged({one.address: found.get(one.address, []) for one in self._separators})
+        return merged({one.address: found.get(one.address, []) for one in separators})
 
     def add(self, addition: Addition, cancellation: Cancellation) -> Model:
         """See Models.add. An error tells which separators have installed the model all the same."""
@@ -72,31 +75,40 @@ class ModelFleet:
             licence_note=addition.licence_note,
         )
         added: dict[str, list[Model]] = {}
-        for one in self._separators:
+        for one in self._present():
             with _telling_what_is_done(one.address, added):
                 call = one.stub.AddLocalModel.future(request, timeout=READ_TIMEOUT_S)
                 for _, answer in _answers([(one, call)], cancellation):
                     added[one.address] = _models([answer.model])
         return merged(added)[0]
 
-    def _shares(self, names: Sequence[str]) -> dict[Separator, Sequence[str]]:
-        """Of the names, for each separator those that it has, or that nobody has: it will say what helps."""
-        there = {address: {one.name for one in models if is_there(one)} for address, models in self._listed().items()}
-        anywhere = set().union(*there.values())
-        shares = {
-            one: [name for name in names if name in there[one.address] or name not in anywhere]
-            for one in self._separators
-        }
-        return {one: share for one, share in shares.items() if share}
+    def _present(self) -> tuple[Separator, ...]:
+        """Raises Unavailable if there is none."""
+        known = self._directory.separators()
+        if not known.present:
+            message = f"there is no separator at {', '.join(known.silent_names)}"
+            raise Unavailable(message)
+        return known.present
 
-    def _listed(self) -> dict[str, list[Model]]:
-        request = pb.ListLocalModelsRequest()
-        calls = [(one, one.stub.ListLocalModels.future(request, timeout=_ASK_TIMEOUT_S)) for one in self._separators]
-        return {one.address: _models(answer.models) for one, answer in _answers(calls)}
 
-    def _overall(self, progress: PullProgress, finished_count: int) -> PullProgress:
-        before_bytes = finished_count * progress.total_bytes
-        return replace(progress, done_bytes=(before_bytes + progress.done_bytes) // len(self._separators))
+def _shares(separators: Sequence[Separator], names: Sequence[str]) -> dict[Separator, Sequence[str]]:
+    """Of the names, for each separator those that it has, or that nobody has: it will say what helps."""
+    listed = _listed(separators)
+    there = {address: {one.name for one in models if is_there(one)} for address, models in listed.items()}
+    anywhere = set().union(*there.values())
+    shares = {one: [name for name in names if name in there[one.address] or name not in anywhere] for one in separators}
+    return {one: share for one, share in shares.items() if share}
+
+
+def _listed(separators: Sequence[Separator]) -> dict[str, list[Model]]:
+    request = pb.ListLocalModelsRequest()
+    calls = [(one, one.stub.ListLocalModels.future(request, timeout=_ASK_TIMEOUT_S)) for one in separators]
+    return {one.address: _models(answer.models) for one, answer in _answers(calls)}
+
+
+def _overall(progress: PullProgress, finished_count: int, separator_count: int) -> PullProgress:
+    before_bytes = finished_count * progress.total_bytes
+    return replace(progress, done_bytes=(before_bytes + progress.done_bytes) // separator_count)
 
 
 def _models(messages: Iterable[models_pb2.Model]) -> list[Model]:

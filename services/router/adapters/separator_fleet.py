@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import grpc
 import structlog
 
-from services.router.adapters.separator_stubs import Separator
+from services.router.adapters.separator_stubs import Separator, SeparatorDirectory, Separators
 from services.router.core.ports import Cancellation, Ingested, SeparationTask
 from stemhouse.audio import AudioRef, QualityReport, SourceRef, StemSet
 from stemhouse.errors import Cancelled, InternalFault, Unavailable
@@ -49,17 +49,19 @@ class _State:
 class SeparatorFleet:
     """See the Separators port."""
 
-    def __init__(self, separators: Sequence[Separator]) -> None:
-        """Keep the channels."""
-        self._separators = separators
+    def __init__(self, directory: SeparatorDirectory) -> None:
+        """Keep who knows them."""
+        self._directory = directory
 
     def survey(self) -> EngineSurvey:
         """See Separators.survey."""
-        states = self._states()
+        known = self._directory.separators()
+        states = _states(known)
         offers = _in_order([state.offers for state in states])
         offered = {offer.name for offer in offers}
         gaps = dict.fromkeys(gap for state in states for gap in state.gaps if gap.engine not in offered)
-        return EngineSurvey(offers, tuple(gaps), is_partial=len(states) < len(self._separators))
+        is_partial = len(states) < len(known.present) or bool(known.silent_names)
+        return EngineSurvey(offers, tuple(gaps), is_partial)
 
     def ingest(self, source: SourceRef) -> Ingested:
         """See Separators.ingest."""
@@ -103,26 +105,28 @@ class SeparatorFleet:
                 raise Cancelled(message) from error
 
     def _least_loaded(self, engine_id: str | None = None) -> Separator:
-        able = [state for state in self._states() if engine_id is None or state.has(engine_id)]
+        states = _states(self._directory.separators())
+        able = [state for state in states if engine_id is None or state.has(engine_id)]
         if not able:
             # It was offered when it was chosen: its separator is starting again, or will.
             message = f"no separator that answers offers {engine_id} just now"
             raise Unavailable(message, {"engine_id": engine_id or ""})
         return min(able, key=lambda state: state.load).separator
 
-    def _states(self) -> list[_State]:
-        """The separators that answer, asked all at once; raises Unavailable if none does."""
-        request = pb.ListLocalEnginesRequest()
-        calls = [
-            (separator, separator.stub.ListLocalEngines.future(request, timeout=_ASK_TIMEOUT_S))
-            for separator in self._separators
-        ]
-        states = [state for separator, call in calls if (state := _state_from_call(separator, call))]
-        if not states:
-            addresses = ", ".join(separator.address for separator in self._separators)
-            message = f"no separator answers at {addresses}"
-            raise Unavailable(message)
-        return states
+
+def _states(known: Separators) -> list[_State]:
+    """The separators that answer, asked all at once; raises Unavailable if none does."""
+    request = pb.ListLocalEnginesRequest()
+    calls = [
+        (separator, separator.stub.ListLocalEngines.future(request, timeout=_ASK_TIMEOUT_S))
+        for separator in known.present
+    ]
+    states = [state for separator, call in calls if (state := _state_from_call(separator, call))]
+    if not states:
+        names = ", ".join((*(separator.address for separator in known.present), *known.silent_names))
+        message = f"no separator answers at {names}"
+        raise Unavailable(message)
+    return states
 
 
 def _in_order(lists: Iterable[Sequence[EngineOffer]]) -> tuple[EngineOffer, ...]:

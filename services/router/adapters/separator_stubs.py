@@ -1,10 +1,18 @@
-"""Channels to the separators."""
+"""The separators that there are, and channels to them."""
 
-from collections.abc import Sequence
+import socket
+import threading
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from stemhouse.platform.channel import connect
 from stemhouse.v1.separator_pb2_grpc import SeparatorServiceStub
+
+LOOK_UP = "dns:"
+"""Before a name and a port: all addresses of that name are separators, as with a headless service of Kubernetes."""
+
+_LOOKED_UP_FOR_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -15,6 +23,66 @@ class Separator:
     stub: SeparatorServiceStub
 
 
-def connect_separators(addresses: Sequence[str]) -> list[Separator]:
-    """Open a channel to each address; nothing is called yet."""
-    return [Separator(address, SeparatorServiceStub(connect(address))) for address in addresses]
+@dataclass(frozen=True)
+class Separators:
+    """Those that there are now, and the names behind which nobody is: one that starts may come to have an address."""
+
+    present: tuple[Separator, ...]
+    silent_names: tuple[str, ...] = ()
+
+
+def addresses_of(name: str) -> tuple[str, ...]:
+    """The addresses of `host:port`, in order; empty if nobody has that name now."""
+    host, _, port = name.rpartition(":")
+    try:
+        found = socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM)
+    except socket.gaierror:
+        return ()
+    hosts = dict.fromkeys(str(place[0]) for *_, place in found)
+    return tuple(sorted(f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}" for ip in hosts))
+
+
+class SeparatorDirectory:
+    """Knows separators by fixed addresses, and by names that are looked up anew every few seconds.
+
+    A channel is kept when its address is gone: a pod that leaves is finishing its track.
+    """
+
+    def __init__(
+        self, addresses: Sequence[str], look_up: Callable[[str], Sequence[str]], now_s: Callable[[], float]
+    ) -> None:
+        """Nothing is looked up yet; `now_s` is monotonic."""
+        self._listed = tuple(addresses)
+        self._look_up = look_up
+        self._now_s = now_s
+        self._lock = threading.Lock()
+        self._channels: dict[str, Separator] = {}
+        self._known = Separators(())
+        self._known_until_s = -1.0
+
+    def separators(self) -> Separators:
+        """As they are now, or were a moment ago."""
+        with self._lock:
+            if self._now_s() >= self._known_until_s:
+                self._known = self._looked_up()
+                self._known_until_s = self._now_s() + _LOOKED_UP_FOR_S
+            return self._known
+
+    def _looked_up(self) -> Separators:
+        found: dict[str, Sequence[str]] = {
+            listed: self._look_up(listed.removeprefix(LOOK_UP)) if listed.startswith(LOOK_UP) else [listed]
+            for listed in self._listed
+        }
+        addresses = dict.fromkeys(address for addresses in found.values() for address in addresses)
+        silent = tuple(listed for listed, addresses in found.items() if not addresses)
+        return Separators(tuple(map(self._separator, addresses)), silent)
+
+    def _separator(self, address: str) -> Separator:
+        if address not in self._channels:
+            self._channels[address] = Separator(address, SeparatorServiceStub(connect(address)))
+        return self._channels[address]
+
+
+def connect_separators(addresses: Sequence[str]) -> SeparatorDirectory:
+    """The directory of the separators at these addresses; nothing is called yet."""
+    return SeparatorDirectory(addresses, addresses_of, time.monotonic)
