@@ -131,6 +131,20 @@ build/stretchers-venv:
 bench-stretch: .venv/ready build/stretchers-venv ## our stretching beside Rubber Band's and others': make bench-stretch [DATA=folder]
 	$(BIN)/python -m tests.bench.stretch --others build/stretchers-venv/bin/python $(if $(DATA),--data $(DATA))
 
+.PHONY: images
+images: ## an image for each service, by docker or buildah: make images [SERVICES="router library"] [BASE=..] [PIP_OPTIONS=..]
+	sh deploy/images.sh "$(SERVICES)" "$(BASE)" "$(PIP_OPTIONS)"
+
+# checkov brings half of PyPI along: it has an environment of its own, which nothing of the project runs in.
+build/checkov-venv:
+	$(PYTHON) -m venv $@ && $@/bin/pip install --quiet --disable-pip-version-check checkov==3.3.30 || rm -rf $@
+
+.PHONY: k8s-check
+k8s-check: .venv/ready build/checkov-venv ## every overlay rendered, validated and held against what it promises; the Dockerfile linted
+	$(BIN)/hadolint deploy/Dockerfile
+	$(BIN)/pytest -q tests/deploy
+	sh deploy/checkov.sh $(BIN)/kubectl build/checkov-venv/bin/checkov
+
 .PHONY: clean
 clean: ## remove the environment and what tools left behind
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -1,0 +1,1 @@
+"""What is deployed: images, and manifests of a cluster."""
