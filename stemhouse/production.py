@@ -46,7 +46,7 @@ class StemFolder:
 
 @dataclass(frozen=True)
 class AbletonOptions:
-    """Of a Live set. The tempo is that of the first song, unless one is given (20 to 999 BPM)."""
+    """Of a Live set. The tempo is that of the first song with a beat, unless one is given (20 to 999 BPM)."""
 
     bpm: float | None = None
 

@@ -4,6 +4,7 @@ import sys
 
 import click
 
+from stemhouse.cli.options import NumberRange
 from stemhouse.cli.output import Output, json_option
 from stemhouse.cli.session import open_client
 from stemhouse.client.sdk import Stemhouse
@@ -45,7 +46,7 @@ def show_accounts(output: Output) -> None:
 @click.option(
     "--minutes-per-day",
     required=True,
-    type=click.FloatRange(0.0, min_open=True),
+    type=NumberRange(0.0, min_open=True),
     help="The most that may be taken of the account in one day (UTC).",
 )
 @click.option("--yes", is_flag=True, help="You have read what leaves this machine, and agree; for scripts.")

@@ -3,7 +3,9 @@
 import importlib
 import io
 import os
+import signal
 import sys
+import threading
 import traceback
 from collections.abc import Sequence
 
@@ -67,6 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a name that the terminal cannot show must not end the work
+    _end_in_good_order()
     given = list(sys.argv[1:] if arguments is None else arguments)
     output = Output(is_json="--json" in given)
     try:
@@ -90,6 +93,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         output.failure(InternalFault.reason, f"unexpected {type(error).__name__}: {error}", {})
         return EXIT_CODES[InternalFault]
     return int(code or ExitCode.OK)
+
+
+def _end_in_good_order() -> None:
+    """A closed terminal, and whoever asks the program to end, count as Ctrl-C: nothing half-written stays behind."""
+    if threading.current_thread() is not threading.main_thread():
+        return
+    for name in ("SIGHUP", "SIGTERM"):  # Windows has the second only
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:  # nohup stays nohup
+            signal.signal(number, signal.default_int_handler)
 
 
 def _tell_usage(error: click.ClickException, output: Output) -> None:

@@ -1,5 +1,6 @@
 """Options that `separate` and `batch` share."""
 
+import math
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -11,6 +12,17 @@ from stemhouse.jobs import Preset
 from stemhouse.vocab import AUTO_ENGINE
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class NumberRange(click.FloatRange):
+    """A range of numbers; what is none, or has no end, is not in it."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """See click.ParamType.convert."""
+        number: float = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a number to go by", param, ctx)
+        return number
 
 
 def engine_options(command: Command) -> Command:
@@ -57,7 +69,7 @@ def cloud_option(scope: str) -> Callable[[Command], Command]:
         default=0.0,
         show_default="0: nothing is sent away",
         metavar="N",
-        type=click.FloatRange(0.0),
+        type=NumberRange(0.0),
         help=f"The most that {scope} may take of an allowed account of a cloud engine, in its minutes.",
     )
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from stemhouse.analysis import TrackAnalysis
-from stemhouse.cli.options import delivery_of, stem_names
+from stemhouse.cli.options import NumberRange, delivery_of, stem_names
 from stemhouse.cli.output import Output, json_option, path_text
 from stemhouse.cli.session import open_client
 from stemhouse.cli.stem_dirs import (
@@ -15,6 +15,7 @@ from stemhouse.cli.stem_dirs import (
     output_option,
     stem_dir_argument,
     stem_dir_type,
+    tell_what_is_left_alone,
 )
 from stemhouse.client.stem_folders import read_stem_folder
 from stemhouse.delivery import FileFormat, SampleFormat
@@ -27,8 +28,8 @@ from stemhouse.production import (
     StretchOptions,
 )
 
-_BPM = click.FloatRange(20, 999)
-_CHOP_S = click.FloatRange(0.01, 600)
+_BPM = NumberRange(20, 999)
+_CHOP_S = NumberRange(0.01, 600)
 _FORMATS = [str(file_format) for file_format in FileFormat if not file_format.is_lossy]
 
 
@@ -40,6 +41,7 @@ _FORMATS = [str(file_format) for file_format in FileFormat if not file_format.is
 def analyze(output: Output, stem_dir: Path, *, tag_bpm: float, genre: str) -> None:
     """Tell the beats, key and parts of a track by its stems."""
     stems = read_stem_folder(stem_dir, hints_of(tag_bpm, genre))
+    tell_what_is_left_alone(output, stems)
     with open_client(output) as client:
         analysis = client.production.analyze(stems)
     output.result({"folder": stem_dir, "analysis": analysis}, _analysis_text(stem_dir, analysis))
@@ -47,7 +49,7 @@ def analyze(output: Output, stem_dir: Path, *, tag_bpm: float, genre: str) -> No
 
 @click.command("export-ableton")
 @click.argument("stem_dirs", nargs=-1, required=True, metavar="STEM_DIR...", type=stem_dir_type)
-@click.option("--bpm", type=_BPM, help="Tempo of the set. [default: that of the first song]")
+@click.option("--bpm", type=_BPM, help="Tempo of the set. [default: that of the first song with a beat]")
 @output_option
 @hint_options
 @json_option
@@ -67,15 +69,15 @@ def export_ableton(  # noqa: PLR0913  one parameter for each option
     written for Live 11 and later, and for Live 10. A project that is there is left alone: the new one is "NAME (2)".
     """
     songs = [read_stem_folder(stem_dir, hints_of(tag_bpm, genre)) for stem_dir in stem_dirs]
+    for song in songs[1:]:
+        tell_what_is_left_alone(output, song)
     options = AbletonOptions(bpm)
     make_tree(output, songs[0], output_dir, lambda client, place: client.export_ableton(songs, options, place))
 
 
 @click.command()
 @stem_dir_argument
-@click.option(
-    "--ratio", type=click.FloatRange(SHORTEST_RATIO, LONGEST_RATIO), help="Length against what it was: 0.5 to 2."
-)
+@click.option("--ratio", type=NumberRange(SHORTEST_RATIO, LONGEST_RATIO), help="Length against what it was: 0.5 to 2.")
 @click.option("--bpm", type=_BPM, help="Tempo to reach.")
 @click.option("--stems", default="", callback=stem_names, help="Stems to write, by comma. [default: all]")
 @click.option("--format", "file_format", default="wav", show_default=True, type=click.Choice(_FORMATS))

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import click
 
 from stemhouse.analysis import AnalysisHints
+from stemhouse.cli.options import NumberRange
 from stemhouse.cli.output import Output, path_text
 from stemhouse.cli.session import open_client
 from stemhouse.client.production import ProductionClient
@@ -32,13 +33,17 @@ output_option = click.option(
 def hint_options(command: Command) -> Command:
     """--tag-bpm, --genre."""
     for option in (
-        click.option("--genre", default="", help="Genre, which says what tempo is likely."),
+        click.option(
+            "--genre",
+            default="",
+            help="Genre, which says what tempo is likely: the one that is heard, its half or its double.",
+        ),
         click.option(
             "--tag-bpm",
             default=0.0,
-            type=click.FloatRange(0, 999),
+            type=NumberRange(0, 999),
             metavar="BPM",
-            help="Tempo that the track is known to have; the analysis settles on it, its half or its double.",
+            help="Tempo that the track is known to have; the analysis settles on it where that fits what is heard.",
         ),
     ):
         command = option(command)
@@ -57,6 +62,7 @@ def make_tree(
     make: Callable[[ProductionClient, Path], Made],
 ) -> None:
     """Have something made, in a folder that is there or can be, and tell about it."""
+    tell_what_is_left_alone(output, stems)
     place = output_dir or stems.path.resolve().parent
     require_place(place)
     with open_client(output) as client:
@@ -64,6 +70,12 @@ def make_tree(
     for warning in made.warnings:
         output.say(f"note: {warning}")
     output.result(_document(made), _text(made))
+
+
+def tell_what_is_left_alone(output: Output, stems: LocalStems) -> None:
+    """Audio beside the stems that somebody may have meant to be one."""
+    if stems.left_alone:
+        output.say(f"note: {', '.join(stems.left_alone)}: named after no stem, and left alone")
 
 
 def _document(made: Made) -> dict[str, Any]:

@@ -5,6 +5,7 @@ import hashlib
 import itertools
 import re
 import shutil
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from stemhouse.errors import InternalFault, InvalidRequest, Unavailable
 from stemhouse.v1 import exporter_pb2 as pb
 
 _PART_SUFFIX = ".part"
+_ABANDONED_AFTER_S = 24 * 3600.0
 
 
 class FilePart(Protocol):
@@ -61,6 +63,14 @@ def discard_unfinished(output_dir: Path, label: str) -> None:
             shutil.rmtree(folder)
 
 
+def _discard_abandoned(output_dir: Path) -> None:
+    own = re.compile(re.escape(_part_prefix("")) + "[0-9a-f]{32}" + re.escape(_PART_SUFFIX))
+    for folder in output_dir.glob(".stemhouse-*" + _PART_SUFFIX):
+        is_own = own.fullmatch(folder.name) and folder.is_dir() and not folder.is_symlink()
+        if is_own and time.time() - folder.stat().st_mtime > _ABANDONED_AFTER_S:
+            shutil.rmtree(folder, ignore_errors=True)  # another program may be at it, too
+
+
 def _part_prefix(label: str) -> str:
     return f".stemhouse-{label}-" if label else ".stemhouse-"
 
@@ -105,7 +115,12 @@ def receive_file(parts: Iterator[FilePart], path: Path, size_bytes: int) -> str:
 
 @contextmanager
 def unfinished_folder(output_dir: Path, label: str = "") -> Iterator[Path]:
-    """A hidden sibling of the folder to come, on the same file system; gone afterwards."""
+    """A hidden sibling of the folder to come, on the same file system; gone afterwards.
+
+    Without a label nobody looks for what a killed program has left, so what is older than a day goes here.
+    """
+    if not label:
+        _discard_abandoned(output_dir)
     folder = output_dir / f"{_part_prefix(label)}{uuid.uuid4().hex}{_PART_SUFFIX}"
     folder.mkdir(parents=True)
     try:

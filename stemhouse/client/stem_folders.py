@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+import unicodedata
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,21 +27,27 @@ from stemhouse.jobs import CacheHit, Decision, SeparationResult
 from stemhouse.production import LONGEST_HEAD_BYTES, StemFile, StemFolder
 from stemhouse.vocab import BASE_STEMS, DERIVED_STEMS, EXTRA_STEMS, in_listing_order
 from stemhouse.wire.analysis import HIGHEST_BPM, LONGEST_GENRE
-from stemhouse.wire.validation import NAME
+from stemhouse.wire.audio import MAX_FILE_NAME_CHARACTERS, result_from_proto, result_to_proto
 
 _SUFFIXES = frozenset({".wav", ".wave", ".flac", ".aif", ".aiff"})
+_UNTOLD = frozenset({"Cc", "Cs"})
+"""Controls, and halves of characters: no text of a tag, and not UTF-8."""
 _LOSSY_SUFFIXES = frozenset({".mp3", ".m4a", ".aac", ".mp4", ".ogg", ".oga", ".opus", ".wma"})
-_MIXES = frozenset({"mix", "mixture", "original"})
-"""What else lies beside stems; it would be heard twice."""
+_STEMS = frozenset({*BASE_STEMS, *EXTRA_STEMS, *DERIVED_STEMS})
+"""What a file must be named after: mixes, bounces and older takes lie beside stems, and would be heard twice."""
 
 
 @dataclass(frozen=True)
 class LocalStems:
-    """A folder as the exporter is told of it, the folder itself, and its files by stem."""
+    """A folder as the exporter is told of it, the folder itself, and its files by stem.
+
+    `left_alone` are names of audio files in it that are named after no stem.
+    """
 
     folder: StemFolder
     path: Path
     files: Mapping[str, Path]
+    left_alone: tuple[str, ...] = ()
 
 
 def read_stem_folder(path: Path, hints: AnalysisHints | None = None) -> LocalStems:
@@ -50,50 +57,51 @@ def read_stem_folder(path: Path, hints: AnalysisHints | None = None) -> LocalSte
     files for one stem, or with a file that cannot be read; UnsupportedAudio for lossy stems.
     """
     metadata = _metadata(path)
-    files = _stem_files(path, _source_name(metadata))
+    found = _audio_files(path)
+    files = _stem_files(path, found, _source_name(metadata))
     with ThreadPoolExecutor() as pool:  # digests of large files are made beside each other
         stem_files = tuple(pool.map(_stem_file, files.keys(), files.values()))
     folder = StemFolder(
-        artist=str(_part(metadata, "source").get("artist") or ""),
+        artist=_text(_part(metadata, "source").get("artist")),
         title=_title(metadata) or wire_name(path.resolve()),
         files=stem_files,
         result=_result(metadata, stem_files),
         hints=_hints(metadata, hints or AnalysisHints()),
         name=wire_name(path.resolve()),
     )
-    return LocalStems(folder, path, files)
+    left_alone = tuple(file.name for file in found if file.stem.lower() not in _STEMS)
+    return LocalStems(folder, path, files, left_alone)
 
 
-def _stem_files(folder: Path, source_name: str) -> dict[str, Path]:
+def _stem_files(folder: Path, files: Sequence[Path], source_name: str) -> dict[str, Path]:
     """The files by stem, in the order in which stems are listed."""
     found: dict[str, Path] = {}
-    for stem, file in _candidates(folder):
+    for file in files:
+        stem = file.stem.lower()
         if stem in found:
             message = f"{folder} has two files for {stem}: {found[stem].name} and {file.name}"
             raise InvalidRequest(message, {"folder": str(folder)})
-        found[stem] = file
+        if stem in _STEMS:
+            found[stem] = file
     lossy = [file.name for file in found.values() if file.suffix.lower() in _LOSSY_SUFFIXES]
     if lossy:
         remedy = f'stemhouse separate "{source_name}" --format wav'
         message = f"{folder}: {', '.join(lossy)} are lossy; `{remedy}` delivers stems to work with"
         raise UnsupportedAudio(message, {"folder": str(folder)})
-    if not {*found} & {*BASE_STEMS, *EXTRA_STEMS, *DERIVED_STEMS}:
+    if not found:
         message = f"{folder} has no file that is named after a stem, such as vocals.wav"
         raise InvalidRequest(message, {"folder": str(folder)})
     return {stem: found[stem] for stem in in_listing_order(found)}
 
 
-def _candidates(folder: Path) -> Iterator[tuple[str, Path]]:
+def _audio_files(folder: Path) -> list[Path]:
+    """By name; a link that leads nowhere is among them, and whoever reads it will be told."""
     try:
         files = sorted(folder.iterdir())
     except OSError as error:
         message = f"cannot read {folder}: {error.strerror}"
         raise InvalidRequest(message, {"folder": str(folder)}) from error
-    for file in files:
-        stem = file.stem.lower()
-        is_audio = file.suffix.lower() in _SUFFIXES | _LOSSY_SUFFIXES
-        if is_audio and NAME.fullmatch(stem) and stem not in _MIXES and file.is_file():
-            yield stem, file
+    return [file for file in files if file.suffix.lower() in _SUFFIXES | _LOSSY_SUFFIXES and not file.is_dir()]
 
 
 def _stem_file(stem: str, path: Path) -> StemFile:
@@ -112,7 +120,7 @@ def _metadata(folder: Path) -> dict[str, Any]:
     """What metadata.json holds; empty if there is none that can be read."""
     try:
         metadata = json.loads((folder / METADATA).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return metadata if isinstance(metadata, dict) else {}
 
@@ -125,33 +133,41 @@ def _part(metadata: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 def _hints(metadata: Mapping[str, Any], given: AnalysisHints) -> AnalysisHints:
     """What is given counts; what is not is taken from the tags of the source."""
     source = _part(metadata, "source")
-    bpm, genre = source.get("bpm"), source.get("genre")
-    tempo = float(bpm) if isinstance(bpm, int | float) and 0.0 < bpm <= HIGHEST_BPM else 0.0
+    bpm = source.get("bpm")
+    told_bpm = float(bpm) if isinstance(bpm, int | float) and not isinstance(bpm, bool) else 0.0
     return replace(
         given,
-        bpm=given.bpm or tempo,
-        genre=given.genre or (genre if isinstance(genre, str) else "")[:LONGEST_GENRE],
+        bpm=given.bpm or (told_bpm if 0.0 < told_bpm <= HIGHEST_BPM else 0.0),
+        genre=given.genre or _text(source.get("genre"))[:LONGEST_GENRE],
     )
+
+
+def _text(value: object) -> str:
+    """A text as servers can be told it: without controls, and not endless; nothing for whatever else is there."""
+    if not isinstance(value, str):
+        return ""
+    told = (character for character in value if unicodedata.category(character) not in _UNTOLD)
+    return "".join(told)[:MAX_FILE_NAME_CHARACTERS]
 
 
 def _title(metadata: Mapping[str, Any]) -> str:
     """The source's title, else the name that its file had, without the ending."""
     source = _part(metadata, "source")
-    return str(source.get("title") or "") or Path(str(source.get("file_name") or "")).stem
+    return _text(source.get("title")) or Path(_text(source.get("file_name"))).stem
 
 
 def _source_name(metadata: Mapping[str, Any]) -> str:
-    return str(_part(metadata, "source").get("file_name") or "SONG")
+    return _text(_part(metadata, "source").get("file_name")) or "SONG"
 
 
 def _result(metadata: Mapping[str, Any], files: tuple[StemFile, ...]) -> SeparationResult | None:
     """The result that was delivered, with those of its stems whose files are still what was delivered of them."""
     try:
-        result = _delivered_result(metadata)
+        result = result_from_proto(result_to_proto(_delivered_result(metadata)))
         digests = {file["stem"]: file["sha256"] for file in metadata["files"]}
         gain = float(metadata["delivery"]["gain"])
-    except (KeyError, TypeError, ValueError, AttributeError):
-        return None  # none there, or of another time: the files are all that is known
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, InvalidRequest):
+        return None  # none there, of another time, or damaged: the files are all that is known
     untouched = {file.stem for file in files if gain == 1.0 and digests.get(file.stem) == file.sha256}
     stems = tuple(stem for stem in result.stem_set.stems if stem.name in untouched)
     return replace(result, stem_set=replace(result.stem_set, stems=stems))

@@ -32,6 +32,9 @@ Floats = npt.NDArray[np.float64]
 _SUFFIXES = (".flac", ".wav", ".aiff", ".aif", ".ogg", ".mp3")
 _OCTAVES = (0.5, 1.0, 2.0)
 _BPM_ERROR, _PHASE_ERROR_S = 0.0002, 0.005
+_BEAT_ERROR = 0.03
+_HIP_HOP_BPM = 110.0
+"""Above it nothing is meant to be Hip-Hop, below it nothing House."""
 _NEARLY_ALL, _BEAT_F, _KEY_SCORE = 0.9, 0.9, 0.8
 _ROW = "{:<26}{:<6}{:>8} {:>9} {:>8} {:>6} {:>5} {:>4} {:>4} {:>4} {:>10} {:>5} |{:>7} {:>6} {:>5}"
 _HEAD = "track|from|true|BPM|error %|ms|F|mark|oct|bar|key|MIREX|librosa|ms|F"
@@ -47,6 +50,11 @@ class Beats:
     f_measure: float
     is_octave: bool
 
+    @property
+    def is_beat(self) -> bool:
+        """Whether the tempo is the true one, its half or its double, drift allowed for."""
+        return abs(self.tempo_error) <= _BEAT_ERROR
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -57,6 +65,7 @@ class Finding:
     beats: Beats
     plain: Beats
     is_octave_unaided: bool
+    is_beat_misled: bool
     key_score: float
     cpu_s: float
 
@@ -100,9 +109,21 @@ def _found(track: RenderedTrack) -> Finding:
     analysis = TrackAnalyzer().analyze(audio, AnalysisHints(genre=track.score.genre))
     cpu_s = process_time() - began_s
     unaided = TrackAnalyzer().analyze(audio, AnalysisHints())
-    is_octave_unaided = unaided.grid is not None and _is_octave(unaided.grid.bpm, _true_bpm(track))
-    key_score = _key_score(analysis, track)
-    return Finding(track, analysis, _ours(analysis, track), _plain(audio, track), is_octave_unaided, key_score, cpu_s)
+    misled = TrackAnalyzer().analyze(audio, AnalysisHints(genre=_genre_that_does_not_fit(track)))
+    return Finding(
+        track,
+        analysis,
+        beats=_ours(analysis, track),
+        plain=_plain(audio, track),
+        is_octave_unaided=unaided.grid is not None and _is_octave(unaided.grid.bpm, _true_bpm(track)),
+        is_beat_misled=_ours(misled, track).is_beat,
+        key_score=_key_score(analysis, track),
+        cpu_s=cpu_s,
+    )
+
+
+def _genre_that_does_not_fit(track: RenderedTrack) -> str:
+    return "Hip-Hop" if _true_bpm(track) > _HIP_HOP_BPM else "House"
 
 
 def _ours(analysis: TrackAnalysis, track: RenderedTrack) -> Beats:
@@ -195,6 +216,8 @@ def _print_summary(findings: list[Finding]) -> bool:
         _target("keys, MIREX", _mean(finding.key_score for finding in findings), _KEY_SCORE),
     ]
     _print(f"octave, without genre: {_mean(f.is_octave_unaided for f in findings):.3f}")
+    misled = _mean(f.is_beat_misled for f in findings)
+    _print(f"the beat, its half or its double, with a genre that does not fit: {misled:.3f}")
     _print(f"first downbeat: {_mean(f.is_bar for f in findings):.3f} (scores change harmony with bars: a light test)")
     seconds = sum(finding.track.score.duration_s for finding in findings)
     _print(f"CPU for five minutes of audio: {300 * sum(f.cpu_s for f in findings) / seconds:.1f} s")

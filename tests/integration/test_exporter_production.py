@@ -145,6 +145,65 @@ def test_track_without_a_beat_is_laid_out_all_the_same(house: House, tmp_path: P
     assert "no beat" in made.warnings[0]
 
 
+def test_set_has_the_tempo_of_the_first_song_that_has_one(house: House, tmp_path: Path) -> None:
+    """What is told of a track counts where no beat is heard."""
+    house.tools.analyzer.is_beatless = True
+    (house.folder / "metadata.json").unlink()
+    songs = [house.stems(), read_stem_folder(house.folder, AnalysisHints(bpm=93.0))]
+    house.client.production.export_ableton(songs, AbletonOptions(), tmp_path)
+    assert house.tools.sets.built[-1].bpm == 93.0
+
+
+def test_analysis_of_a_part_is_not_taken_for_that_of_the_whole(house: House) -> None:
+    """Without its drums a song may sound to be in another tempo: neither answer replaces the other."""
+    (house.folder / "drums.wav").rename(house.folder / "drums.bak")
+    house.client.production.analyze(house.stems())
+    (house.folder / "drums.bak").rename(house.folder / "drums.wav")
+    for _ in range(2):
+        house.client.production.analyze(house.stems())
+    assert [heard.drums is None for heard in house.tools.analyzer.heard] == [True, False]
+
+
+def test_what_is_named_after_no_stem_is_left_alone(house: House) -> None:
+    """A bounce of the song beside its stems is none of them; whoever put it there is told."""
+    for name in ("bounce.wav", "vocals_old.wav", "Mix.aiff", "drums (2).wav"):
+        shutil.copy(house.folder / "bass.wav", house.folder / name)
+    stems = house.stems()
+    assert set(stems.files) == {*BASE_STEMS}
+    assert stems.left_alone == ("Mix.aiff", "bounce.wav", "drums (2).wav", "vocals_old.wav")
+
+
+@pytest.mark.parametrize(
+    ("part", "name", "value"),
+    [
+        ("fidelity", "frame_count", float("inf")),
+        ("fidelity", "sample_rate_hz", 10**30),
+        ("fidelity", "common_gain", -3),
+        ("fidelity", "mix_peak", float("nan")),
+        ("source", "artist", ["Björk"]),
+        ("objects", "stems", 5),
+    ],
+)
+def test_damaged_metadata_leaves_the_files(part: str, name: str, value: object, house: House) -> None:
+    """They are all that is known then; nobody needs to hear of the rest."""
+    metadata = json.loads((house.folder / "metadata.json").read_text())
+    metadata[part][name] = value
+    (house.folder / "metadata.json").write_text(json.dumps(metadata))
+    folder = house.stems().folder
+    assert (folder.result, len(folder.files)) == (None, 4)
+
+
+def test_texts_of_metadata_are_told_as_far_as_they_can_be(house: House) -> None:
+    """Controls and halves of characters are left out; a tempo that is none is no tempo."""
+    metadata = json.loads((house.folder / "metadata.json").read_text())
+    metadata["source"] |= {"title": "J\u0000ó\ud800ga\u00a0x", "artist": "B" * 5000, "bpm": True, "genre": 5}
+    (house.folder / "metadata.json").write_text(json.dumps(metadata))
+    folder = house.stems().folder
+    assert (folder.title, len(folder.artist), folder.hints) == ("Jóga\u00a0x", 1024, AnalysisHints())
+    (house.folder / "metadata.json").write_text("[" * 100_000)
+    assert house.stems().folder.title == house.folder.name
+
+
 def test_several_folders_make_one_set(house: House, tmp_path: Path) -> None:
     """A group each, with files of their own."""
     other = tmp_path / "Other Song"

@@ -66,7 +66,7 @@ def _require_audio(name: str, spool: IO[bytes]) -> None:
         _require_shape(name, spool)
         is_finite = all(bool(np.isfinite(block).all()) for block in read_blocks(spool))
     except soundfile.LibsndfileError as error:
-        message = f"{name} cannot be read as WAV, FLAC or AIFF: {error}"
+        message = f"{name} cannot be read as WAV, FLAC or AIFF: {error.error_string}"
         raise UnreadableAudio(message, {"file": name}) from error
     if not is_finite:
         message = f"{name} has samples that are not finite"

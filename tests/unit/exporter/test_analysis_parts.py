@@ -6,6 +6,8 @@ import pytest
 from services.exporter.core.analysis.drifting import drifting_grid
 from services.exporter.core.analysis.genres import Tempi
 from services.exporter.core.analysis.keys import chroma_of, find_key
+from services.exporter.core.analysis.onsets import COARSE_HZ
+from services.exporter.core.analysis.pulse import find_pulse
 from services.exporter.core.analysis.sections import find_sections
 from services.exporter.core.analysis.signals import RATE_HZ, Signal
 from stemhouse.analysis import AnalysisHints, BeatGrid, GridMarker
@@ -52,9 +54,22 @@ def test_genre_names_what_is_counted_and_a_tag_goes_before_it() -> None:
     """Half of a drum & bass tempo is unlikely, unless the track is tagged with it."""
     tempi = np.array([87.0, 174.0])
     by_genre = Tempi.of_genre("Liquid Drum & Bass").likelihood(tempi)
-    by_tag = Tempi.expected(AnalysisHints(bpm=87.0, genre="Drum & Bass")).likelihood(tempi)
+    by_tag = Tempi.of_tag(87.0).likelihood(tempi)
     assert by_genre[1] > 10 * by_genre[0]
     assert by_tag[0] > 10 * by_tag[1]
+
+
+@pytest.mark.parametrize("genre", ["", "House", "Hip-Hop", "Drum & Bass", "Trance", "Ballad"])
+@pytest.mark.parametrize("bpm", [87.0, 93.7, 128.0, 174.0])
+def test_genre_halves_and_doubles_a_tempo_and_no_more(bpm: float, genre: str) -> None:
+    """Beats with quieter ones between them: whatever somebody calls it, it never gets two thirds of its tempo."""
+    frames = np.arange(round(60 * COARSE_HZ))
+    curve = np.zeros(len(frames))
+    for share, height in ((0.0, 1.0), (0.5, 0.4), (0.25, 0.15), (0.75, 0.15)):
+        phases = (frames / COARSE_HZ * bpm / 60 - share + 0.5) % 1.0 - 0.5
+        curve += height * np.exp(-0.5 * (phases / 0.03) ** 2)
+    octaves = np.log2(find_pulse(curve, AnalysisHints(genre=genre)).bpm / bpm)
+    assert octaves == pytest.approx(round(octaves), abs=0.02)
 
 
 def test_noise_is_in_no_key() -> None:

@@ -319,3 +319,31 @@ def test_starting_up_imports_nothing_heavy() -> None:
     loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
     heavy = {"torch", "numpy", "sqlite3", "sqlmodel", "dbos", "minio", "pydantic", "services", "rich.progress"}
     assert heavy & set(loaded) == set()
+
+
+@pytest.mark.parametrize("number", ["nan", "inf", "-inf"])
+@pytest.mark.parametrize("option", ["--tag-bpm", "--ratio", "--bpm"])
+def test_what_is_no_number_is_refused(option: str, number: str, tmp_path: Path) -> None:
+    """Comparisons with it are all false: it would slip through a range."""
+    assert main(["stretch", str(tmp_path), option, number]) == 2
+
+
+_ASKED_TO_END = """
+import os, signal, sys, time
+from stemhouse.cli import main as entry
+def called(*_, **__):
+    try:
+        os.kill(os.getpid(), getattr(signal, sys.argv[1]))
+        time.sleep(20)
+    finally:
+        print("in good order", flush=True)
+entry.cli.invoke = called
+sys.exit(entry.main(["doctor"]))
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_being_asked_to_end_counts_as_ctrl_c(name: str) -> None:
+    """A closed terminal leaves nothing half-written behind."""
+    ended = subprocess.run([sys.executable, "-c", _ASKED_TO_END, name], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout.strip()) == (130, "in good order")

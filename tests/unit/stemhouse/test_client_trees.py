@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -154,3 +155,14 @@ def test_own_file_must_be_what_it_was(tmp_path: Path) -> None:
     with pytest.raises(InternalFault, match="not told of"):
         receive_tree(_Stream(with_copy(digest)), tmp_path / "new", {"b" * 64: own})
     assert [*(tmp_path / "new").iterdir()] == []
+
+
+def test_what_a_killed_program_has_left_goes_after_a_day(tmp_path: Path) -> None:
+    """What is younger may be somebody's work; what only looks like it is somebody's."""
+    abandoned, young, other = (tmp_path / f".stemhouse-{name}.part" for name in ("a" * 32, "b" * 32, "mine"))
+    for folder in (abandoned, young, other):
+        (folder / "Song").mkdir(parents=True)
+    for folder in (abandoned, other):
+        os.utime(folder, (1.0, 1.0))
+    receive(tmp_path)
+    assert [folder.exists() for folder in (abandoned, young, other)] == [False, True, True]

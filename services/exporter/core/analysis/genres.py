@@ -10,7 +10,6 @@ from typing import Self
 import numpy as np
 
 from services.exporter.core.analysis.signals import Floats
-from stemhouse.analysis import AnalysisHints
 
 _RANGES_BPM = (
     (("drum & bass", "drum and bass", "drum'n'bass", "drum n bass", "dnb", "d&b", "jungle", "neurofunk"), (160, 180)),
@@ -45,11 +44,9 @@ class Tempi:
     spread: float
 
     @classmethod
-    def expected(cls, hints: AnalysisHints) -> Self:
-        """By the tag, else by the genre, else as music usually is."""
-        if hints.bpm > 0:
-            return cls(hints.bpm, hints.bpm, _TAG_SPREAD)
-        return cls.of_genre(hints.genre)
+    def of_tag(cls, bpm: float) -> Self:
+        """Of what a tag names."""
+        return cls(bpm, bpm, _TAG_SPREAD)
 
     @classmethod
     def of_genre(cls, genre: str) -> Self:

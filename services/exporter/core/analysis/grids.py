@@ -5,7 +5,6 @@ import numpy as np
 from services.exporter.core.analysis.bars import BEATS_PER_BAR, HALVES_PER_BAR, first_bar
 from services.exporter.core.analysis.constant import SteadyBeat, refitted, rounded, steady_beat
 from services.exporter.core.analysis.drifting import drifting_grid, followed_beats_s
-from services.exporter.core.analysis.genres import Tempi
 from services.exporter.core.analysis.keys import CHROMA_HZ
 from services.exporter.core.analysis.onsets import Onsets
 from services.exporter.core.analysis.programs import agrees
@@ -26,7 +25,7 @@ def find_grid(onsets: Onsets, chroma: Floats, duration_s: float, hints: Analysis
         return None
     if hints.grid is not None and agrees(hints.grid, onsets, duration_s):
         return hints.grid
-    pulse = find_pulse(onsets.curve, Tempi.expected(hints), Tempi.of_genre(hints.genre))
+    pulse = find_pulse(onsets.curve, hints)
     if pulse.clarity < _LEAST_CLARITY + _CHANCE_CLARITY_S / duration_s:
         return None
     beat = steady_beat(onsets, pulse.bpm)

@@ -11,6 +11,7 @@ import numpy as np
 from services.exporter.core.analysis.genres import Tempi
 from services.exporter.core.analysis.onsets import COARSE_HZ
 from services.exporter.core.analysis.signals import Floats
+from stemhouse.analysis import AnalysisHints
 
 SLOWEST_BPM, FASTEST_BPM = 48.0, 200.0
 
@@ -20,8 +21,11 @@ _TREND = 64
 _REPEATS = ((0.25, 0.3), (0.5, 0.5), (1.0, 1.0), (2.0, 1.0), (3.0, 0.5), (4.0, 1.0))
 """Beats, and the weight of a repetition after as many."""
 _STEPS = 1200
-_LEAST_SUPPORT = 0.4
-"""Of the best score: a beat that onsets repeat themselves at has more, at its half and double too."""
+_LEAST_SUPPORT_OF_TAG, _LEAST_SUPPORT_OF_GENRE = 0.4, 0.9
+"""Of the best score. A beat that onsets repeat themselves at has more than the first, at its half and double too. One
+of another length has less than the second: a genre that does not fit must not make two beats out of three."""
+_OCTAVES = (0.5, 1.0, 2.0)
+_SAME_OCTAVE = 0.02
 _SHORTEST_LAG, _LONGEST_LAG = 20, 130
 """Of the coarse curve: 0.23 and 1.5 s."""
 
@@ -34,15 +38,32 @@ class Pulse:
     clarity: float
 
 
-def find_pulse(curve: Floats, expected: Tempi, otherwise: Tempi) -> Pulse:
-    """Of a coarse onset curve: as `expected`, or as `otherwise` if too little repeats itself at what is expected."""
+def find_pulse(curve: Floats, hints: AnalysisHints) -> Pulse:
+    """Of a coarse onset curve: where the tag says, or the genre, if onsets repeat themselves there well enough.
+
+    Else it is what is heard without them, its half or its double, by which of them the genre makes likely.
+    """
     likeness = _likeness(curve)
     bpms = np.geomspace(SLOWEST_BPM, FASTEST_BPM, _STEPS)
-    scores = _scores(likeness, bpms)
-    best = np.argmax(scores * expected.likelihood(bpms))
-    if scores[best] < _LEAST_SUPPORT * np.max(scores):
-        best = np.argmax(scores * otherwise.likelihood(bpms))
-    return Pulse(float(bpms[best]), float(np.max(likeness[_SHORTEST_LAG:_LONGEST_LAG])))
+    bpm = _likeliest_bpm(bpms, _scores(likeness, bpms), hints)
+    return Pulse(bpm, float(np.max(likeness[_SHORTEST_LAG:_LONGEST_LAG])))
+
+
+def _likeliest_bpm(bpms: Floats, scores: Floats, hints: AnalysisHints) -> float:
+    def likeliest(tempi: Tempi) -> int:
+        return int(np.argmax(scores * tempi.likelihood(bpms)))
+
+    best = likeliest(Tempi.of_tag(hints.bpm)) if hints.bpm > 0 else -1
+    if best >= 0 and scores[best] >= _LEAST_SUPPORT_OF_TAG * np.max(scores):
+        return float(bpms[best])
+    genre = Tempi.of_genre(hints.genre)
+    best, unaided = likeliest(genre), likeliest(Tempi.of_genre(""))
+    octaves = bpms[unaided] * np.array(_OCTAVES)
+    is_octave = np.any(np.abs(np.log2(bpms[best] / octaves)) < _SAME_OCTAVE)
+    if is_octave or scores[best] >= _LEAST_SUPPORT_OF_GENRE * np.max(scores):
+        return float(bpms[best])
+    octaves = octaves[(octaves >= SLOWEST_BPM) & (octaves <= FASTEST_BPM)]
+    return float(octaves[np.argmax(np.interp(octaves, bpms, scores) * genre.likelihood(octaves))])
 
 
 def local_tempi(curve: Floats, bpm: float, reach: float) -> Floats:

@@ -18,7 +18,7 @@ from stemhouse.production import StemFolder
 from stemhouse.vocab import DRUMS
 
 ANALYSIS_RATE_HZ = 22_050
-ANALYSIS_VERSION = 1
+ANALYSIS_VERSION = 2
 """Grows when an analysis finds other things in the same audio."""
 
 PREFIX = "analysis"
@@ -74,7 +74,7 @@ class Analyses:
             self._mono(audio, drums.read()) if drums else None,
         )
         analysis = replace(self._analyzer.analyze(heard, folder.hints), duration_s=audio.shape.duration_s)
-        # The source's own digest stands for the whole song only; a part of its stems has another.
+        # The source's own digest stands for what is heard of the whole song, in the mix and in its drums.
         key = _keys(folder)[0 if audio.mix else -1]
         self._store.put(key, BytesIO(analysis_to_json(analysis, folder.hints, ANALYSIS_VERSION)))
         return analysis
@@ -88,5 +88,6 @@ def _keys(folder: StemFolder) -> tuple[str, ...]:
     stems = sounding(file.stem for file in folder.files)
     digests = [f"{file.stem} {file.sha256}" for file in folder.files if file.stem in stems]
     of_files = hashlib.sha256("\n".join(sorted(digests)).encode()).hexdigest()
-    of_source = [folder.result.stem_set.audio.pcm_sha256] if folder.result and is_untouched(folder) else []
+    is_whole = is_untouched(folder) and DRUMS in stems
+    of_source = [folder.result.stem_set.audio.pcm_sha256] if folder.result and is_whole else []
     return tuple(f"{PREFIX}/{digest}.json" for digest in (*of_source, of_files))

@@ -81,7 +81,7 @@ class LiveProjects:
         with ExitStack() as stack:
             opened = [stack.enter_context(self._folders.open(folder, is_wanted)) for folder in folders]
             analyses = [self._analyses.of(folder, audio) for folder, audio in zip(folders, opened, strict=True)]
-            bpm = options.bpm or (analyses[0].grid.bpm if analyses[0].grid else DEFAULT_BPM)
+            bpm = options.bpm or _own_bpm(folders, analyses)
             songs = [
                 self._song(folder, audio, analysis, bpm, f"{number} " if len(folders) > 1 else "")
                 for number, (folder, audio, analysis) in enumerate(zip(folders, opened, analyses, strict=True), 1)
@@ -153,6 +153,13 @@ def _project(folders: Sequence[StemFolder]) -> LiveProject:
     first = folders[0]
     song = f"{first.artist} - {first.title}" if first.artist else first.title
     return plan_project(song, f" and {len(folders) - 1} more" if len(folders) > 1 else "")
+
+
+def _own_bpm(folders: Sequence[StemFolder], analyses: Sequence[TrackAnalysis]) -> float:
+    """The tempo of the first song that has one: heard, else told."""
+    heard = (analysis.grid.bpm for analysis in analyses if analysis.grid)
+    told = (folder.hints.bpm for folder in folders if folder.hints.bpm)
+    return next(heard, next(told, DEFAULT_BPM))
 
 
 def _plan(project: LiveProject, songs: Sequence[_Song], facts: Any) -> TreePlan:
