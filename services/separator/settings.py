@@ -18,6 +18,8 @@ _NO_MIRROR = "must be an http(s) address, s3:PREFIX, or the whole path of a fold
 _NO_WHOLE_PATH = "must be a whole path, since no program knows from which folder a relative one is meant"
 _NO_KEY = "the licence key must be one line of visible ASCII"
 _NOT_PRIVATE = "must begin with https://, or the licence key could be read on its way"
+_POLITE_INTERVAL_S = 2.1
+_IMPOLITE = f"check_interval_s must be at least {_POLITE_INTERVAL_S:g}: the service takes thirty questions a minute"
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
@@ -83,6 +85,13 @@ class LalalSettings(BaseModel):
         if parts.scheme != "https" and parts.hostname not in _LOOPBACK:
             raise ValueError(_NOT_PRIVATE)
         return base_url
+
+    @model_validator(mode="after")
+    def _polite(self) -> Self:
+        """A stand-in on this machine may be asked as often as one likes."""
+        if self.check_interval_s < _POLITE_INTERVAL_S and urlsplit(self.base_url).hostname not in _LOOPBACK:
+            raise ValueError(_IMPOLITE)
+        return self
 
     @model_validator(mode="after")
     def _with_key_of_file(self) -> Self:

@@ -42,9 +42,10 @@ def test_key_comes_from_a_file_or_the_environment(environment: pytest.MonkeyPatc
         ("KEY_FILE", "missing", "cannot be read"),
         ("BASE_URL", "http://www.lalal.ai/api/v1", "https://"),
         ("BASE_URL", "www.lalal.ai/api/v1", "https://"),
+        ("CHECK_INTERVAL_S", "2.0", "thirty questions a minute"),
     ],
 )
-def test_settings_that_would_give_the_key_away_end_the_start(
+def test_settings_that_would_harm_the_account_end_the_start(
     environment: pytest.MonkeyPatch, name: str, value: str, text: str
 ) -> None:
     """The variable is named, and the key is not."""
@@ -53,6 +54,13 @@ def test_settings_that_would_give_the_key_away_end_the_start(
         lalal()
     assert "STEMHOUSE_LALAL" in raised.value.message
     assert "hunter" not in raised.value.message
+
+
+def test_stand_in_on_this_machine_may_be_asked_often(environment: pytest.MonkeyPatch) -> None:
+    """Nobody's patience is at stake there."""
+    environment.setenv("STEMHOUSE_LALAL__BASE_URL", "http://127.0.0.1:8080/api/v1")
+    environment.setenv("STEMHOUSE_LALAL__CHECK_INTERVAL_S", "0.1")
+    assert lalal().check_interval_s == 0.1
 
 
 def test_stack_gives_the_key_to_the_cloud_separator_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
