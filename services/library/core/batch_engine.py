@@ -8,6 +8,7 @@ import math
 from collections.abc import Sequence
 
 from stemhouse.batches import BatchItem, BatchSpec
+from stemhouse.cloud import CLOUD_ENGINES
 from stemhouse.errors import BudgetExceeded, EngineUnavailable, InvalidRequest, Unavailable
 from stemhouse.jobs import EngineOffer, EngineSurvey
 from stemhouse.vocab import AUTO_ENGINE, BASE_STEMS, DERIVED_STEMS, VOCALS
@@ -30,10 +31,10 @@ def offer_for(spec: BatchSpec, survey: EngineSurvey) -> EngineOffer:
         return min(able, key=lambda offer: (offer.name != _PREFERRED[0], offer.model != _PREFERRED[1]))
     details = {"engine": spec.engine, "model": spec.model}
     message = f"{_cause(spec)}; {_remedy(spec, survey)}"
-    known = sorted({offer.name for offer in survey.offers} | {gap.engine for gap in survey.gaps})
+    known = sorted({*CLOUD_ENGINES, *(offer.name for offer in survey.offers), *(gap.engine for gap in survey.gaps)})
     if survey.is_partial:
         raise Unavailable(f"{message}; a separator that does not answer may have it", details)
-    if known and spec.engine not in {AUTO_ENGINE, _PREFERRED[0], *known}:
+    if survey.offers and spec.engine not in {AUTO_ENGINE, _PREFERRED[0], *known}:
         raise InvalidRequest(f"there is no engine {spec.engine}; there are {', '.join(known)}", details)
     raise EngineUnavailable(message, details)
 
@@ -99,6 +100,8 @@ def _cause(spec: BatchSpec) -> str:
 def _remedy(spec: BatchSpec, survey: EngineSurvey) -> str:
     if spec.model:
         return f"if `stemhouse models list` has it, get it with: stemhouse models pull {spec.model}"
+    if spec.engine in CLOUD_ENGINES:
+        return "it takes a licence key when the stack starts: see the README"
     gaps = [gap for gap in survey.gaps if spec.engine in {AUTO_ENGINE, gap.engine}]
     command = next((gap.remedy for gap in gaps), _PULL)
     by_itself = " (or ask for the basic one: --engine starter)" if spec.engine == AUTO_ENGINE else ""

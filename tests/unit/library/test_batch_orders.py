@@ -160,9 +160,11 @@ def test_engine_and_model_are_as_asked_for(world: World) -> None:
 def test_engine_that_nobody_knows_is_refused_with_those_that_are(world: World) -> None:
     """One that only lacks a model is no such engine."""
     world.separations.survey_now = EngineSurvey((STARTER,), (NO_DEMUCS,))
-    with pytest.raises(InvalidRequest, match=r"no engine nope; there are demucs, starter$"):
+    with pytest.raises(InvalidRequest, match=r"no engine nope; there are demucs, lalal, starter$"):
         world.orders.plan(spec(engine="nope"))
     assert world.orders.plan(spec(engine="demucs")).obstacles
+    with pytest.raises(EngineUnavailable, match="licence key"):
+        world.start(engine="lalal", cloud_minutes=5.0)
 
 
 def test_same_wish_at_the_same_moment_is_one_batch(world: World) -> None:
