@@ -214,6 +214,7 @@ def test_lost_reply_of_a_submission_is_asked_for_with_the_same_key(
     with pytest.raises(ChargeUncertain, match="cannot be found") as raised:
         separated(fake, store, tmp_path, task())
     assert raised.value.details["cloud_minutes"] == "0.20"
+    assert "0.20 minutes of the account may have been taken" in raised.value.message
     for _ in range(2):
         with pytest.raises(ChargeUncertain):
             separated(fake, store, tmp_path, task())

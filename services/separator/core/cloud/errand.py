@@ -216,7 +216,10 @@ class Errand:
 
 
 def _recorded_error(record: TaskRecord) -> StemhouseError:
-    return error_from_reason(record.reason, record.message, _price(record) if record.was_paid else {})
+    if not record.was_paid:
+        return error_from_reason(record.reason, record.message)
+    message = f"{record.message}; {record.minutes:.2f} minutes of the account may have been taken for it"
+    return error_from_reason(record.reason, message, _price(record))
 
 
 @contextlib.contextmanager
