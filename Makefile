@@ -110,9 +110,17 @@ bench-live-sets: .venv/ready ## 500 random Live sets against facts of genuine on
 bench-export: .venv/ready ## a Live project of five minutes through the running stack, beyond the copying of its files
 	$(BIN)/python -m tests.bench.export
 
+.PHONY: bench-dj
+bench-dj: .venv/ready ## 200 tracks for rekordbox, killed on the way, exported again: make bench-dj [TRACKS=200] [KILLS=6]
+	$(BIN)/python -m tests.bench.dj $(if $(TRACKS),--tracks $(TRACKS)) $(if $(KILLS),--kills $(KILLS))
+
 .PHONY: check-live-set
 check-live-set: .venv/ready ## what is wrong with a set, Live's own ones too: make check-live-set SET=path.als
 	$(BIN)/python -m tests.live_sets "$(SET)"
+
+.PHONY: bench-cache
+bench-cache: .venv/ready ## look-ups, stats and eviction in the ledger of a large cache: make bench-cache [TRACKS=100000] [JOBS=2000]
+	$(BIN)/python -m tests.bench.cache $(if $(TRACKS),--tracks $(TRACKS)) $(if $(JOBS),--jobs $(JOBS))
 
 .PHONY: bench-cloud
 bench-cloud: .venv/ready ## the cloud engine while its service fails and processes are killed: make bench-cloud [JOBS=200] [KILLS=12] [SEED=1]

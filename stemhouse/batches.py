@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from stemhouse.delivery import DeliveryOptions
+from stemhouse.dj import DJTarget
 from stemhouse.jobs import JobError
 from stemhouse.tracks import LibraryKind
 from stemhouse.vocab import AUTO_ENGINE
@@ -61,7 +62,8 @@ class BatchSpec:
     library service. What is separated for the batch leaves the object store once its files are delivered, unless it
     `keeps_results`. `is_watching` goes on for ever with tracks that come or change. `probes_vocals` listens to tracks
     shortly before their turn where nothing else tells whether they are sung. `cloud_minutes` is the most that all its
-    tracks together may take of the account of a cloud engine.
+    tracks together may take of the account of a cloud engine. For each of the `targets` what it takes is made of every
+    track, below `dj/TARGET` in `output_dir`.
     """
 
     location: str
@@ -79,6 +81,7 @@ class BatchSpec:
     is_watching: bool = False
     probes_vocals: bool = False
     cloud_minutes: float = 0.0
+    targets: tuple[DJTarget, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -215,6 +218,7 @@ def batch_command(spec: BatchSpec) -> str:
     }
     words = ["stemhouse", "batch", spec.location, "--output", spec.output_dir]
     words += [word for name in spec.crates for word in ("--crate", name)]
+    words += [word for target in spec.targets for word in ("--target", target)]
     words += [word for option, value in values.items() if value for word in (option, value)]
     return shlex.join([*words, *(flag for flag, is_set in flags.items() if is_set)])
 

@@ -49,21 +49,24 @@ class OrganizeOptions:
     """Files of single stems for a target, which has a format of its own choice if none is named.
 
     `name_template` is of the names without their ending: any text with `{stem}`, and `{artist}`, `{title}`, `{bpm}`,
-    `{camelot}`, `{engine}`.
+    `{camelot}`, `{engine}`. With `moves_origin` a known grid that counts the silence of an MP3 encoder is moved to
+    where the drums are, and its cues with it.
     """
 
     target: DJTarget
     stems: StemChoice = StemChoice.DJ
     file_format: FileFormat | None = None
     name_template: str = "{title}_{stem}"
+    moves_origin: bool = False
 
 
 @dataclass(frozen=True)
 class StemFileOptions:
-    """A stem file: ALAC, or AAC at 320 kbit/s a stream; its name as in OrganizeOptions, without `{stem}`."""
+    """A stem file: ALAC, or AAC at 320 kbit/s a stream; the rest as in OrganizeOptions, without `{stem}`."""
 
     is_lossless: bool = False
     name_template: str = "{title}"
+    moves_origin: bool = False
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,53 @@ class DJTrack:
     gain_db: float | None = None
     grid: tuple[BeatMarker, ...] = ()
     cues: tuple[Cue, ...] = ()
+
+
+LARGEST_COVER_BYTES = 2 * 1024 * 1024
+"""Of a picture that goes with a track."""
+
+
+@dataclass(frozen=True)
+class KnownTrack:
+    """What a library tells of a track before anybody has listened to it; the title is the plain one.
+
+    `program` is the one whose grid and cues these are, or empty. `cover_art` is a JPEG or PNG, or empty.
+    """
+
+    track: DJTrack = DJTrack("")
+    program: str = ""
+    cover_art: bytes = b""
+
+
+@dataclass(frozen=True)
+class DJOrder:
+    """What goes with a folder of stems: what is known of its track, and a key by which a client finds what it got."""
+
+    known: KnownTrack = KnownTrack()
+    request_key: str = ""
+
+
+@dataclass(frozen=True)
+class TrackClue:
+    """What the metadata.json of a folder of stems tells of the file that they were made of."""
+
+    sha256: str
+    size_bytes: int
+    file_name: str
+    duration_s: float
+
+
+@dataclass(frozen=True)
+class FoundTrack:
+    """A track of the library that a clue has led to; of its crates outer and inner ones are joined with `/`.
+
+    `folder` is that of its file as seen from the scanned folder that it is in, or else from the root, with `/`.
+    """
+
+    path: str
+    known: KnownTrack
+    crates: tuple[str, ...] = ()
+    folder: str = ""
 
 
 @dataclass(frozen=True)

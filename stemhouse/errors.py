@@ -9,6 +9,7 @@
     │   ├── ModelRejected       a model's file that is cut, altered, of another digest, or no model at all
     │   └── LibraryRejected     the library of a DJ program that is damaged, or none at all
     ├── NotFound                name something that exists
+    │   └── ResultGone          have the track separated again: its stems are not stored any more, or damaged
     ├── Unauthenticated         show valid credentials
     ├── Cancelled               nothing: somebody asked for it
     ├── Unavailable             try again later, or start what is missing
@@ -84,6 +85,12 @@ class NotFound(StemhouseError):
     """No job, track or object of that name."""
 
     reason = "NOT_FOUND"
+
+
+class ResultGone(NotFound):
+    """The audio or a stem of a result is not in the store any more, or is not what it was."""
+
+    reason = "RESULT_GONE"
 
 
 class Unauthenticated(StemhouseError):

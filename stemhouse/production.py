@@ -63,7 +63,7 @@ class ChopGrid(StrEnum):
 
 @dataclass(frozen=True)
 class ChopOptions:
-    """Which stem is cut, where, and how long chops are, in seconds."""
+    """Which stem is cut, where, and how long chops are, in seconds: the longest at least twice the shortest."""
 
     stem: str = "vocals"
     grid: ChopGrid = ChopGrid.FREE

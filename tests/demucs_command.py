@@ -12,14 +12,16 @@ from services.separator.core.models import ModelEntry
 from services.separator.core.ports import Block
 
 
-def separate_by_demucs(folder: Path, entry: ModelEntry, signal: Block) -> dict[str, Block]:
-    """The stems that demucs' own interface gives, without random shifts; the model's files must be pickles.
-
-    It finds them by the names it gives them, and the bag in a file of YAML, of which JSON is a part.
-    """
+def describe_bag(folder: Path, entry: ModelEntry) -> None:
+    """Make the folder a repository of demucs, which finds files by their names, and bags in YAML: JSON is a part."""
     signatures = [file.name.partition("-")[0] for file in entry.files]
     bag = {"models": signatures, "weights": entry.weights, "segment": entry.segment_s}
     (folder / f"{entry.name}.yaml").write_text(json.dumps(bag), encoding="utf-8")
+
+
+def separate_by_demucs(folder: Path, entry: ModelEntry, signal: Block) -> dict[str, Block]:
+    """The stems that demucs' own interface gives, without random shifts; the model's files must be pickles."""
+    describe_bag(folder, entry)
     separator = Separator(model=entry.name, repo=folder, device="cpu", shifts=0)
     _, stems = separator.separate_tensor(torch.from_numpy(signal))
     return {stem: given.numpy() for stem, given in stems.items()}

@@ -65,6 +65,12 @@ class MemoryCloudLedger:
                     entry.wish, entry.state = wish, "reserved"
             return CloudOrder(entry.key, entry.minutes)
 
+    def doubt(self, wish: CloudWish) -> None:
+        """See CloudLedger.doubt."""
+        for entry in self.entries:
+            if _is_for(entry.wish, wish) and entry.wish.job_id == wish.job_id and entry.state == "reserved":
+                entry.state = OrderEnd.UNCERTAIN.value
+
     def close(self, idempotency_key: str, end: OrderEnd, minutes: float) -> None:
         """See CloudLedger.close."""
         entry = next(known for known in self.entries if known.key == idempotency_key)

@@ -21,6 +21,8 @@ from services.exporter.servicer import ExporterServicer, service
 from stemhouse.analysis import AnalysisHints, BeatGrid, GridMarker, MusicalKey, TrackAnalysis
 from stemhouse.platform.interceptors import RpcInterceptor
 from stemhouse.ports import ObjectStore
+from stemhouse.v1.library_pb2_grpc import add_LibraryServiceServicer_to_server
+from tests.fakes_library import FakeLibrary
 
 TODAY = date(2026, 3, 2)
 
@@ -72,8 +74,10 @@ class FakeTools:
 
 
 @contextmanager
-def serve_exporter(store: ObjectStore, scratch_dir: Path, tools: FakeTools) -> Iterator[str]:
-    """The exporter on a free port, wired as `main` does; gives its address."""
+def serve_exporter(
+    store: ObjectStore, scratch_dir: Path, tools: FakeTools, library: FakeLibrary | None = None, port: int = 0
+) -> Iterator[str]:
+    """The exporter on a free port, wired as `main` does, and a library beside it; gives its address."""
     parts = exporter_parts(
         store,
         StemUploads(store, lambda: TODAY),
@@ -85,7 +89,9 @@ def serve_exporter(store: ObjectStore, scratch_dir: Path, tools: FakeTools) -> I
     )
     server = grpc.server(ThreadPoolExecutor(4), interceptors=[RpcInterceptor()])
     service(ExporterServicer(parts), lambda: None).register(server)
-    port = server.add_insecure_port("127.0.0.1:0")
+    if library:
+        add_LibraryServiceServicer_to_server(library, server)
+    port = server.add_insecure_port(f"127.0.0.1:{port}")
     server.start()
     with capture_logs():  # a server's log lines would mix with what the test's own process prints
         yield f"127.0.0.1:{port}"

@@ -22,6 +22,7 @@ from stemhouse.audio import (
     StemRef,
     StemSet,
 )
+from stemhouse.cache import CacheStats, Cleared
 from stemhouse.client.endpoints import Endpoints
 from stemhouse.cloud import CLOUD_STATEMENT, CloudAccount
 from stemhouse.delivery import DeliveryOptions, DeliveryPlan
@@ -47,6 +48,7 @@ from stemhouse.v1 import (
 )
 from stemhouse.vocab import BASE_STEMS, JobState, QualityStatus, Stage
 from stemhouse.wire.audio import engine_gap_to_proto, engine_to_proto, source_ref_to_proto
+from stemhouse.wire.cache import cache_stats_to_proto, cleared_to_proto
 from stemhouse.wire.cloud import cloud_account_to_proto
 from stemhouse.wire.delivery import deliver_request_from_proto, plan_to_proto
 from stemhouse.wire.jobs import (
@@ -137,6 +139,9 @@ class FakeRouter(router_pb2_grpc.RouterServiceServicer):
         self.refusal: StemhouseError | None = None
         self.added: list[tuple[str, list[str], str]] = []
         self.accounts: list[CloudAccount] = []
+        self.cache = CacheStats((), None, 3600.0)
+        self.clearable: list[Cleared] = []
+        self.cleared_days: list[float] = []
         self.plan = PLAN
         self.planned: list[tuple[SeparationRequest, float | None]] = []
 
@@ -235,6 +240,18 @@ class FakeRouter(router_pb2_grpc.RouterServiceServicer):
             gaps=map(engine_gap_to_proto, self.gaps),
             is_partial=self.is_partial,
         )
+
+    def CacheStats(self, request: pb.CacheStatsRequest, context: grpc.ServicerContext) -> pb.CacheStatsResponse:
+        """The stats."""
+        return cache_stats_to_proto(self.cache)
+
+    def ClearCache(
+        self, request: pb.ClearCacheRequest, context: grpc.ServicerContext
+    ) -> Iterator[pb.ClearCacheResponse]:
+        """All that the test has put in, or only the end of it; notes what was really cleared."""
+        if not request.is_dry_run:
+            self.cleared_days.append(request.older_than_days)
+        yield from map(cleared_to_proto, self.clearable[-1:] if request.is_dry_run else self.clearable)
 
     def DescribeCloud(
         self, request: pb.DescribeCloudRequest, context: grpc.ServicerContext

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import grpc
 
 from stemhouse.batches import Batch, BatchCounts, BatchItem, BatchPlan, BatchSpec, BatchState
+from stemhouse.dj import FoundTrack
 from stemhouse.errors import NotFound, StemhouseError
 from stemhouse.tracks import Crate, ProbeProgress, RankedPage, RankedTrack, ScanProgress, Track, TrackPage
 from stemhouse.v1 import library_pb2 as pb
@@ -17,6 +18,7 @@ from stemhouse.wire.batches import (
     batch_spec_from_proto,
     batch_to_proto,
 )
+from stemhouse.wire.dj import found_track_to_proto
 from stemhouse.wire.tracks import (
     crate_to_proto,
     probe_progress_to_proto,
@@ -40,6 +42,8 @@ class FakeLibrary(LibraryServiceServicer):
         self.probes: list[pb.ProbeTracksRequest] = []
         self.probe_reports = [ProbeProgress(0, 1), ProbeProgress(1, 1)]
         self.crates: list[Crate] = []
+        self.searches: list[pb.FindTracksRequest] = []
+        self.found = dict[str, FoundTrack]()
         self.plan = BatchPlan(3, 0, 600.0, None, 0.0, ())
         self.refusal: StemhouseError | None = None
         self.specs: list[BatchSpec] = []
@@ -71,6 +75,15 @@ class FakeLibrary(LibraryServiceServicer):
             ranked = tuple(RankedTrack(start + index, track, reasons) for index, track in enumerate(tracks, 1))
             return track_page_to_proto(RankedPage(ranked, token, len(self.tracks)))
         return track_page_to_proto(TrackPage(tracks, token, len(self.tracks)))
+
+    def FindTracks(
+        self, request: pb.FindTracksRequest, context: grpc.ServicerContext
+    ) -> Iterator[pb.FindTracksResponse]:
+        """Those of `found`, by the names of their files."""
+        self.searches.append(request)
+        for place, clue in enumerate(request.clues):
+            if clue.file_name in self.found:
+                yield found_track_to_proto(place, self.found[clue.file_name])
 
     def ProbeTracks(
         self, request: pb.ProbeTracksRequest, context: grpc.ServicerContext

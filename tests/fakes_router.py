@@ -44,7 +44,7 @@ def audio(content: str = "a") -> AudioRef:
 
 def stem_set(content: str = "a", offer: EngineOffer = STARTER) -> StemSet:
     """What an engine made of `audio(content)`."""
-    stems = tuple(StemRef(name, f"results/{content}/{offer.engine_id}/{name}.flac", 0.5) for name in offer.stems)
+    stems = tuple(StemRef(name, f"results/{content * 64}/{offer.engine_id}/{name}.flac", 0.5) for name in offer.stems)
     return StemSet(
         audio=audio(content),
         engine=offer.name,
@@ -81,6 +81,7 @@ class FakeSeparators:
         self.verified_by: list[str] = []
         self.refusals: dict[str, StemhouseError] = {}
         self.cloud_minutes = 0.0
+        self.stored_bytes = 0
         self.probed: list[tuple[AudioRef, str]] = []
         self.before_ingest: Callable[[], object] = lambda: None
         self.before_result: Callable[[], object] = lambda: None
@@ -97,7 +98,7 @@ class FakeSeparators:
         self.before_ingest()
         if self.failure:
             raise self.failure
-        return Ingested(audio(source.md5[0]), FACTS)
+        return Ingested(replace(audio(source.md5[0]), size_bytes=self.stored_bytes), FACTS)
 
     def separate(
         self, task: SeparationTask, on_progress: Callable[[float], None], cancellation: Cancellation
@@ -111,6 +112,8 @@ class FakeSeparators:
         cancellation.raise_if_requested()
         offer = next(offer for offer in self.offered if offer.engine_id == task.engine_id)
         made = stem_set(task.audio.pcm_sha256[0], offer)
+        stems = tuple(replace(stem, size_bytes=self.stored_bytes) for stem in made.stems)
+        made = replace(made, audio=task.audio, stems=stems)
         return replace(made, cloud_minutes=self.cloud_minutes) if task.order else made
 
     def probe_vocals(self, audio: AudioRef, engine_id: str, cancellation: Cancellation) -> float:

@@ -1,5 +1,7 @@
 """Composition root of the exporter: settings, adapters, core, servicer."""
 
+import time
+import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -27,6 +29,7 @@ from services.exporter.core.dj.lists import PlaylistExport
 from services.exporter.core.dj.organizing import StemOrganizing
 from services.exporter.core.dj.preparing import StreamPreparation
 from services.exporter.core.dj.stem_files import StemFileExport
+from services.exporter.core.held_delivery import HeldDelivery
 from services.exporter.core.ports import FileEncoder
 from services.exporter.core.production.analyses import Analyses, Analyzer
 from services.exporter.core.production.chopping import StemChopping
@@ -81,8 +84,9 @@ def exporter_parts(  # noqa: PLR0913  what differs from test to test
     analyses = Analyses(store, folders, SoxrDownmixer(), analyzer)
     spools = ScratchSpools(scratch_dir)
     preparation, tagger = StreamPreparation(spools, SoxrResampler()), DJTagger(scratch_dir)
+    delivery = StemDelivery(StoredFlac(store, scratch_dir), encoders, {tool: version(tool) for tool in TOOLS})
     return ExporterParts(
-        delivery=StemDelivery(StoredFlac(store, scratch_dir), encoders, {tool: version(tool) for tool in TOOLS}),
+        delivery=HeldDelivery(delivery, store, now_s=time.time, new_token=lambda: uuid.uuid4().hex),
         folders=folders,
         intake=StemIntake(store, uploads, scratch_dir, max_upload_bytes),
         analyses=analyses,

@@ -6,10 +6,11 @@ from typing import Protocol
 
 import grpc
 
-from services.exporter.core.delivery import Part, StemDelivery
+from services.exporter.core.delivery import Part
 from services.exporter.core.dj.lists import PlaylistExport
 from services.exporter.core.dj.organizing import StemOrganizing
 from services.exporter.core.dj.stem_files import StemFileExport
+from services.exporter.core.held_delivery import HeldDelivery
 from services.exporter.core.parts import FileCopy, FileEnd, FileStart
 from services.exporter.core.production.analyses import Analyses
 from services.exporter.core.production.chopping import StemChopping
@@ -25,7 +26,7 @@ from stemhouse.v1 import exporter_pb2 as pb
 from stemhouse.v1.exporter_pb2_grpc import ExporterServiceServicer, add_ExporterServiceServicer_to_server
 from stemhouse.wire.analysis import analysis_to_proto
 from stemhouse.wire.delivery import deliver_request_from_proto, plan_to_proto
-from stemhouse.wire.dj import organize_request_from_proto, playlists_request_from_proto, stem_file_request_from_proto
+from stemhouse.wire.dj import organize_request_from_proto, playlists_requests_from_proto, stem_file_request_from_proto
 from stemhouse.wire.production import (
     ableton_request_from_proto,
     chop_options_from_proto,
@@ -49,7 +50,7 @@ class Intake(Protocol):
 class ExporterParts:
     """What the methods call."""
 
-    delivery: StemDelivery
+    delivery: HeldDelivery
     folders: StemFolders
     intake: Intake
     analyses: Analyses
@@ -120,23 +121,23 @@ class ExporterServicer(ExporterServiceServicer):
         self, request: pb.OrganizeStemsRequest, context: grpc.ServicerContext
     ) -> Iterator[pb.OrganizeStemsResponse]:
         """Stream the files of a track for a DJ program, as long as the client listens."""
-        folder, options = organize_request_from_proto(request)
-        for part in self._parts.organizing.organize(folder, options, context.is_active):
+        folder, options, order = organize_request_from_proto(request)
+        for part in self._parts.organizing.organize(folder, options, order, context.is_active):
             yield pb.OrganizeStemsResponse(part=_tree_part_to_proto(part))
 
     def ExportStemFile(
         self, request: pb.ExportStemFileRequest, context: grpc.ServicerContext
     ) -> Iterator[pb.ExportStemFileResponse]:
         """Stream a stem file, as long as the client listens."""
-        folder, options = stem_file_request_from_proto(request)
-        for part in self._parts.stem_files.export(folder, options, context.is_active):
+        folder, options, order = stem_file_request_from_proto(request)
+        for part in self._parts.stem_files.export(folder, options, order, context.is_active):
             yield pb.ExportStemFileResponse(part=_tree_part_to_proto(part))
 
     def ExportPlaylists(
-        self, request: pb.ExportPlaylistsRequest, context: grpc.ServicerContext
+        self, request_iterator: Iterator[pb.ExportPlaylistsRequest], context: grpc.ServicerContext
     ) -> Iterator[pb.ExportPlaylistsResponse]:
         """Stream what makes files known to a DJ program."""
-        collection, options = playlists_request_from_proto(request)
+        collection, options = playlists_requests_from_proto(request_iterator)
         for part in self._parts.playlists.export(collection, options):
             yield pb.ExportPlaylistsResponse(part=_tree_part_to_proto(part))
 

@@ -18,6 +18,7 @@ from services.library.adapters.batch_store import SqliteBatchStore
 from services.library.adapters.catalogue import SqliteTrackCatalogue
 from services.library.adapters.deliveries import ExporterDeliveries
 from services.library.adapters.disks import MachineDisks
+from services.library.adapters.dj_exports import DJExports
 from services.library.adapters.dj_libraries import DJLibraries, LiveSerato
 from services.library.adapters.export_record import SqliteExportRecord
 from services.library.adapters.folders import DiskFolders
@@ -38,6 +39,7 @@ from services.library.core.listing import TrackListing
 from services.library.core.ordering import WorkOrder
 from services.library.core.scanner import DJLibraryScanner, ScannerParts
 from services.library.core.track_probes import TrackProbes
+from services.library.core.track_search import SearchPorts, TrackSearch
 from services.library.core.work_order import CatalogueWorkOrder
 from services.library.migrations import migrate
 from services.library.servicer import LibraryParts, LibraryServicer, service
@@ -84,10 +86,12 @@ def main() -> None:
     with Stemhouse(Endpoints(settings.router, settings.listen, settings.exporter)) as client:
         separations = RouterSeparations(client, music.files.at_hand)
         hearing = VocalHearing(music.tracks, separations)
-        deliveries = ExporterDeliveries(client)
+        known = SearchPorts(music.tracks, SqliteLibraryCatalogue(database), SqliteExportRecord(database), music.files)
+        search = TrackSearch(known)
+        deliveries = ExporterDeliveries(client, DJExports(client, search))
         batches, runner = _batches(settings, database, music, _Partners(separations, deliveries, hearing))
         probes = TrackProbes(music.order, hearing)
-        servicer = LibraryServicer(LibraryParts(music.scanner, music.listing, probes, batches))
+        servicer = LibraryServicer(LibraryParts(music.scanner, music.listing, probes, search, batches))
         serve(service(servicer, music.tracks.probe), settings.listen, on_stop=[runner.stop, database.dispose])
 
 

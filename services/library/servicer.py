@@ -12,6 +12,7 @@ from services.library.core.listing import TrackListing
 from services.library.core.locations import PathMap
 from services.library.core.scanner import DJLibraryScanner
 from services.library.core.track_probes import TrackProbes
+from services.library.core.track_search import TrackSearch
 from stemhouse.platform.server import Service
 from stemhouse.v1 import library_pb2 as pb
 from stemhouse.v1.library_pb2_grpc import LibraryServiceServicer, add_LibraryServiceServicer_to_server
@@ -22,6 +23,7 @@ from stemhouse.wire.batches import (
     batch_spec_from_proto,
     batch_to_proto,
 )
+from stemhouse.wire.dj import clues_from_proto, found_track_to_proto
 from stemhouse.wire.tracks import (
     LIBRARY_KINDS,
     crate_to_proto,
@@ -44,6 +46,7 @@ class LibraryParts:
     scanner: DJLibraryScanner
     listing: TrackListing
     probes: TrackProbes
+    search: TrackSearch
     batches: BatchOrders
 
 
@@ -55,6 +58,7 @@ class LibraryServicer(LibraryServiceServicer):
         self._scanner = parts.scanner
         self._listing = parts.listing
         self._probes = parts.probes
+        self._search = parts.search
         self._batches = parts.batches
 
     def ScanLibrary(
@@ -78,6 +82,14 @@ class LibraryServicer(LibraryServiceServicer):
     def ListCrates(self, request: pb.ListCratesRequest, context: grpc.ServicerContext) -> pb.ListCratesResponse:
         """List crates and playlists."""
         return pb.ListCratesResponse(crates=map(crate_to_proto, self._listing.crates(request.location)))
+
+    def FindTracks(
+        self, request: pb.FindTracksRequest, context: grpc.ServicerContext
+    ) -> Iterator[pb.FindTracksResponse]:
+        """Tell what is known of tracks, one after the other."""
+        clues = clues_from_proto(request)
+        for place, found in self._search.find(clues, request.program, with_cover_art=request.with_cover_art):
+            yield found_track_to_proto(place, found)
 
     def ProbeTracks(
         self, request: pb.ProbeTracksRequest, context: grpc.ServicerContext

@@ -5,10 +5,14 @@ import time
 import uuid
 from datetime import UTC, datetime
 
+from services.router.adapters.cache_keeper import start_cache_keeper
+from services.router.adapters.cache_ledger import SqlCacheLedger
 from services.router.adapters.cloud_ledger import SqlCloudLedger
 from services.router.adapters.durable_jobs import DurableJobs
 from services.router.adapters.engine_speeds import SqlEngineSpeeds
 from services.router.adapters.job_ledger import SqlJobLedger
+from services.router.adapters.job_room import start_job_room
+from services.router.adapters.manifests import parse_manifest
 from services.router.adapters.model_fleet import ModelFleet
 from services.router.adapters.policy_file import load_policy
 from services.router.adapters.result_ledger import SqlResultLedger
@@ -16,6 +20,8 @@ from services.router.adapters.separator_fleet import SeparatorFleet
 from services.router.adapters.separator_stubs import connect_separators
 from services.router.adapters.uploads import MODELS_PREFIX, TRACKS_PREFIX, SpooledUploads
 from services.router.core.cache import StemCache
+from services.router.core.cache_care import CacheCare, CacheLimits
+from services.router.core.cache_sweep import CacheSweep
 from services.router.core.choices import EngineChooser
 from services.router.core.cloud_budget import CloudBudget
 from services.router.core.engine_runs import EngineRuns
@@ -23,6 +29,7 @@ from services.router.core.pipeline import PipelineParts, StemPipeline
 from services.router.core.plans import SeparationPlans
 from services.router.core.ports import Intake
 from services.router.core.releases import Releases
+from services.router.core.shelf import CacheShelf
 from services.router.core.submissions import Submissions
 from services.router.migrations import migrate
 from services.router.servicer import RouterParts, RouterServicer, service
@@ -53,13 +60,19 @@ def main() -> None:
     cloud = CloudBudget(separators, SqlCloudLedger(database), now=_now, new_key=lambda: str(uuid.uuid4()))
     durable = DurableJobs(settings.database_url, settings.concurrent_jobs)
     jobs = SqlJobLedger(database, durable.enqueue)
-    releases = Releases(jobs, results, store)
+    entries = SqlCacheLedger(database)
+    shelf = CacheShelf(entries, store, parse_manifest, _now)
+    limits = CacheLimits(settings.cache.max_bytes, settings.cache.kept_s)
+    care = CacheCare(entries, CacheSweep(entries, shelf, store, _now), limits, _now)
+    releases = Releases(jobs, results, shelf)
     chooser = EngineChooser(separators, cloud, load_policy(settings.policy), now_s=time.monotonic)
-    runs = EngineRuns(chooser, separators, jobs, cloud, store)
-    cache = StemCache(results, store, chooser, intake.tracks)
+    runs = EngineRuns(chooser, separators, jobs, cloud, shelf)
+    cache = StemCache(results, shelf, chooser, intake.tracks, care)
     pipeline = StemPipeline(PipelineParts(cache, results, separators, intake.tracks, chooser, runs, releases))
     submissions = Submissions(pipeline, jobs, intake.tracks, now=_now, new_job_id=lambda: uuid.uuid4().hex)
     durable.start(jobs, pipeline.run)
+    start_cache_keeper(care)
+    start_job_room(separators.slot_count, durable.allow, settings.concurrent_jobs)
     readiness = connect_object_store(settings.store, is_patient=False)
     parts = RouterParts(
         submissions=submissions,
@@ -70,6 +83,7 @@ def main() -> None:
         models=models,
         plans=SeparationPlans(pipeline, chooser, SqlEngineSpeeds(database)),
         cloud=cloud,
+        cache=cache,
     )
     serve(service(RouterServicer(parts), readiness.probe), settings.listen)
     # Running jobs are recorded and resume with the next start; waiting for them would only delay it.

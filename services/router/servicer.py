@@ -7,6 +7,7 @@ from typing import cast
 import grpc
 import structlog
 
+from services.router.core.cache import StemCache
 from services.router.core.cloud_budget import CloudBudget
 from services.router.core.models import add_model
 from services.router.core.plans import SeparationPlans
@@ -28,6 +29,7 @@ from stemhouse.wire.audio import (
     source_ref_from_proto,
     source_ref_to_proto,
 )
+from stemhouse.wire.cache import cache_stats_to_proto, cleared_to_proto, older_than_days_from_proto
 from stemhouse.wire.cloud import cloud_account_to_proto
 from stemhouse.wire.jobs import JOB_STATES, job_to_proto, moment_from_proto, plan_to_proto, request_from_proto
 from stemhouse.wire.models import check_addition, check_model_names, model_to_proto, pull_progress_to_proto
@@ -53,6 +55,7 @@ class RouterParts:
     models: Models
     plans: SeparationPlans
     cloud: CloudBudget
+    cache: StemCache
 
 
 class RouterServicer(RouterServiceServicer):
@@ -68,6 +71,7 @@ class RouterServicer(RouterServiceServicer):
         self._models = parts.models
         self._plans = parts.plans
         self._cloud = parts.cloud
+        self._cache = parts.cache
 
     def FindSource(self, request: pb.FindSourceRequest, context: grpc.ServicerContext) -> pb.FindSourceResponse:
         """Tell whether the bytes are needed."""
@@ -131,6 +135,17 @@ class RouterServicer(RouterServiceServicer):
     ) -> pb.ReleaseResultResponse:
         """Drop what a job has left in the store."""
         return pb.ReleaseResultResponse(is_released=self._releases.release(request.job_id))
+
+    def CacheStats(self, request: pb.CacheStatsRequest, context: grpc.ServicerContext) -> pb.CacheStatsResponse:
+        """Tell what the cache holds."""
+        return cache_stats_to_proto(self._cache.stats())
+
+    def ClearCache(
+        self, request: pb.ClearCacheRequest, context: grpc.ServicerContext
+    ) -> Iterator[pb.ClearCacheResponse]:
+        """Drop what is old, as long as the caller listens."""
+        for cleared in self._cache.clear_cache(older_than_days_from_proto(request), is_rehearsal=request.is_dry_run):
+            yield cleared_to_proto(cleared)
 
     def DetectVocals(self, request: pb.DetectVocalsRequest, context: grpc.ServicerContext) -> pb.DetectVocalsResponse:
         """Tell how much of a source is sung."""

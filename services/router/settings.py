@@ -3,11 +3,21 @@
 from pathlib import Path
 from tempfile import gettempdir
 
-from pydantic import Field, FilePath
+from pydantic import BaseModel, ByteSize, Field, FilePath
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from stemhouse.platform.object_stores import StoreSettings
 from stemhouse.platform.settings import LogLevel
+
+
+class CacheSettings(BaseModel):
+    """How much audio and results may take in the store, as 50GB or 200GiB; with no limit nothing goes by itself.
+
+    What was used within `kept_s` stays, whatever the limit says: it may be on its way to whoever asked for it.
+    """
+
+    max_bytes: ByteSize | None = Field(default=None, gt=0)
+    kept_s: float = Field(default=3600.0, ge=0.0)
 
 
 class RouterSettings(BaseSettings):
@@ -26,8 +36,13 @@ class RouterSettings(BaseSettings):
     )
     store: StoreSettings
     scratch_dir: Path = Path(gettempdir())
+    cache: CacheSettings = CacheSettings()
     max_upload_bytes: int = Field(default=8 * 1024**3, gt=0)
-    concurrent_jobs: int = Field(default=4, gt=0, description="jobs worked on at once; the rest waits in the queue")
+    concurrent_jobs: int = Field(
+        default=4,
+        gt=0,
+        description="jobs worked on at once, or twice the slots of all devices; and as many that come before batches",
+    )
     policy: FilePath | None = Field(
         default=None, description="how engines are chosen, where that differs from services/router/policy.toml"
     )

@@ -24,6 +24,7 @@ from stemhouse.errors import (
     InputRejected,
     InvalidRequest,
     NotFound,
+    ResultGone,
     StemhouseError,
     StorageUnavailable,
     Unauthenticated,
@@ -37,6 +38,7 @@ from stemhouse.ports import ObjectStore
 
 _EXIT_CODES: tuple[tuple[type[StemhouseError], int], ...] = (
     (InvalidRequest, 2),
+    (ResultGone, 5),
     (NotFound, 2),
     (InputRejected, 3),
     (Unauthenticated, 4),

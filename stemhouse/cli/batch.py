@@ -15,6 +15,7 @@ from stemhouse.cli.options import cloud_option, delivery_of, delivery_options, e
 from stemhouse.cli.output import Output, json_option, on_one_line
 from stemhouse.cli.session import open_client
 from stemhouse.client.library import LibraryClient
+from stemhouse.dj import DJTarget
 from stemhouse.errors import InternalFault, Unavailable
 from stemhouse.tracks import LibraryKind, ScanProblem, ScanProgress
 
@@ -56,6 +57,13 @@ def batch() -> None:
     help="All tracks' folders side by side, or as the library has its own.",
 )
 @click.option(
+    "--target",
+    "targets",
+    multiple=True,
+    type=click.Choice([*map(str, DJTarget)]),
+    help="Make of each track what it takes, too, below dj/TARGET in the output, and lists at the end. Repeatable.",
+)
+@click.option(
     "--keep-results", "keeps_results", is_flag=True, help="Leave stems in the store, too, when they are delivered."
 )
 @click.option("--watch", "is_watching", is_flag=True, help="Go on with tracks that come or change, until stopped.")
@@ -87,6 +95,7 @@ def run_batch(  # noqa: PLR0913  one parameter for each option
     file_format: str,
     bit_depth: str,
     layout: str,
+    targets: tuple[str, ...],
     keeps_results: bool,
     is_watching: bool,
     probes_vocals: bool,
@@ -116,6 +125,7 @@ def run_batch(  # noqa: PLR0913  one parameter for each option
         is_watching=is_watching,
         probes_vocals=probes_vocals,
         cloud_minutes=cloud_minutes,
+        targets=tuple(dict.fromkeys(map(DJTarget, targets))),
     )
     with open_client(output) as client:
         scan = _scanned(client.library, spec, path_maps, output)

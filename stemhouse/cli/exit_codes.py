@@ -40,6 +40,7 @@ EXIT_CODES: Mapping[type[StemhouseError], ExitCode] = {
     errors.ModelRejected: ExitCode.REJECTED,
     errors.LibraryRejected: ExitCode.REJECTED,
     errors.NotFound: ExitCode.USAGE,
+    errors.ResultGone: ExitCode.FAILURES,
     errors.Unauthenticated: ExitCode.UNAVAILABLE,
     errors.Cancelled: ExitCode.FAILURES,
     errors.Unavailable: ExitCode.UNAVAILABLE,

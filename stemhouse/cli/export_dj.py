@@ -1,6 +1,7 @@
 """`stemhouse export-dj`: stems as DJ programs take them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ from stemhouse.cli.exit_codes import exit_code_of_all
 from stemhouse.cli.output import Output, error_document, json_option, path_text
 from stemhouse.cli.session import open_client
 from stemhouse.cli.stem_dirs import hint_options, hints_of, stem_dir_type
-from stemhouse.client.dj import Organized, StemOrganizer
+from stemhouse.client.dj import DJLibrary, DJPlace, Organized, StemOrganizer
+from stemhouse.client.dj_places import own_place
 from stemhouse.client.documents import Documents
 from stemhouse.client.receiving import require_place
 from stemhouse.client.stem_folders import read_stem_folder
@@ -19,6 +21,9 @@ from stemhouse.delivery import FileFormat
 from stemhouse.dj import TARGET_FORMATS, DJTarget, OrganizeOptions, StemChoice, StemFileOptions
 
 _FORMATS = [*dict.fromkeys(str(file_format) for formats in TARGET_FORMATS.values() for file_format in formats)]
+
+_TRACK, _MIRROR = "track", "mirror"
+_ANY, _NONE = "any", "none"
 
 
 @click.command("export-dj")
@@ -53,6 +58,26 @@ _FORMATS = [*dict.fromkeys(str(file_format) for formats in TARGET_FORMATS.values
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Root of the drive, of which crates name files relative to it. [default: where the volume is mounted]",
 )
+@click.option(
+    "--layout",
+    default=_TRACK,
+    show_default=True,
+    type=click.Choice([_TRACK, _MIRROR]),
+    help="All tracks' folders side by side, or in folders as the library has them.",
+)
+@click.option(
+    "--grids-of",
+    default=_ANY,
+    show_default=True,
+    type=click.Choice([_ANY, "rekordbox", "serato", "traktor", _NONE]),
+    help="Whose grids and cues count first, of the programs whose libraries were scanned; none: our own grid.",
+)
+@click.option(
+    "--mp3-origin",
+    "moves_origin",
+    is_flag=True,
+    help="Move a grid that lies 20 to 30 ms off the drums, which is the silence of an MP3 encoder, and its cues.",
+)
 @hint_options
 @json_option
 @click.pass_obj
@@ -67,31 +92,49 @@ def export_dj(  # noqa: PLR0913  one parameter for each option
     alac: bool,
     name_template: str | None,
     drive_root: Path | None,
+    layout: str,
+    grids_of: str,
+    moves_origin: bool,
     tag_bpm: float,
     genre: str,
 ) -> int:
     """Make folders of stems into what a DJ program takes.
 
     Each STEM_DIR becomes a folder of tagged files below the output, beside which a collection, crates or playlists name
-    all that is there. Files that are there stay as they are, also where a program has written into them.
+    all that is there. Files that are there stay as they are, also where a program has written into them. Grids, cues,
+    key, album and cover are what the scanned library has of the track; what it has not is heard from the stems.
     """
     taker = DJTarget(target)
-    options = _options(taker, stems, file_format, name_template, is_lossless=alac)
+    plain = _options(taker, stems, file_format, name_template, is_lossless=alac)
+    options = replace(plain, moves_origin=moves_origin)
     folders = [read_stem_folder(stem_dir, hints_of(tag_bpm, genre)) for stem_dir in stem_dirs]
-    place = output_dir or Path("dj", target)
-    require_place(place)
-    with open_client(output) as client:
-        organizer = StemOrganizer(client.production, taker, place, drive_root)
+    place = DJPlace(output_dir or Path("dj", target), drive_root, is_mirror=layout == _MIRROR)
+    require_place(place.output_dir)
+    with open_client(output) as client, own_place(place.output_dir):
+        library = None if grids_of == _NONE else DJLibrary(client.library, _program(taker, grids_of))
+        organizer = StemOrganizer(client.production, taker, place, library)
         outcomes = [_told(output, outcome) for outcome in organizer.organize(folders, options)]
         lists = organizer.write_lists()
     has_files = any(outcome.made for outcome in outcomes)
-    steps = import_steps(taker, lists, place) if lists and has_files else []
+    steps = import_steps(taker, lists, place.output_dir) if lists and has_files else []
     _tell(output, outcomes, lists, steps)
     return exit_code_of_all([outcome.error for outcome in outcomes])
 
 
+def _program(target: DJTarget, grids_of: str) -> str:
+    """A program's own word counts first for what it takes itself."""
+    if grids_of != _ANY:
+        return grids_of
+    return "" if target is DJTarget.STEM_MP4 else target.value
+
+
 def _options(
-    target: DJTarget, stems: str | None, file_format: str | None, template: str | None, *, is_lossless: bool
+    target: DJTarget,
+    stems: str | None,
+    file_format: str | None,
+    template: str | None,
+    *,
+    is_lossless: bool,
 ) -> OrganizeOptions | StemFileOptions:
     """Raises click.UsageError for what does not fit the target."""
     if target not in TARGET_FORMATS:
@@ -113,6 +156,9 @@ def _options(
 def _told(output: Output, outcome: Organized) -> Organized:
     for warning in outcome.made.warnings if outcome.made else ():
         output.say(f"note: {warning}")
+    if outcome.made and outcome.made.edited:
+        names = ", ".join(file.name for file in outcome.made.edited)
+        output.say(f"note: {path_text(outcome.made.folder)}: edited since, and left alone: {names}")
     if outcome.error:
         output.say(f"error: {path_text(outcome.stems.path)}: {outcome.error.message}")
     return outcome
@@ -140,6 +186,8 @@ def _document(outcome: Organized) -> dict[str, Any]:
         "files": made.files if made else (),
         "is_reused": made is not None and made.is_reused,
         "warnings": made.warnings if made else (),
+        "edited": made.edited if made else (),
+        "library_track": outcome.found.path if outcome.found else None,
         "error": error_document(outcome.error),
     }
 

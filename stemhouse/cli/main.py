@@ -20,6 +20,7 @@ _COMMANDS = {
     "jobs": "stemhouse.cli.jobs",
     "engines": "stemhouse.cli.engines",
     "models": "stemhouse.cli.models",
+    "cache": "stemhouse.cli.cache",
     "cloud": "stemhouse.cli.cloud",
     "library": "stemhouse.cli.library",
     "batch": "stemhouse.cli.batch",

@@ -150,8 +150,8 @@ def chops(  # noqa: PLR0913  one parameter for each option
 
     The index is there as JSON and as CSV, the kit as SFZ.
     """
-    if shortest >= longest:
-        raise click.UsageError("--longest must be above --shortest")
+    if 2 * shortest > longest:
+        raise click.UsageError("--longest must be at least twice --shortest: a piece between them could not be cut")
     options = ChopOptions(stem.lower(), ChopGrid(grid), shortest, longest, is_by_phrase=phrases)
     folder = read_stem_folder(stem_dir, hints_of(tag_bpm, genre))
     make_tree(output, folder, output_dir, lambda client, place: client.create_chops(folder, options, place))

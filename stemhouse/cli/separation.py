@@ -17,7 +17,7 @@ from stemhouse.client.delivery import Delivered
 from stemhouse.client.files import source_ref_from_file
 from stemhouse.client.sample_rates import require_rate
 from stemhouse.client.sdk import Stemhouse
-from stemhouse.errors import Cancelled, InternalFault, InvalidRequest, StemhouseError, error_from_reason
+from stemhouse.errors import Cancelled, InternalFault, InvalidRequest, ResultGone, StemhouseError, error_from_reason
 from stemhouse.jobs import Job, JobError, SeparationRequest, SeparationResult
 from stemhouse.vocab import BASE_STEMS, DERIVED_STEMS, EXTRA_STEMS, JobState
 
@@ -113,15 +113,38 @@ def _submit(take: Take, client: Stemhouse, outcome: Outcome, wish: Wish, _progre
 def _finish(client: Stemhouse, outcome: Outcome, wish: Wish, progress: ProgressView) -> Outcome:
     if outcome.job is None:
         return outcome
-    job = outcome.job
+    finished = _delivered(client, outcome, outcome.job, wish, progress)
+    is_gone = isinstance(finished.error, ResultGone)
+    return _once_more(client, finished, wish, progress) if is_gone and not _was_paid_for(finished) else finished
+
+
+def _delivered(client: Stemhouse, outcome: Outcome, job: Job, wish: Wish, progress: ProgressView) -> Outcome:
     try:
-        for change in _changes(client, outcome.job):
+        for change in _changes(client, job):
             job = change
             progress.show(job)
         delivered = client.deliver(_result(job), wish.delivery, wish.output_dir)
     except StemhouseError as error:
         return replace(outcome, job=job, error=error)
-    return replace(outcome, job=job, delivered=delivered)
+    return replace(outcome, job=job, delivered=delivered, error=None)
+
+
+def _once_more(client: Stemhouse, outcome: Outcome, wish: Wish, progress: ProgressView) -> Outcome:
+    """The second and last go of a file whose stored result is of no use: the rest of that is let go first."""
+    progress.begin(f"{path_text(Path(outcome.file.name))}, once more")
+    again = replace(outcome, request_id=uuid.uuid4().hex)
+    try:
+        if outcome.job and outcome.job.result:
+            client.release_result(outcome.job.job_id)
+        job = client.submit(request_for(outcome.file, wish, client.upload), again.request_id)
+    except StemhouseError as error:
+        return replace(outcome, error=error)
+    return _delivered(client, again, job, wish, progress)
+
+
+def _was_paid_for(outcome: Outcome) -> bool:
+    """Nobody pays twice without a word."""
+    return bool(outcome.job and outcome.job.result and outcome.job.result.stem_set.cloud_minutes)
 
 
 def _changes(client: Stemhouse, job: Job) -> Iterator[Job]:

@@ -1,127 +1,189 @@
 """Folders of stems as what a DJ program takes: files in a folder for each track, and lists of all of them."""
 
-import json
+import hashlib
 import os
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
+from stemhouse.client.dj_mirror import mirrored_folder
+from stemhouse.client.dj_records import RecordedTree, recorded_trees
 from stemhouse.client.documents import Documents
+from stemhouse.client.library import LibraryClient
 from stemhouse.client.production import ProductionClient
 from stemhouse.client.stem_folders import LocalStems
 from stemhouse.client.trees import Made
 from stemhouse.dj import (
     DJCollection,
     DJFile,
+    DJOrder,
     DJTarget,
-    DJTrack,
+    FoundTrack,
+    KnownTrack,
     OrganizeOptions,
     Playlist,
     PlaylistOptions,
     StemFileOptions,
+    TrackClue,
 )
 from stemhouse.errors import InputRejected, InvalidRequest, NotFound, StemhouseError
-from stemhouse.production import TREE_RECORD
-from stemhouse.tracks import BeatMarker, Cue, CueKind
+from stemhouse.wire.dj import organize_request_to_proto, stem_file_request_to_proto
 
 _OWN_FOLDER = "Stemhouse"
 """In which the playlists lie: they stay apart from a DJ's own."""
+_FOUND_AT_ONCE = 20
+"""Tracks whose covers are held in memory."""
+
+Options = OrganizeOptions | StemFileOptions
 
 
 @dataclass(frozen=True)
 class Organized:
-    """What became of a folder: files that were made or found, or why there are none."""
+    """What became of a folder: files that were made or found, or why there are none; and what the library knew."""
 
     stems: LocalStems
     made: Made | None = None
     error: StemhouseError | None = None
+    found: FoundTrack | None = None
+
+
+class TrackFinder(Protocol):
+    """Who knows tracks."""
+
+    def find(self, clues: Sequence[TrackClue | None], *, with_cover_art: bool) -> Mapping[int, FoundTrack]:
+        """The tracks that are known, by the places of their clues."""
 
 
 @dataclass(frozen=True)
-class _ListedFile:
-    stem: str
-    file: DJFile
+class DJLibrary:
+    """Who is asked about tracks; `program` is the one whose grids and cues count first, or empty."""
+
+    client: LibraryClient
+    program: str = ""
+
+    def find(self, clues: Sequence[TrackClue | None], *, with_cover_art: bool) -> Mapping[int, FoundTrack]:
+        """See TrackFinder.find."""
+        places = [place for place, clue in enumerate(clues) if clue]
+        told = [clue for clue in clues if clue]
+        found = self.client.find_tracks(told, self.program, with_cover_art=with_cover_art) if told else ()
+        return {places[index]: track for index, track in found}
+
+
+@dataclass(frozen=True)
+class DJPlace:
+    """Where files go, in a folder for each track: side by side, or (`is_mirror`) as the library has its own.
+
+    `volume_root` is that of the drive, of which crates name files relative to it; found if it is not given.
+    """
+
+    output_dir: Path
+    volume_root: Path | None = None
+    is_mirror: bool = False
 
 
 class StemOrganizer:
-    """Writes below one folder for one target: what is there stays, what is missing is made, lists name all of it."""
+    """Writes to one place for one target: what is there stays, what is missing is made, lists name all of it.
+
+    `own_place` must hold while it is used. Without a library nothing is known but what stems tell themselves.
+    """
 
     def __init__(
-        self, production: ProductionClient, target: DJTarget, output_dir: Path, volume_root: Path | None = None
+        self, production: ProductionClient, target: DJTarget, place: DJPlace, library: TrackFinder | None = None
     ) -> None:
-        """`volume_root` is that of the drive, of which crates name files relative to it; found if it is not given."""
+        """Keep them; nothing is called yet."""
         self._production = production
         self._target = target
-        self._output_dir = output_dir.resolve()
-        self._volume_root = volume_root.resolve() if volume_root else _volume_root(self._output_dir)
+        self._output_dir = place.output_dir.resolve()
+        self._volume_root = place.volume_root.resolve() if place.volume_root else _volume_root(self._output_dir)
+        self._is_mirror = place.is_mirror
+        self._library = library
 
-    def organize(
-        self, folders: Sequence[LocalStems], options: OrganizeOptions | StemFileOptions
-    ) -> Iterator[Organized]:
+    def organize(self, folders: Sequence[LocalStems], options: Options) -> Iterator[Organized]:
         """Make the files of each folder, one after the other; a folder that cannot be made does not stop the rest.
 
         Raises what would fail every folder, Unavailable above all.
         """
-        for stems in folders:
-            try:
-                yield Organized(stems, self._make(stems, options))
-            except (InvalidRequest, InputRejected, NotFound) as error:
-                yield Organized(stems, error=error)
+        for start in range(0, len(folders), _FOUND_AT_ONCE):
+            some = folders[start : start + _FOUND_AT_ONCE]
+            found = self._find([clue_of(stems) for stems in some], with_cover_art=True)
+            for place, stems in enumerate(some):
+                yield self.organize_one(stems, options, found.get(place))
 
-    def _make(self, stems: LocalStems, options: OrganizeOptions | StemFileOptions) -> Made:
+    def organize_one(self, stems: LocalStems, options: Options, found: FoundTrack | None) -> Organized:
+        """The same of one folder, whose track has been found, or is not known."""
+        try:
+            return Organized(stems, self._made(stems, options, found), found=found)
+        except (InvalidRequest, InputRejected, NotFound) as error:
+            return Organized(stems, error=error, found=found)
+
+    def _made(self, stems: LocalStems, options: Options, found: FoundTrack | None) -> Made:
+        known = found.known if found else KnownTrack()
+        order = DJOrder(known, _request_key(stems, options, known))
+        earlier = self._earlier.get(order.request_key)
+        whole = earlier.whole() if earlier else None
+        if whole:
+            return whole
+        folder = mirrored_folder(self._output_dir, found) if self._is_mirror else self._output_dir
         if isinstance(options, OrganizeOptions):
-            return self._production.organize(stems, options, self._output_dir)
-        return self._production.export_stem_file(stems, options, self._output_dir)
+            return self._production.organize(stems, options, folder, order)
+        return self._production.export_stem_file(stems, options, folder, order)
+
+    @cached_property
+    def _earlier(self) -> Mapping[str, RecordedTree]:
+        """What was there before, by what it was asked for with."""
+        trees = recorded_trees(self._output_dir)
+        return {tree.request_key: tree for tree in trees if tree.request_key and tree.kind == self._target.file_kind}
+
+    def _find(self, clues: Sequence[TrackClue | None], *, with_cover_art: bool) -> Mapping[int, FoundTrack]:
+        return self._library.find(clues, with_cover_art=with_cover_art) if self._library else {}
 
     def write_lists(self) -> Documents | None:
-        """Make all files that are now below the folder known to the target; None if there is none."""
-        listed = [*self._listed_files()]
-        if not listed:
+        """Make all files that are now below the folder known to the target; None if there is none.
+
+        There is a list of each stem, and one in each crate that the library has.
+        """
+        trees = [tree for tree in recorded_trees(self._output_dir) if tree.kind == self._target.file_kind]
+        found = self._find([tree.source for tree in trees], with_cover_art=False)
+        files: list[DJFile] = []
+        places: dict[tuple[str, ...], list[int]] = defaultdict(list)
+        crated: dict[tuple[str, ...], list[int]] = defaultdict(list)
+        for index, tree in enumerate(trees):
+            crates = found[index].crates if index in found else ()
+            for told in tree.files():
+                name = told.stem.capitalize()
+                places[_OWN_FOLDER, name].append(len(files))
+                for crate in crates:
+                    crated[_OWN_FOLDER, *crate.split("/"), name].append(len(files))
+                files.append(told.file)
+        if not files:
             return None
-        places: dict[str, list[int]] = {}
-        for place, entry in enumerate(listed):
-            places.setdefault(entry.stem, []).append(place)
-        playlists = (Playlist((_OWN_FOLDER, stem.capitalize()), tuple(files)) for stem, files in places.items())
-        collection = DJCollection(tuple(entry.file for entry in listed), tuple(playlists))
+        playlists = (Playlist(path, tuple(listed)) for path, listed in (*places.items(), *sorted(crated.items())))
         options = PlaylistOptions(self._target, self._output_dir.as_posix(), self._volume_root.as_posix())
+        collection = DJCollection(tuple(files), tuple(playlists))
         return self._production.export_playlists(collection, options, self._output_dir)
 
-    def _listed_files(self) -> Iterator[_ListedFile]:
-        for record_file in sorted(self._output_dir.glob(f"*/{TREE_RECORD}")):
-            for told in _told_files(record_file, self._target.file_kind):
-                path = record_file.parent / told["path"]
-                if path.is_file():
-                    yield _ListedFile(told["stem"], _dj_file(path, told))
+
+def clue_of(stems: LocalStems) -> TrackClue | None:
+    """By which the library finds the track of a folder; None if its metadata.json tells nothing."""
+    if not stems.folder.result:
+        return None
+    source, audio = stems.folder.result.source, stems.folder.result.stem_set.audio
+    return TrackClue(source.sha256, source.size_bytes, source.file_name, audio.duration_s)
+
+
+def _request_key(stems: LocalStems, options: Options, known: KnownTrack) -> str:
+    """Equal for what gives equal files."""
+    if isinstance(options, OrganizeOptions):
+        asked = organize_request_to_proto(stems.folder, options, DJOrder(known)).SerializeToString(deterministic=True)
+    else:
+        asked = stem_file_request_to_proto(stems.folder, options, DJOrder(known)).SerializeToString(deterministic=True)
+    return hashlib.sha256(version("stemhouse").encode() + b"\0" + asked).hexdigest()
 
 
 def _volume_root(folder: Path) -> Path:
     """The nearest folder above at which a volume is mounted."""
     return next(found for found in (folder, *folder.parents) if os.path.ismount(found) or found == found.parent)
-
-
-def _told_files(record_file: Path, kind: str) -> Sequence[Mapping[str, Any]]:
-    """What a tree's record tells of files of that kind; nothing if it is none of ours."""
-    try:
-        told = json.loads(record_file.read_text(encoding="utf-8"))["dj"]
-        return [file for file in told["files"] if told["kind"] == kind]
-    except (OSError, ValueError, KeyError, TypeError):
-        return []
-
-
-def _dj_file(path: Path, told: Mapping[str, Any]) -> DJFile:
-    size_bytes, duration_s = path.stat().st_size, float(told["duration_s"])
-    return DJFile(
-        location=path.as_posix(),
-        track=_dj_track(told["track"]),
-        size_bytes=size_bytes,
-        duration_s=duration_s,
-        sample_rate_hz=int(told["sample_rate_hz"]),
-        bits_per_s=round(size_bytes * 8 / duration_s),
-    )
-
-
-def _dj_track(fields: Mapping[str, Any]) -> DJTrack:
-    grid = tuple(BeatMarker(**marker) for marker in fields["grid"])
-    cues = tuple(Cue(**{**cue, "kind": CueKind(cue["kind"])}) for cue in fields["cues"])
-    return DJTrack(**{**fields, "grid": grid, "cues": cues})

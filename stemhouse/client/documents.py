@@ -42,8 +42,11 @@ class _Record:
         return {path: places[path] for path in plan.file_paths if path in places}
 
 
-def receive_documents(stream: TreeStream, output_dir: Path) -> Documents:
-    """Take documents into `output_dir`, or find them there; raises as receive_tree does."""
+def receive_documents(stream: TreeStream, output_dir: Path, label: str = "") -> Documents:
+    """Take documents into `output_dir`, or find them there; raises as receive_tree does.
+
+    `label` is as in `discard_unfinished`.
+    """
     parts = (response.part for response in stream)
     plan = tree_plan(parts)
     record = _read(output_dir)
@@ -51,7 +54,7 @@ def receive_documents(stream: TreeStream, output_dir: Path) -> Documents:
     if _are_there(output_dir, record, known, plan):
         stream.cancel()
         return Documents(_paths(output_dir, known, plan), is_reused=True, warnings=plan.warnings)
-    with write_errors(output_dir), unfinished_folder(output_dir) as unfinished:
+    with write_errors(output_dir), unfinished_folder(output_dir, label) as unfinished:
         tree = unfinished / plan.folder
         receive_files(parts, tree, plan)
         put = {path: _put(tree / path, output_dir, path, record) for path in plan.file_paths}

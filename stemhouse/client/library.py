@@ -5,6 +5,7 @@ from contextlib import closing
 
 from stemhouse.batches import Batch, BatchItem, BatchPlan, BatchSpec, ItemState
 from stemhouse.client.calls import JOB_PATIENCE_S, Calls, stream
+from stemhouse.dj import FoundTrack, TrackClue
 from stemhouse.errors import Unavailable
 from stemhouse.tracks import Crate, LibraryKind, ProbeProgress, RankedTrack, ScanProgress, Track
 from stemhouse.v1 import library_pb2 as pb
@@ -16,6 +17,7 @@ from stemhouse.wire.batches import (
     batch_plan_from_proto,
     batch_spec_to_proto,
 )
+from stemhouse.wire.dj import MOST_CLUES, clue_to_proto, found_track_from_proto
 from stemhouse.wire.tracks import (
     LIBRARY_KINDS,
     crate_from_proto,
@@ -27,6 +29,7 @@ from stemhouse.wire.tracks import (
 
 SCAN_DEADLINE_S = 6 * 3600.0
 PROBE_DEADLINE_S = 6 * 3600.0
+FIND_DEADLINE_S = 3600.0  # covers are read out of the files
 WATCH_DEADLINE_S = 3600.0  # of one stream: a longer batch is watched by another one
 PLAN_DEADLINE_S = 600.0  # a plan looks at every file that was delivered before
 
@@ -59,6 +62,20 @@ class LibraryClient:
         request = pb.ListTracksRequest(location=location, page_size=page_size)
         for page in self._track_pages(request):
             yield from track_page_from_proto(page).tracks
+
+    def find_tracks(
+        self, clues: Sequence[TrackClue], program: str = "", *, with_cover_art: bool = False
+    ) -> Iterator[tuple[int, FoundTrack]]:
+        """What is known of the tracks that stems were made of; with the place of the clue, in order.
+
+        Of several programs that know a track `program` counts first: `serato`, `rekordbox` or `traktor`.
+        """
+        for start in range(0, len(clues), MOST_CLUES):
+            some = map(clue_to_proto, clues[start : start + MOST_CLUES])
+            request = pb.FindTracksRequest(clues=some, program=program, with_cover_art=with_cover_art)
+            for response in stream(self._stub.FindTracks, request, FIND_DEADLINE_S):
+                place, found = found_track_from_proto(response)
+                yield start + place, found
 
     def ranked_tracks(
         self, location: str, crates: Sequence[str] = (), *, is_crates_only: bool = False

@@ -6,20 +6,18 @@ from pathlib import Path
 from typing import Any
 
 from stemhouse.analysis import TrackAnalysis
-from stemhouse.client.calls import CALL_PATIENCE_S, JOB_PATIENCE_S, UNARY_DEADLINE_S, Calls, transfer_deadline_s
+from stemhouse.client.calls import CALL_PATIENCE_S, JOB_PATIENCE_S, Calls, transfer_deadline_s
 from stemhouse.client.documents import Documents, receive_documents
 from stemhouse.client.files import read_chunks
 from stemhouse.client.stem_folders import LocalStems
 from stemhouse.client.trees import Made, receive_tree
-from stemhouse.dj import DJCollection, OrganizeOptions, PlaylistOptions, StemFileOptions
-from stemhouse.errors import InvalidRequest
-from stemhouse.platform.server import MAX_MESSAGE_BYTES
+from stemhouse.dj import DJCollection, DJOrder, OrganizeOptions, PlaylistOptions, StemFileOptions
 from stemhouse.platform.status import rpc_errors
 from stemhouse.production import AbletonOptions, ChopOptions, StemFile, StretchOptions
 from stemhouse.v1 import exporter_pb2 as pb
 from stemhouse.v1.exporter_pb2_grpc import ExporterServiceStub
 from stemhouse.wire.analysis import analysis_from_proto
-from stemhouse.wire.dj import organize_request_to_proto, playlists_request_to_proto, stem_file_request_to_proto
+from stemhouse.wire.dj import organize_request_to_proto, playlists_requests_to_proto, stem_file_request_to_proto
 from stemhouse.wire.production import (
     ableton_request_to_proto,
     chop_options_to_proto,
@@ -29,8 +27,12 @@ from stemhouse.wire.production import (
 )
 
 ANALYSIS_DEADLINE_S = 3600.0
+LISTS_DEADLINE_S = 600.0  # tens of thousands of files take a minute to be written down
 _LARGEST_GROWTH = 8
 """Of a tree against the files that it is made of: FLAC to float, twice as long, with the original beside it."""
+DJ_LABEL = "dj"
+"""Of what is not finished of files and lists for DJs; see `discard_unfinished`."""
+_NO_ORDER = DJOrder()
 
 
 class ProductionClient:
@@ -70,29 +72,31 @@ class ProductionClient:
         )
         return self._make([stems], self._stub.CreateVocalChops, request, output_dir)
 
-    def organize(self, stems: LocalStems, options: OrganizeOptions, output_dir: Path) -> Made:
+    def organize(
+        self, stems: LocalStems, options: OrganizeOptions, output_dir: Path, order: DJOrder = _NO_ORDER
+    ) -> Made:
         """Write tagged files of single stems below `output_dir`, unless they are there, edited or not."""
-        request = organize_request_to_proto(stems.folder, options)
-        return self._make([stems], self._stub.OrganizeStems, request, output_dir, accepts_edits=True)
+        request = organize_request_to_proto(stems.folder, options, order)
+        return self._make([stems], self._stub.OrganizeStems, request, output_dir, is_for_djs=True)
 
-    def export_stem_file(self, stems: LocalStems, options: StemFileOptions, output_dir: Path) -> Made:
+    def export_stem_file(
+        self, stems: LocalStems, options: StemFileOptions, output_dir: Path, order: DJOrder = _NO_ORDER
+    ) -> Made:
         """Write a stem file below `output_dir`, unless it is there, edited or not."""
-        request = stem_file_request_to_proto(stems.folder, options)
-        return self._make([stems], self._stub.ExportStemFile, request, output_dir, accepts_edits=True)
+        request = stem_file_request_to_proto(stems.folder, options, order)
+        return self._make([stems], self._stub.ExportStemFile, request, output_dir, is_for_djs=True)
 
     def export_playlists(self, collection: DJCollection, options: PlaylistOptions, output_dir: Path) -> Documents:
         """Write what makes files known to a DJ program into `output_dir`.
 
-        What was written before is replaced, what somebody else has written or edited is not. Raises InvalidRequest for
-        more than a message can hold, some 5000 files.
+        What was written before is replaced, what somebody else has written or edited is not.
         """
-        request = playlists_request_to_proto(collection, options)
-        _require_room(request, len(collection.files))
 
         def attempt() -> Documents:
+            requests = playlists_requests_to_proto(collection, options)
             with rpc_errors():
-                responses = self._stub.ExportPlaylists(request, timeout=UNARY_DEADLINE_S)
-                return receive_documents(responses, output_dir)
+                responses = self._stub.ExportPlaylists(requests, timeout=LISTS_DEADLINE_S)
+                return receive_documents(responses, output_dir, DJ_LABEL)
 
         return self._calls.patiently(attempt, CALL_PATIENCE_S)
 
@@ -103,7 +107,7 @@ class ProductionClient:
         request: Any,
         output_dir: Path,
         *,
-        accepts_edits: bool = False,
+        is_for_djs: bool = False,
     ) -> Made:
         for song in songs:
             self._upload_missing(song)
@@ -114,7 +118,8 @@ class ProductionClient:
         def attempt() -> Made:
             with rpc_errors():
                 stream = method(request, timeout=deadline_s)
-                return receive_tree(stream, output_dir, own_files, accepts_edits=accepts_edits)
+                label = DJ_LABEL if is_for_djs else ""
+                return receive_tree(stream, output_dir, own_files, accepts_edits=is_for_djs, label=label)
 
         return self._calls.patiently(attempt, JOB_PATIENCE_S)
 
@@ -128,12 +133,6 @@ class ProductionClient:
     def _upload(self, file: StemFile, path: Path) -> None:
         with rpc_errors():
             self._stub.UploadStem(_upload_requests(file, path), timeout=transfer_deadline_s(file.size_bytes))
-
-
-def _require_room(request: pb.ExportPlaylistsRequest, file_count: int) -> None:
-    if request.ByteSize() > MAX_MESSAGE_BYTES:
-        message = f"{file_count} files are more than one collection can be made of: organize them below several folders"
-        raise InvalidRequest(message, {"files": message})
 
 
 def _upload_requests(file: StemFile, path: Path) -> Iterator[pb.UploadStemRequest]:

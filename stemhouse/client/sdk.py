@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from stemhouse.audio import SourceRef, StemSet
+from stemhouse.cache import DEFAULT_CLEARED_DAYS, CacheStats, Cleared
 from stemhouse.client.calls import CALL_PATIENCE_S, JOB_PATIENCE_S, Calls, stream, transfer_deadline_s
 from stemhouse.client.delivery import Delivered, receive_delivery
 from stemhouse.client.endpoints import Endpoints
@@ -34,6 +35,7 @@ from stemhouse.wire.audio import (
     source_ref_from_proto,
     source_ref_to_proto,
 )
+from stemhouse.wire.cache import cache_stats_from_proto, cleared_from_proto
 from stemhouse.wire.cloud import cloud_account_from_proto
 from stemhouse.wire.delivery import deliver_request_to_proto
 from stemhouse.wire.jobs import JOB_STATES, job_from_proto, plan_from_proto, request_to_proto
@@ -41,6 +43,7 @@ from stemhouse.wire.models import check_addition, model_from_proto, pull_progres
 
 WATCH_DEADLINE_S = 3600.0  # of one stream: a longer job is watched by another one
 PULL_DEADLINE_S = 24 * 3600.0
+CLEAR_DEADLINE_S = 24 * 3600.0
 PROBE_DEADLINE_S = 3600.0
 MODEL_DEADLINE_S = 24 * 3600.0  # the router allows each separator an hour, one after the other where a model is added
 
@@ -178,6 +181,21 @@ class Stemhouse:
         InvalidRequest for a job that is not DONE.
         """
         return self._calls.call(self._router.ReleaseResult, router_pb.ReleaseResultRequest(job_id=job_id)).is_released
+
+    def cache_stats(self) -> CacheStats:
+        """What the cache of audio and results takes in the store."""
+        return cache_stats_from_proto(self._calls.call(self._router.CacheStats, router_pb.CacheStatsRequest()))
+
+    def clear_cache(
+        self, older_than_days: float = DEFAULT_CLEARED_DAYS, *, is_dry_run: bool = False
+    ) -> Iterator[Cleared]:
+        """Drop audio and results from the store that nobody has used for so many days; 0: all of it.
+
+        Tells what has gone so far, and at last what stays since it is in use. A dry run only tells what would go.
+        Whoever wishes for something that has gone has it separated again. Raises InvalidRequest.
+        """
+        request = router_pb.ClearCacheRequest(older_than_days=older_than_days, is_dry_run=is_dry_run)
+        return map(cleared_from_proto, stream(self._router.ClearCache, request, CLEAR_DEADLINE_S))
 
     def detect_vocals(self, source: SourceRef) -> float:
         """The share of a few short excerpts of an uploaded source in which somebody sings, 0 to 1.

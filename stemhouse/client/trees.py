@@ -7,7 +7,7 @@ import itertools
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -26,12 +26,16 @@ _NONE: Mapping[str, Path] = MappingProxyType({})
 
 @dataclass(frozen=True)
 class Made:
-    """Where a tree is; `is_reused` if it had been there already, unchanged. `warnings` are those of its plan."""
+    """Where a tree is; `is_reused` if it had been there already, unchanged. `warnings` are those of its plan.
+
+    `edited` are files that somebody has written into since, where that is accepted.
+    """
 
     folder: Path
     files: tuple[Path, ...]
     is_reused: bool
     warnings: tuple[str, ...] = ()
+    edited: tuple[Path, ...] = ()
 
 
 class TreeResponse(Protocol):
@@ -53,12 +57,17 @@ class TreeStream(Protocol):
 
 
 def receive_tree(
-    stream: TreeStream, output_dir: Path, own_files: Mapping[str, Path] = _NONE, *, accepts_edits: bool = False
+    stream: TreeStream,
+    output_dir: Path,
+    own_files: Mapping[str, Path] = _NONE,
+    *,
+    accepts_edits: bool = False,
+    label: str = "",
 ) -> Made:
     """Take a tree into a new folder below `output_dir`, or find one that holds it unchanged.
 
     `own_files`, by their SHA-256, are those that the exporter may ask to be copied. With `accepts_edits` its files
-    need only be there: whoever gets them goes on writing into them.
+    need only be there: whoever gets them goes on writing into them. `label` is as in `discard_unfinished`.
     Raises Unavailable if the stream ends early, InvalidRequest if the files cannot be written there, InternalFault for
     a damaged or unsafe stream.
     """
@@ -69,8 +78,9 @@ def receive_tree(
     reusable = next((folder for folder in existing if holds(folder, plan)), None)
     if reusable:
         stream.cancel()
-        return Made(reusable, _paths(reusable, plan), is_reused=True, warnings=plan.warnings)
-    with write_errors(output_dir), unfinished_folder(output_dir) as unfinished:
+        edited = edited_files(reusable, [reusable / path for path in plan.file_paths]) if accepts_edits else ()
+        return Made(reusable, _paths(reusable, plan), is_reused=True, warnings=plan.warnings, edited=edited)
+    with write_errors(output_dir), unfinished_folder(output_dir, label) as unfinished:
         tree = unfinished / plan.folder
         receive_files(parts, tree, plan, own_files)
         names = _names_in(output_dir)
@@ -161,6 +171,12 @@ def _has_files_of(folder: Path, plan: TreePlan) -> bool:
     except (OSError, ValueError, KeyError, TypeError):
         return False  # none there, or not one of ours
     return is_of_plan and all((folder / path).is_file() for path in plan.file_paths)
+
+
+def edited_files(folder: Path, paths: Iterable[Path]) -> tuple[Path, ...]:
+    """Files of a tree that are younger than its record, which is written last: digests would take long for many."""
+    made_ns = (folder / TREE_RECORD).stat().st_mtime_ns
+    return tuple(path for path in paths if path.stat().st_mtime_ns > made_ns)
 
 
 def _holds(folder: Path, plan: TreePlan) -> bool:

@@ -1,12 +1,17 @@
 """What a stack was started with, so that a later caller can tell whether that is what he would start it with."""
 
+import contextlib
 import hashlib
 import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
+from pathlib import Path
 
+from stemhouse.local.home import Home
+
+_POLICY = "STEMHOUSE_POLICY"
 # The others are the client's, or set by the stack itself whatever its starter has.
 _TAKEN_OVER = re.compile(
     r"STEMHOUSE_(?!(HOME|SERVER|LISTEN|SEPARATORS|ROUTER|EXPORTER|DATABASE_URL|SCRATCH_DIR|STORE_DIR|EXIT_WITH_STDIN|MODELS__DIR"
@@ -16,17 +21,21 @@ _TAKEN_OVER = re.compile(
 
 @dataclass(frozen=True)
 class StackOrigin:
-    """The version of Stemhouse, and the SHA-256 of each variable that its services take over (a few hold secrets)."""
+    """The version of Stemhouse, and the SHA-256 of each setting that its services take over (a few hold secrets)."""
 
     version: str = ""
     settings: dict[str, str] = field(default_factory=dict)
 
 
-def present_origin(environment: Mapping[str, str] = os.environ) -> StackOrigin:
+def present_origin(home: Home, environment: Mapping[str, str] = os.environ) -> StackOrigin:
     """That of a stack which would be started here and now."""
     names = filter(_TAKEN_OVER.fullmatch, environment)
-    settings = {name: hashlib.sha256(environment[name].encode(errors="surrogateescape")).hexdigest() for name in names}
-    return StackOrigin(version("stemhouse"), settings)
+    settings = {name: environment[name].encode(errors="surrogateescape") for name in names}
+    policy = Path(environment.get(_POLICY) or home.policy_file)
+    with contextlib.suppress(OSError):  # there is none; or the router will say what is wrong with it
+        settings[policy.name] = policy.read_bytes()
+    digests = {name: hashlib.sha256(value).hexdigest() for name, value in settings.items()}
+    return StackOrigin(version("stemhouse"), digests)
 
 
 def difference(running: StackOrigin, wanted: StackOrigin) -> str:

@@ -52,7 +52,7 @@ def ensure_stack(home: Home, tell: Callable[[str], None], deadline_s: float = ST
                 started = _start_supervisor(home)
         record = _wait_until_ready(home, deadline_s)
         if record:
-            note = difference(record.origin, present_origin())
+            note = difference(record.origin, present_origin(home))
             if note:
                 tell(note)
             return _endpoints(record)
@@ -87,6 +87,7 @@ def stop_stack(home: Home) -> bool:
         ended_count = end_processes([record.supervisor], STOP_DEADLINE_S)
         ended_count += end_processes([child.process for child in record.children.values()], STOP_DEADLINE_S)
         home.stack_file.unlink(missing_ok=True)
+        _detached[:] = [process for process in _detached if process.poll() is None]
         return bool(ended_count)
 
 

@@ -89,7 +89,7 @@ class Supervisor:
         self._children = [Child(spec, home.log_file(spec.name), time.monotonic, echo=echo) for spec in specs]
         self._started: list[Child] = []
         self._identity = ProcessId.of(os.getpid())
-        self._origin = present_origin()
+        self._origin = present_origin(home)
         self._is_store_verified = False
         self._is_stopping = False
         self._is_changed = threading.Event()

@@ -28,6 +28,7 @@ STATUS_CODES: Mapping[type[StemhouseError], grpc.StatusCode] = {
     errors.ModelRejected: grpc.StatusCode.FAILED_PRECONDITION,
     errors.LibraryRejected: grpc.StatusCode.FAILED_PRECONDITION,
     errors.NotFound: grpc.StatusCode.NOT_FOUND,
+    errors.ResultGone: grpc.StatusCode.NOT_FOUND,
     errors.Unauthenticated: grpc.StatusCode.UNAUTHENTICATED,
     errors.Cancelled: grpc.StatusCode.CANCELLED,
     errors.Unavailable: grpc.StatusCode.UNAVAILABLE,

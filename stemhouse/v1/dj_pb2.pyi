@@ -236,6 +236,70 @@ class DJTrack(_message.Message):
 Global___DJTrack: _TypeAlias = DJTrack  # noqa: Y015
 
 @_typing.final
+class KnownTrack(_message.Message):
+    """What a library tells of a track, before anybody has listened to it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRACK_FIELD_NUMBER: _builtins.int
+    PROGRAM_FIELD_NUMBER: _builtins.int
+    COVER_ART_FIELD_NUMBER: _builtins.int
+    program: _builtins.str
+    """Whose grid and cues these are: `serato`, `rekordbox` or `traktor`; empty if there are none."""
+    cover_art: _builtins.bytes
+    """A JPEG or PNG of at most 2 MiB, or empty."""
+    @_builtins.property
+    def track(self) -> Global___DJTrack:
+        """Its title is the plain one; no gain, no comment."""
+
+    def __init__(
+        self,
+        *,
+        track: Global___DJTrack | None = ...,
+        program: _builtins.str = ...,
+        cover_art: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["track", b"track"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cover_art", b"cover_art", "program", b"program", "track", b"track"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___KnownTrack: _TypeAlias = KnownTrack  # noqa: Y015
+
+@_typing.final
+class TrackClue(_message.Message):
+    """What the metadata.json of a folder of stems tells of the file that it was made of."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SHA256_FIELD_NUMBER: _builtins.int
+    SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    FILE_NAME_FIELD_NUMBER: _builtins.int
+    DURATION_S_FIELD_NUMBER: _builtins.int
+    sha256: _builtins.str
+    """64 lower-case hex digits."""
+    size_bytes: _builtins.int
+    file_name: _builtins.str
+    """Without its folder."""
+    duration_s: _builtins.float
+    def __init__(
+        self,
+        *,
+        sha256: _builtins.str = ...,
+        size_bytes: _builtins.int = ...,
+        file_name: _builtins.str = ...,
+        duration_s: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["duration_s", b"duration_s", "file_name", b"file_name", "sha256", b"sha256", "size_bytes", b"size_bytes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TrackClue: _TypeAlias = TrackClue  # noqa: Y015
+
+@_typing.final
 class DJFile(_message.Message):
     """An audio file, and what is to be known of it."""
 

@@ -533,6 +533,9 @@ class OrganizeStemsRequest(_message.Message):
     STEMS_FIELD_NUMBER: _builtins.int
     FILE_FORMAT_FIELD_NUMBER: _builtins.int
     NAME_TEMPLATE_FIELD_NUMBER: _builtins.int
+    KNOWN_FIELD_NUMBER: _builtins.int
+    MOVES_ORIGIN_FIELD_NUMBER: _builtins.int
+    REQUEST_KEY_FIELD_NUMBER: _builtins.int
     target: _dj_pb2.DJTarget.ValueType
     """Rekordbox or Serato."""
     stems: _dj_pb2.StemChoice.ValueType
@@ -542,8 +545,16 @@ class OrganizeStemsRequest(_message.Message):
     """Of names, without an ending: any text with {stem}, and {artist}, {title}, {bpm}, {camelot}, {engine}. Empty:
     {title}_{stem}.
     """
+    moves_origin: _builtins.bool
+    """A known grid that lies off the drums as one does that counts an MP3 encoder's silence is moved, with its cues."""
+    request_key: _builtins.str
+    """Written into the record as it is: a client finds by it what it has asked for before."""
     @_builtins.property
     def folder(self) -> _production_pb2.StemFolder: ...
+    @_builtins.property
+    def known(self) -> _dj_pb2.KnownTrack:
+        """What LibraryService.FindTracks tells of the track."""
+
     def __init__(
         self,
         *,
@@ -552,10 +563,13 @@ class OrganizeStemsRequest(_message.Message):
         stems: _dj_pb2.StemChoice.ValueType = ...,
         file_format: Global___FileFormat.ValueType = ...,
         name_template: _builtins.str = ...,
+        known: _dj_pb2.KnownTrack | None = ...,
+        moves_origin: _builtins.bool = ...,
+        request_key: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["folder", b"folder"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["folder", b"folder", "known", b"known"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["file_format", b"file_format", "folder", b"folder", "name_template", b"name_template", "stems", b"stems", "target", b"target"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["file_format", b"file_format", "folder", b"folder", "known", b"known", "moves_origin", b"moves_origin", "name_template", b"name_template", "request_key", b"request_key", "stems", b"stems", "target", b"target"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -592,22 +606,34 @@ class ExportStemFileRequest(_message.Message):
     FOLDER_FIELD_NUMBER: _builtins.int
     IS_LOSSLESS_FIELD_NUMBER: _builtins.int
     NAME_TEMPLATE_FIELD_NUMBER: _builtins.int
+    KNOWN_FIELD_NUMBER: _builtins.int
+    MOVES_ORIGIN_FIELD_NUMBER: _builtins.int
+    REQUEST_KEY_FIELD_NUMBER: _builtins.int
     is_lossless: _builtins.bool
     """ALAC, which is exact and larger, instead of AAC at 320 kbit/s a stream."""
     name_template: _builtins.str
     """As above, without {stem}. Empty: {title}."""
+    moves_origin: _builtins.bool
+    request_key: _builtins.str
     @_builtins.property
     def folder(self) -> _production_pb2.StemFolder: ...
+    @_builtins.property
+    def known(self) -> _dj_pb2.KnownTrack:
+        """As above."""
+
     def __init__(
         self,
         *,
         folder: _production_pb2.StemFolder | None = ...,
         is_lossless: _builtins.bool = ...,
         name_template: _builtins.str = ...,
+        known: _dj_pb2.KnownTrack | None = ...,
+        moves_origin: _builtins.bool = ...,
+        request_key: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["folder", b"folder"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["folder", b"folder", "known", b"known"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["folder", b"folder", "is_lossless", b"is_lossless", "name_template", b"name_template"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["folder", b"folder", "is_lossless", b"is_lossless", "known", b"known", "moves_origin", b"moves_origin", "name_template", b"name_template", "request_key", b"request_key"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -637,7 +663,9 @@ Global___ExportStemFileResponse: _TypeAlias = ExportStemFileResponse  # noqa: Y0
 
 @_typing.final
 class ExportPlaylistsRequest(_message.Message):
-    """Files that are there, and lists of them."""
+    """Files that are there, and lists of them. In several messages where one would not hold them: the first tells target
+    and folders; files go on counting, and a list with the path of an earlier one goes on with it.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -83,7 +83,7 @@ class ExporterServiceStub:
                 request_serializer=stemhouse_dot_v1_dot_exporter__pb2.ExportStemFileRequest.SerializeToString,
                 response_deserializer=stemhouse_dot_v1_dot_exporter__pb2.ExportStemFileResponse.FromString,
                 _registered_method=True)
-        self.ExportPlaylists = channel.unary_stream(
+        self.ExportPlaylists = channel.stream_stream(
                 '/stemhouse.v1.ExporterService/ExportPlaylists',
                 request_serializer=stemhouse_dot_v1_dot_exporter__pb2.ExportPlaylistsRequest.SerializeToString,
                 response_deserializer=stemhouse_dot_v1_dot_exporter__pb2.ExportPlaylistsResponse.FromString,
@@ -160,7 +160,7 @@ class ExporterServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def ExportPlaylists(self, request, context):
+    def ExportPlaylists(self, request_iterator, context):
         """Streams what makes files known to a DJ program: a collection, crates, playlists.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -215,7 +215,7 @@ def add_ExporterServiceServicer_to_server(servicer, server):
                     request_deserializer=stemhouse_dot_v1_dot_exporter__pb2.ExportStemFileRequest.FromString,
                     response_serializer=stemhouse_dot_v1_dot_exporter__pb2.ExportStemFileResponse.SerializeToString,
             ),
-            'ExportPlaylists': grpc.unary_stream_rpc_method_handler(
+            'ExportPlaylists': grpc.stream_stream_rpc_method_handler(
                     servicer.ExportPlaylists,
                     request_deserializer=stemhouse_dot_v1_dot_exporter__pb2.ExportPlaylistsRequest.FromString,
                     response_serializer=stemhouse_dot_v1_dot_exporter__pb2.ExportPlaylistsResponse.SerializeToString,
@@ -479,7 +479,7 @@ class ExporterService:
             _registered_method=True)
 
     @staticmethod
-    def ExportPlaylists(request,
+    def ExportPlaylists(request_iterator,
             target,
             options=(),
             channel_credentials=None,
@@ -489,8 +489,8 @@ class ExporterService:
             wait_for_ready=None,
             timeout=None,
             metadata=None):
-        return grpc.experimental.unary_stream(
-            request,
+        return grpc.experimental.stream_stream(
+            request_iterator,
             target,
             '/stemhouse.v1.ExporterService/ExportPlaylists',
             stemhouse_dot_v1_dot_exporter__pb2.ExportPlaylistsRequest.SerializeToString,

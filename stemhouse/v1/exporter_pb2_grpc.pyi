@@ -55,7 +55,7 @@ class ExporterServiceStub:
     """Streams the files of a track as a DJ program takes them, with tags."""
     ExportStemFile: _grpc.UnaryStreamMultiCallable[_exporter_pb2.ExportStemFileRequest, _exporter_pb2.ExportStemFileResponse]
     """Streams NI's stem file of a track."""
-    ExportPlaylists: _grpc.UnaryStreamMultiCallable[_exporter_pb2.ExportPlaylistsRequest, _exporter_pb2.ExportPlaylistsResponse]
+    ExportPlaylists: _grpc.StreamStreamMultiCallable[_exporter_pb2.ExportPlaylistsRequest, _exporter_pb2.ExportPlaylistsResponse]
     """Streams what makes files known to a DJ program: a collection, crates, playlists."""
 
 @_typing.type_check_only
@@ -85,7 +85,7 @@ class ExporterServiceAsyncStub(ExporterServiceStub):
     """Streams the files of a track as a DJ program takes them, with tags."""
     ExportStemFile: _aio.UnaryStreamMultiCallable[_exporter_pb2.ExportStemFileRequest, _exporter_pb2.ExportStemFileResponse]  # type: ignore[assignment]
     """Streams NI's stem file of a track."""
-    ExportPlaylists: _aio.UnaryStreamMultiCallable[_exporter_pb2.ExportPlaylistsRequest, _exporter_pb2.ExportPlaylistsResponse]  # type: ignore[assignment]
+    ExportPlaylists: _aio.StreamStreamMultiCallable[_exporter_pb2.ExportPlaylistsRequest, _exporter_pb2.ExportPlaylistsResponse]  # type: ignore[assignment]
     """Streams what makes files known to a DJ program: a collection, crates, playlists."""
 
 class ExporterServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -170,7 +170,7 @@ class ExporterServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def ExportPlaylists(
         self,
-        request: _exporter_pb2.ExportPlaylistsRequest,
+        request_iterator: _MaybeAsyncIterator[_exporter_pb2.ExportPlaylistsRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_exporter_pb2.ExportPlaylistsResponse], _abc.AsyncIterator[_exporter_pb2.ExportPlaylistsResponse]]:
         """Streams what makes files known to a DJ program: a collection, crates, playlists."""

@@ -508,6 +508,76 @@ class ListTracksResponse(_message.Message):
 Global___ListTracksResponse: _TypeAlias = ListTracksResponse  # noqa: Y015
 
 @_typing.final
+class FindTracksRequest(_message.Message):
+    """Tracks to be found."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLUES_FIELD_NUMBER: _builtins.int
+    PROGRAM_FIELD_NUMBER: _builtins.int
+    WITH_COVER_ART_FIELD_NUMBER: _builtins.int
+    program: _builtins.str
+    """`serato`, `rekordbox` or `traktor`: whose word counts where several programs know a track; empty: any."""
+    with_cover_art: _builtins.bool
+    @_builtins.property
+    def clues(self) -> _containers.RepeatedCompositeFieldContainer[_dj_pb2.TrackClue]:
+        """At most 500."""
+
+    def __init__(
+        self,
+        *,
+        clues: _abc.Iterable[_dj_pb2.TrackClue] | None = ...,
+        program: _builtins.str = ...,
+        with_cover_art: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clues", b"clues", "program", b"program", "with_cover_art", b"with_cover_art"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FindTracksRequest: _TypeAlias = FindTracksRequest  # noqa: Y015
+
+@_typing.final
+class FindTracksResponse(_message.Message):
+    """A track that was found."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLUE_FIELD_NUMBER: _builtins.int
+    PATH_FIELD_NUMBER: _builtins.int
+    KNOWN_FIELD_NUMBER: _builtins.int
+    CRATES_FIELD_NUMBER: _builtins.int
+    FOLDER_FIELD_NUMBER: _builtins.int
+    clue: _builtins.int
+    """The place of its clue, from 0."""
+    path: _builtins.str
+    folder: _builtins.str
+    """Of its file, as seen from the scanned folder that it is in, or else from the root; with `/`."""
+    @_builtins.property
+    def known(self) -> _dj_pb2.KnownTrack: ...
+    @_builtins.property
+    def crates(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Outer and inner ones joined with `/`."""
+
+    def __init__(
+        self,
+        *,
+        clue: _builtins.int = ...,
+        path: _builtins.str = ...,
+        known: _dj_pb2.KnownTrack | None = ...,
+        crates: _abc.Iterable[_builtins.str] | None = ...,
+        folder: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["known", b"known"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clue", b"clue", "crates", b"crates", "folder", b"folder", "known", b"known", "path", b"path"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FindTracksResponse: _TypeAlias = FindTracksResponse  # noqa: Y015
+
+@_typing.final
 class ProbeTracksRequest(_message.Message):
     """Which tracks to listen to: those among the first `limit` in the order of work."""
 
@@ -670,6 +740,7 @@ class BatchSpec(_message.Message):
     KEEPS_RESULTS_FIELD_NUMBER: _builtins.int
     PROBES_VOCALS_FIELD_NUMBER: _builtins.int
     CLOUD_MINUTES_FIELD_NUMBER: _builtins.int
+    TARGETS_FIELD_NUMBER: _builtins.int
     location: _builtins.str
     """What was scanned."""
     library: Global___LibraryKind.ValueType
@@ -706,6 +777,10 @@ class BatchSpec(_message.Message):
     def stems(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Empty: all stored ones."""
 
+    @_builtins.property
+    def targets(self) -> _containers.RepeatedScalarFieldContainer[_dj_pb2.DJTarget.ValueType]:
+        """For each of them what it takes is made of every track, below `dj/TARGET` in the output folder, and lists at the end."""
+
     def __init__(
         self,
         *,
@@ -726,10 +801,11 @@ class BatchSpec(_message.Message):
         keeps_results: _builtins.bool = ...,
         probes_vocals: _builtins.bool = ...,
         cloud_minutes: _builtins.float = ...,
+        targets: _abc.Iterable[_dj_pb2.DJTarget.ValueType] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_sum_to_mix", b"_sum_to_mix", "sum_to_mix", b"sum_to_mix"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_sum_to_mix", b"_sum_to_mix", "cloud_minutes", b"cloud_minutes", "crates", b"crates", "engine", b"engine", "file_format", b"file_format", "force", b"force", "is_crates_only", b"is_crates_only", "is_watching", b"is_watching", "keeps_results", b"keeps_results", "layout", b"layout", "library", b"library", "location", b"location", "model", b"model", "output_dir", b"output_dir", "probes_vocals", b"probes_vocals", "sample_format", b"sample_format", "stems", b"stems", "sum_to_mix", b"sum_to_mix"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_sum_to_mix", b"_sum_to_mix", "cloud_minutes", b"cloud_minutes", "crates", b"crates", "engine", b"engine", "file_format", b"file_format", "force", b"force", "is_crates_only", b"is_crates_only", "is_watching", b"is_watching", "keeps_results", b"keeps_results", "layout", b"layout", "library", b"library", "location", b"location", "model", b"model", "output_dir", b"output_dir", "probes_vocals", b"probes_vocals", "sample_format", b"sample_format", "stems", b"stems", "sum_to_mix", b"sum_to_mix", "targets", b"targets"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__sum_to_mix: _TypeAlias = _typing.Literal["sum_to_mix"]  # noqa: Y015
     _WhichOneofArgType__sum_to_mix: _TypeAlias = _typing.Literal["_sum_to_mix", b"_sum_to_mix"]  # noqa: Y015

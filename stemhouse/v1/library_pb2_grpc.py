@@ -50,6 +50,11 @@ class LibraryServiceStub:
                 request_serializer=stemhouse_dot_v1_dot_library__pb2.ListCratesRequest.SerializeToString,
                 response_deserializer=stemhouse_dot_v1_dot_library__pb2.ListCratesResponse.FromString,
                 _registered_method=True)
+        self.FindTracks = channel.unary_stream(
+                '/stemhouse.v1.LibraryService/FindTracks',
+                request_serializer=stemhouse_dot_v1_dot_library__pb2.FindTracksRequest.SerializeToString,
+                response_deserializer=stemhouse_dot_v1_dot_library__pb2.FindTracksResponse.FromString,
+                _registered_method=True)
         self.ProbeTracks = channel.unary_stream(
                 '/stemhouse.v1.LibraryService/ProbeTracks',
                 request_serializer=stemhouse_dot_v1_dot_library__pb2.ProbeTracksRequest.SerializeToString,
@@ -127,6 +132,14 @@ class LibraryServiceServicer:
 
     def ListCrates(self, request, context):
         """Crates and playlists of the catalogue, by library and name.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def FindTracks(self, request, context):
+        """What is known of the tracks that stems were made of: grids, cues, tags, cover art, crates. One message for each
+        clue that leads to a track, in their order.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -227,6 +240,11 @@ def add_LibraryServiceServicer_to_server(servicer, server):
                     servicer.ListCrates,
                     request_deserializer=stemhouse_dot_v1_dot_library__pb2.ListCratesRequest.FromString,
                     response_serializer=stemhouse_dot_v1_dot_library__pb2.ListCratesResponse.SerializeToString,
+            ),
+            'FindTracks': grpc.unary_stream_rpc_method_handler(
+                    servicer.FindTracks,
+                    request_deserializer=stemhouse_dot_v1_dot_library__pb2.FindTracksRequest.FromString,
+                    response_serializer=stemhouse_dot_v1_dot_library__pb2.FindTracksResponse.SerializeToString,
             ),
             'ProbeTracks': grpc.unary_stream_rpc_method_handler(
                     servicer.ProbeTracks,
@@ -366,6 +384,33 @@ class LibraryService:
             '/stemhouse.v1.LibraryService/ListCrates',
             stemhouse_dot_v1_dot_library__pb2.ListCratesRequest.SerializeToString,
             stemhouse_dot_v1_dot_library__pb2.ListCratesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FindTracks(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/stemhouse.v1.LibraryService/FindTracks',
+            stemhouse_dot_v1_dot_library__pb2.FindTracksRequest.SerializeToString,
+            stemhouse_dot_v1_dot_library__pb2.FindTracksResponse.FromString,
             options,
             channel_credentials,
             insecure,

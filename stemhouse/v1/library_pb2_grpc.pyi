@@ -39,6 +39,10 @@ class LibraryServiceStub:
     """Tracks of the catalogue, by path or in the order in which a batch would take them."""
     ListCrates: _grpc.UnaryUnaryMultiCallable[_library_pb2.ListCratesRequest, _library_pb2.ListCratesResponse]
     """Crates and playlists of the catalogue, by library and name."""
+    FindTracks: _grpc.UnaryStreamMultiCallable[_library_pb2.FindTracksRequest, _library_pb2.FindTracksResponse]
+    """What is known of the tracks that stems were made of: grids, cues, tags, cover art, crates. One message for each
+    clue that leads to a track, in their order.
+    """
     ProbeTracks: _grpc.UnaryStreamMultiCallable[_library_pb2.ProbeTracksRequest, _library_pb2.ProbeTracksResponse]
     """Listens to tracks of which nothing tells whether they are sung; what is found counts in the order of work. Ends
     with the call; what has been found by then is kept.
@@ -75,6 +79,10 @@ class LibraryServiceAsyncStub(LibraryServiceStub):
     """Tracks of the catalogue, by path or in the order in which a batch would take them."""
     ListCrates: _aio.UnaryUnaryMultiCallable[_library_pb2.ListCratesRequest, _library_pb2.ListCratesResponse]  # type: ignore[assignment]
     """Crates and playlists of the catalogue, by library and name."""
+    FindTracks: _aio.UnaryStreamMultiCallable[_library_pb2.FindTracksRequest, _library_pb2.FindTracksResponse]  # type: ignore[assignment]
+    """What is known of the tracks that stems were made of: grids, cues, tags, cover art, crates. One message for each
+    clue that leads to a track, in their order.
+    """
     ProbeTracks: _aio.UnaryStreamMultiCallable[_library_pb2.ProbeTracksRequest, _library_pb2.ProbeTracksResponse]  # type: ignore[assignment]
     """Listens to tracks of which nothing tells whether they are sung; what is found counts in the order of work. Ends
     with the call; what has been found by then is kept.
@@ -126,6 +134,16 @@ class LibraryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_library_pb2.ListCratesResponse, _abc.Awaitable[_library_pb2.ListCratesResponse]]:
         """Crates and playlists of the catalogue, by library and name."""
+
+    @_abc_1.abstractmethod
+    def FindTracks(
+        self,
+        request: _library_pb2.FindTracksRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_library_pb2.FindTracksResponse], _abc.AsyncIterator[_library_pb2.FindTracksResponse]]:
+        """What is known of the tracks that stems were made of: grids, cues, tags, cover art, crates. One message for each
+        clue that leads to a track, in their order.
+        """
 
     @_abc_1.abstractmethod
     def ProbeTracks(

@@ -937,6 +937,151 @@ class ReleaseResultResponse(_message.Message):
 Global___ReleaseResultResponse: _TypeAlias = ReleaseResultResponse  # noqa: Y015
 
 @_typing.final
+class CacheStatsRequest(_message.Message):
+    """No arguments yet."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CacheStatsRequest: _TypeAlias = CacheStatsRequest  # noqa: Y015
+
+@_typing.final
+class CacheStatsResponse(_message.Message):
+    """What the cache holds, and what it may."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SHARES_FIELD_NUMBER: _builtins.int
+    MAX_BYTES_FIELD_NUMBER: _builtins.int
+    KEPT_S_FIELD_NUMBER: _builtins.int
+    max_bytes: _builtins.int
+    """Unset: as much as there is."""
+    kept_s: _builtins.float
+    """For how long an entry stays after its last use, however full the cache is."""
+    @_builtins.property
+    def shares(self) -> _containers.RepeatedCompositeFieldContainer[Global___CacheShare]:
+        """Canonical audio first, then each engine id, the largest first."""
+
+    def __init__(
+        self,
+        *,
+        shares: _abc.Iterable[Global___CacheShare] | None = ...,
+        max_bytes: _builtins.int | None = ...,
+        kept_s: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_bytes", b"_max_bytes", "max_bytes", b"max_bytes"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_bytes", b"_max_bytes", "kept_s", b"kept_s", "max_bytes", b"max_bytes", "shares", b"shares"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__max_bytes: _TypeAlias = _typing.Literal["max_bytes"]  # noqa: Y015
+    _WhichOneofArgType__max_bytes: _TypeAlias = _typing.Literal["_max_bytes", b"_max_bytes"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_bytes) -> _WhichOneofReturnType__max_bytes | None: ...
+
+Global___CacheStatsResponse: _TypeAlias = CacheStatsResponse  # noqa: Y015
+
+@_typing.final
+class CacheShare(_message.Message):
+    """What the stems of one engine take; empty: the canonical audio of tracks."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENGINE_ID_FIELD_NUMBER: _builtins.int
+    ENTRY_COUNT_FIELD_NUMBER: _builtins.int
+    SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    OLDEST_USE_TIME_FIELD_NUMBER: _builtins.int
+    engine_id: _builtins.str
+    entry_count: _builtins.int
+    size_bytes: _builtins.int
+    @_builtins.property
+    def oldest_use_time(self) -> _timestamp_pb2.Timestamp:
+        """When the entry was used that was not used for longest."""
+
+    def __init__(
+        self,
+        *,
+        engine_id: _builtins.str = ...,
+        entry_count: _builtins.int = ...,
+        size_bytes: _builtins.int = ...,
+        oldest_use_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["oldest_use_time", b"oldest_use_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["engine_id", b"engine_id", "entry_count", b"entry_count", "oldest_use_time", b"oldest_use_time", "size_bytes", b"size_bytes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CacheShare: _TypeAlias = CacheShare  # noqa: Y015
+
+@_typing.final
+class ClearCacheRequest(_message.Message):
+    """What is too old to stay."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OLDER_THAN_DAYS_FIELD_NUMBER: _builtins.int
+    IS_DRY_RUN_FIELD_NUMBER: _builtins.int
+    older_than_days: _builtins.float
+    """Days since the last use; 30 if unset, 0: everything."""
+    is_dry_run: _builtins.bool
+    """Only tell what would go."""
+    def __init__(
+        self,
+        *,
+        older_than_days: _builtins.float | None = ...,
+        is_dry_run: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_older_than_days", b"_older_than_days", "older_than_days", b"older_than_days"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_older_than_days", b"_older_than_days", "is_dry_run", b"is_dry_run", "older_than_days", b"older_than_days"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__older_than_days: _TypeAlias = _typing.Literal["older_than_days"]  # noqa: Y015
+    _WhichOneofArgType__older_than_days: _TypeAlias = _typing.Literal["_older_than_days", b"_older_than_days"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__older_than_days) -> _WhichOneofReturnType__older_than_days | None: ...
+
+Global___ClearCacheRequest: _TypeAlias = ClearCacheRequest  # noqa: Y015
+
+@_typing.final
+class ClearCacheResponse(_message.Message):
+    """What has gone so far; the last message tells all of it, and what stays."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AUDIO_COUNT_FIELD_NUMBER: _builtins.int
+    RESULT_COUNT_FIELD_NUMBER: _builtins.int
+    SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    KEPT_COUNT_FIELD_NUMBER: _builtins.int
+    audio_count: _builtins.int
+    """Canonical audio of tracks."""
+    result_count: _builtins.int
+    """Results of engines."""
+    size_bytes: _builtins.int
+    kept_count: _builtins.int
+    """Entries as old that stay, since they are in use; only in the last message."""
+    def __init__(
+        self,
+        *,
+        audio_count: _builtins.int = ...,
+        result_count: _builtins.int = ...,
+        size_bytes: _builtins.int = ...,
+        kept_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio_count", b"audio_count", "kept_count", b"kept_count", "result_count", b"result_count", "size_bytes", b"size_bytes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ClearCacheResponse: _TypeAlias = ClearCacheResponse  # noqa: Y015
+
+@_typing.final
 class DetectVocalsRequest(_message.Message):
     """Names a source."""
 

@@ -80,6 +80,16 @@ class RouterServiceStub:
                 request_serializer=stemhouse_dot_v1_dot_router__pb2.ReleaseResultRequest.SerializeToString,
                 response_deserializer=stemhouse_dot_v1_dot_router__pb2.ReleaseResultResponse.FromString,
                 _registered_method=True)
+        self.CacheStats = channel.unary_unary(
+                '/stemhouse.v1.RouterService/CacheStats',
+                request_serializer=stemhouse_dot_v1_dot_router__pb2.CacheStatsRequest.SerializeToString,
+                response_deserializer=stemhouse_dot_v1_dot_router__pb2.CacheStatsResponse.FromString,
+                _registered_method=True)
+        self.ClearCache = channel.unary_stream(
+                '/stemhouse.v1.RouterService/ClearCache',
+                request_serializer=stemhouse_dot_v1_dot_router__pb2.ClearCacheRequest.SerializeToString,
+                response_deserializer=stemhouse_dot_v1_dot_router__pb2.ClearCacheResponse.FromString,
+                _registered_method=True)
         self.DetectVocals = channel.unary_unary(
                 '/stemhouse.v1.RouterService/DetectVocals',
                 request_serializer=stemhouse_dot_v1_dot_router__pb2.DetectVocalsRequest.SerializeToString,
@@ -191,6 +201,21 @@ class RouterServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CacheStats(self, request, context):
+        """What the cache of audio and results takes in the store.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ClearCache(self, request, context):
+        """Drops audio and results that nobody has used for a while from the store; the ledger keeps what is known. What jobs
+        at work need stays, and what was asked for within the last minute. Ends when the caller leaves.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def DetectVocals(self, request, context):
         """Tells how much of an uploaded source is sung, by a few short excerpts.
         """
@@ -294,6 +319,16 @@ def add_RouterServiceServicer_to_server(servicer, server):
                     servicer.ReleaseResult,
                     request_deserializer=stemhouse_dot_v1_dot_router__pb2.ReleaseResultRequest.FromString,
                     response_serializer=stemhouse_dot_v1_dot_router__pb2.ReleaseResultResponse.SerializeToString,
+            ),
+            'CacheStats': grpc.unary_unary_rpc_method_handler(
+                    servicer.CacheStats,
+                    request_deserializer=stemhouse_dot_v1_dot_router__pb2.CacheStatsRequest.FromString,
+                    response_serializer=stemhouse_dot_v1_dot_router__pb2.CacheStatsResponse.SerializeToString,
+            ),
+            'ClearCache': grpc.unary_stream_rpc_method_handler(
+                    servicer.ClearCache,
+                    request_deserializer=stemhouse_dot_v1_dot_router__pb2.ClearCacheRequest.FromString,
+                    response_serializer=stemhouse_dot_v1_dot_router__pb2.ClearCacheResponse.SerializeToString,
             ),
             'DetectVocals': grpc.unary_unary_rpc_method_handler(
                     servicer.DetectVocals,
@@ -580,6 +615,60 @@ class RouterService:
             '/stemhouse.v1.RouterService/ReleaseResult',
             stemhouse_dot_v1_dot_router__pb2.ReleaseResultRequest.SerializeToString,
             stemhouse_dot_v1_dot_router__pb2.ReleaseResultResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CacheStats(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stemhouse.v1.RouterService/CacheStats',
+            stemhouse_dot_v1_dot_router__pb2.CacheStatsRequest.SerializeToString,
+            stemhouse_dot_v1_dot_router__pb2.CacheStatsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ClearCache(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/stemhouse.v1.RouterService/ClearCache',
+            stemhouse_dot_v1_dot_router__pb2.ClearCacheRequest.SerializeToString,
+            stemhouse_dot_v1_dot_router__pb2.ClearCacheResponse.FromString,
             options,
             channel_credentials,
             insecure,

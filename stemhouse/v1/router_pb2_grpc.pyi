@@ -54,6 +54,12 @@ class RouterServiceStub:
     while another job works on the same audio. Whoever wishes for the same again, or has not fetched a result of the
     same audio yet, has it separated again.
     """
+    CacheStats: _grpc.UnaryUnaryMultiCallable[_router_pb2.CacheStatsRequest, _router_pb2.CacheStatsResponse]
+    """What the cache of audio and results takes in the store."""
+    ClearCache: _grpc.UnaryStreamMultiCallable[_router_pb2.ClearCacheRequest, _router_pb2.ClearCacheResponse]
+    """Drops audio and results that nobody has used for a while from the store; the ledger keeps what is known. What jobs
+    at work need stays, and what was asked for within the last minute. Ends when the caller leaves.
+    """
     DetectVocals: _grpc.UnaryUnaryMultiCallable[_router_pb2.DetectVocalsRequest, _router_pb2.DetectVocalsResponse]
     """Tells how much of an uploaded source is sung, by a few short excerpts."""
     DescribeCloud: _grpc.UnaryUnaryMultiCallable[_router_pb2.DescribeCloudRequest, _router_pb2.DescribeCloudResponse]
@@ -96,6 +102,12 @@ class RouterServiceAsyncStub(RouterServiceStub):
     """Drops the stems and the audio of a finished job from the store; the ledger keeps what is known. Nothing is dropped
     while another job works on the same audio. Whoever wishes for the same again, or has not fetched a result of the
     same audio yet, has it separated again.
+    """
+    CacheStats: _aio.UnaryUnaryMultiCallable[_router_pb2.CacheStatsRequest, _router_pb2.CacheStatsResponse]  # type: ignore[assignment]
+    """What the cache of audio and results takes in the store."""
+    ClearCache: _aio.UnaryStreamMultiCallable[_router_pb2.ClearCacheRequest, _router_pb2.ClearCacheResponse]  # type: ignore[assignment]
+    """Drops audio and results that nobody has used for a while from the store; the ledger keeps what is known. What jobs
+    at work need stays, and what was asked for within the last minute. Ends when the caller leaves.
     """
     DetectVocals: _aio.UnaryUnaryMultiCallable[_router_pb2.DetectVocalsRequest, _router_pb2.DetectVocalsResponse]  # type: ignore[assignment]
     """Tells how much of an uploaded source is sung, by a few short excerpts."""
@@ -190,6 +202,24 @@ class RouterServiceServicer(metaclass=_abc_1.ABCMeta):
         """Drops the stems and the audio of a finished job from the store; the ledger keeps what is known. Nothing is dropped
         while another job works on the same audio. Whoever wishes for the same again, or has not fetched a result of the
         same audio yet, has it separated again.
+        """
+
+    @_abc_1.abstractmethod
+    def CacheStats(
+        self,
+        request: _router_pb2.CacheStatsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_router_pb2.CacheStatsResponse, _abc.Awaitable[_router_pb2.CacheStatsResponse]]:
+        """What the cache of audio and results takes in the store."""
+
+    @_abc_1.abstractmethod
+    def ClearCache(
+        self,
+        request: _router_pb2.ClearCacheRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_router_pb2.ClearCacheResponse], _abc.AsyncIterator[_router_pb2.ClearCacheResponse]]:
+        """Drops audio and results that nobody has used for a while from the store; the ledger keeps what is known. What jobs
+        at work need stays, and what was asked for within the last minute. Ends when the caller leaves.
         """
 
     @_abc_1.abstractmethod

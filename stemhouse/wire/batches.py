@@ -1,5 +1,6 @@
 """stemhouse/v1/library.proto <-> stemhouse.batches."""
 
+from collections.abc import Sequence
 from datetime import UTC
 
 from stemhouse.batches import (
@@ -14,9 +15,12 @@ from stemhouse.batches import (
     ItemState,
     VolumePlan,
 )
-from stemhouse.delivery import DeliveryOptions
+from stemhouse.delivery import DeliveryOptions, FileFormat
+from stemhouse.dj import DJTarget
 from stemhouse.v1 import library_pb2 as pb
+from stemhouse.vocab import BASE_STEMS
 from stemhouse.wire.delivery import FILE_FORMATS, SAMPLE_FORMATS, check_options
+from stemhouse.wire.dj import DJ_TARGETS
 from stemhouse.wire.enums import EnumTable
 from stemhouse.wire.jobs import job_error_from_proto, job_error_to_proto, timestamp
 from stemhouse.wire.tracks import LIBRARY_KINDS
@@ -66,6 +70,7 @@ def batch_spec_to_proto(spec: BatchSpec) -> pb.BatchSpec:
         keeps_results=spec.keeps_results,
         probes_vocals=spec.probes_vocals,
         cloud_minutes=spec.cloud_minutes,
+        targets=map(DJ_TARGETS.to_proto, spec.targets),
     )
 
 
@@ -85,6 +90,8 @@ def batch_spec_from_proto(message: pb.BatchSpec) -> BatchSpec:
     is_named = bool(message.crates) or not message.is_crates_only
     checks.require("spec.crates", holds=is_named, because="must name a crate where there are to be no other tracks")
     check_options(checks, delivery, "spec.")
+    targets = tuple(DJ_TARGETS.from_proto("spec.targets", target) for target in message.targets)
+    _check_targets(checks, targets, delivery)
     checks.done()
     return BatchSpec(
         location=message.location,
@@ -102,7 +109,16 @@ def batch_spec_from_proto(message: pb.BatchSpec) -> BatchSpec:
         keeps_results=message.keeps_results,
         probes_vocals=message.probes_vocals,
         cloud_minutes=message.cloud_minutes,
+        targets=targets,
     )
+
+
+def _check_targets(checks: FieldChecks, targets: Sequence[DJTarget], delivery: DeliveryOptions) -> None:
+    """DJs' files are made of what is delivered."""
+    is_lossless = delivery.file_format in {FileFormat.WAV, FileFormat.FLAC, FileFormat.AIFF}
+    has_all = not delivery.stems or {*BASE_STEMS} <= {*delivery.stems}
+    holds = not targets or (is_lossless and has_all)
+    checks.require("spec.targets", holds=holds, because="need all stems as wav, flac or aiff")
 
 
 def batch_plan_to_proto(plan: BatchPlan) -> pb.BatchPlan:

@@ -169,8 +169,8 @@ def chop_options_from_proto(message: pb.ChopOptions) -> ChopOptions:
     checks.matches("options.stem", message.stem, NAME)
     checks.within("options.shortest_s", message.shortest_s, _SHORTEST_CHOP_S, _LONGEST_CHOP_S)
     checks.within("options.longest_s", message.longest_s, _SHORTEST_CHOP_S, _LONGEST_CHOP_S)
-    is_in_order = message.shortest_s < message.longest_s
-    checks.require("options.longest_s", holds=is_in_order, because="must be above shortest_s")
+    can_be_cut = 2 * message.shortest_s <= message.longest_s
+    checks.require("options.longest_s", holds=can_be_cut, because="must be at least twice shortest_s")
     checks.done()
     return ChopOptions(
         stem=message.stem,

@@ -20,6 +20,7 @@ BENCHES = {
     "speed": ("-m", "tests.bench.speed"),
     "library": ("-m", "tests.bench.library"),
     "export": ("-m", "tests.bench.export"),
+    "cache": ("-m", "tests.bench.cache"),
 }
 """By name: what Python is given, in the order in which they run."""
 

@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -153,3 +153,20 @@ def test_caps_hold_however_many_reserve_at_once(ledger: CloudLedger) -> None:
     assert 5.0 - 0.67 < books.minutes_today <= 5.0
     assert books.minutes_of_batch <= 3.0
     assert ledger.books(ACCOUNT, "batch-1", noon.date()).minutes_of_batch <= 3.0
+
+
+def test_order_that_gets_no_room_again_on_another_day_is_uncertain(ledger: CloudLedger) -> None:
+    """The router was killed before it could remember it; that of another job stays as it is."""
+    offers = replace(LALAL, cloud=CloudTerms(ACCOUNT, 4.0, 500.0))
+    today = datetime(2026, 1, 2, 23, 59, tzinfo=UTC)
+    clock = [today]
+    budget = CloudBudget(FakeSeparators([offers]), ledger, now=lambda: clock[0], new_key=lambda: str(uuid.uuid4()))
+    asked = job(SeparationRequest(source(), cloud_minutes=2.0))
+    budget.reserve(asked, offers, audio())
+    ledger.reserve(replace(WISH, job_id="job-2", pcm_sha256="c" * 64), "key-2", lambda _: None)
+    ledger.allow(ACCOUNT, is_allowed=True, minutes_per_day=0.1)
+    clock[0] += timedelta(minutes=2)
+    with pytest.raises(BudgetExceeded):
+        budget.reserve(asked, offers, audio())
+    (account,) = ledger.accounts(TODAY)
+    assert (account.minutes_reserved, account.minutes_uncertain) == (12.0, 0.67)

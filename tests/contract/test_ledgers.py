@@ -109,6 +109,14 @@ def test_ingested_source_is_found_by_both_digests(results: ResultLedger) -> None
     assert results.find_ingested(replace(source(), md5="b" * 32)) is None
 
 
+def test_source_may_be_recorded_by_many_at_once(results: ResultLedger) -> None:
+    """Jobs of the same file share one ingest, and all of them write down what became of it."""
+    with ThreadPoolExecutor(8) as jobs:
+        recorded = [jobs.submit(results.record_ingested, source(), Ingested(audio(), FACTS)) for _ in range(8)]
+        assert [future.result() for future in recorded] == [None] * 8
+    assert results.find_ingested(source()) == Ingested(audio(), FACTS)
+
+
 def test_rejection_is_raised_as_it_was(results: ResultLedger) -> None:
     """Type, message and details survive."""
     results.record_rejected(source(), UnreadableAudio("x.mp3: not audio", {"file": "x.mp3"}))

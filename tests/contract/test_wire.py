@@ -29,6 +29,7 @@ from stemhouse.batches import (
 )
 from stemhouse.cloud import CloudAccount, CloudOrder, CloudTerms
 from stemhouse.delivery import DeliveryOptions, DeliveryPlan, FileFormat, SampleFormat
+from stemhouse.dj import DJTarget
 from stemhouse.errors import InvalidRequest
 from stemhouse.jobs import (
     Attempt,
@@ -57,7 +58,7 @@ from stemhouse.tracks import (
     Track,
     TrackPage,
 )
-from stemhouse.vocab import JobState, Stage
+from stemhouse.vocab import BASE_STEMS, JobState, Stage
 from stemhouse.wire import (
     audio as wire_audio,
     batches as wire_batches,
@@ -157,12 +158,13 @@ SPEC = BatchSpec(
     model="htdemucs",
     sum_to_mix=False,
     force=True,
-    delivery=DeliveryOptions(FileFormat.FLAC, SampleFormat.PCM16, ("vocals",)),
+    delivery=DeliveryOptions(FileFormat.FLAC, SampleFormat.PCM16, BASE_STEMS),
     layout=BatchLayout.MIRROR,
     keeps_results=True,
     is_watching=True,
     probes_vocals=True,
     cloud_minutes=60.0,
+    targets=(DJTarget.SERATO, DJTarget.STEM_MP4),
 )
 PLAN = BatchPlan(
     track_count=3,

@@ -9,16 +9,22 @@ from stemhouse.dj import (
     TARGET_FORMATS,
     DJCollection,
     DJFile,
+    DJOrder,
     DJTarget,
     DJTrack,
+    FoundTrack,
+    KnownTrack,
     OrganizeOptions,
     Playlist,
     PlaylistOptions,
     StemChoice,
     StemFileOptions,
+    TrackClue,
 )
 from stemhouse.errors import InvalidRequest
+from stemhouse.platform.server import MAX_MESSAGE_BYTES
 from stemhouse.tracks import BeatMarker, Cue, CueKind
+from stemhouse.v1 import library_pb2
 from stemhouse.wire import dj as wire
 from tests.contract.test_wire_production import FOLDER
 
@@ -39,12 +45,16 @@ TRACK = DJTrack(
 FILE = DJFile("/Volumes/USB é/a.aiff", TRACK, 5_000_000_000, 305.4, 44_100, 2_116_800)
 COLLECTION = DJCollection((FILE, replace(FILE, location="C:/b.aiff")), (Playlist(("Stemhouse", "Acapella"), (1, 0)),))
 LISTS = PlaylistOptions(DJTarget.SERATO, "/Volumes/USB é/dj", "/Volumes/USB é")
-FULL = OrganizeOptions(DJTarget.REKORDBOX, StemChoice.ALL, FileFormat.WAV, "{artist} {stem}")
+FULL = OrganizeOptions(DJTarget.REKORDBOX, StemChoice.ALL, FileFormat.WAV, "{artist} {stem}", moves_origin=True)
+FULL_FILE = StemFileOptions(is_lossless=True, name_template="{bpm}", moves_origin=True)
+ORDER = DJOrder(KnownTrack(TRACK, "serato", b"\xff\xd8\xff"), "key")
+CLUE = TrackClue("a" * 64, 5_000_000_000, "Jóga.mp3", 305.4)
+FOUND = FoundTrack("/music/Jóga.mp3", ORDER.known, ("House/Deep", "All"), "Björk/1997")
 
 
 def test_examples_leave_no_field_at_its_default() -> None:
     """So that a field forgotten in the translation cannot hide behind a default."""
-    for value in (TRACK, FILE, COLLECTION, LISTS, FULL, StemFileOptions(is_lossless=True, name_template="{bpm}")):
+    for value in (TRACK, FILE, COLLECTION, LISTS, FULL, FULL_FILE, ORDER, ORDER.known, CLUE, FOUND):
         defaults = {field.name: field.default for field in fields(value)}
         assert [name for name, default in defaults.items() if getattr(value, name) == default] == []
 
@@ -54,16 +64,16 @@ def test_requests_survive() -> None:
     for choice in StemChoice:
         for target in TARGET_FORMATS:
             for options in (OrganizeOptions(target, choice), replace(FULL, stems=choice)):
-                message = wire.organize_request_to_proto(FOLDER, options)
-                assert wire.organize_request_from_proto(message) == (FOLDER, options)
-    for stem_file in (StemFileOptions(), StemFileOptions(is_lossless=True, name_template="{bpm}")):
-        request = wire.stem_file_request_to_proto(FOLDER, stem_file)
-        assert wire.stem_file_request_from_proto(request) == (FOLDER, stem_file)
+                message = wire.organize_request_to_proto(FOLDER, options, ORDER)
+                assert wire.organize_request_from_proto(message) == (FOLDER, options, ORDER)
+    for stem_file in (StemFileOptions(), FULL_FILE):
+        request = wire.stem_file_request_to_proto(FOLDER, stem_file, DJOrder())
+        assert wire.stem_file_request_from_proto(request) == (FOLDER, stem_file, DJOrder())
     for target in DJTarget:
         for collection in (COLLECTION, DJCollection((replace(FILE, track=DJTrack("bare")),), ())):
             lists = replace(LISTS, target=target)
-            asked = wire.playlists_request_to_proto(collection, lists)
-            assert wire.playlists_request_from_proto(asked) == (collection, lists)
+            asked = wire.playlists_requests_to_proto(collection, lists)
+            assert wire.playlists_requests_from_proto(asked) == (collection, lists)
 
 
 @pytest.mark.parametrize(
@@ -77,7 +87,7 @@ def test_requests_survive() -> None:
 def test_files_that_no_target_takes_are_refused(field: str, options: OrganizeOptions) -> None:
     """By the name of the field."""
     with pytest.raises(InvalidRequest) as caught:
-        wire.organize_request_from_proto(wire.organize_request_to_proto(FOLDER, options))
+        wire.organize_request_from_proto(wire.organize_request_to_proto(FOLDER, options, ORDER))
     assert list(caught.value.details) == [field]
 
 
@@ -94,7 +104,27 @@ def test_files_that_no_target_takes_are_refused(field: str, options: OrganizeOpt
     ],
 )
 def test_lists_of_what_is_not_there_are_refused(field: str, collection: DJCollection, lists: PlaylistOptions) -> None:
-    """By the name of the field."""
+    """By the name of the field, in whichever message it comes."""
     with pytest.raises(InvalidRequest) as caught:
-        wire.playlists_request_from_proto(wire.playlists_request_to_proto(collection, lists))
+        wire.playlists_requests_from_proto(wire.playlists_requests_to_proto(collection, lists))
     assert list(caught.value.details) == [field]
+
+
+def test_collection_of_any_size_fits_into_messages() -> None:
+    """More than one could hold: 20,000 files with a beat grid each; lists go on from message to message."""
+    track = replace(TRACK, grid=TRACK.grid * 8)
+    files = tuple(replace(FILE, location=f"/Volumes/USB/{number}.aiff", track=track) for number in range(20_000))
+    collection = DJCollection(files, (Playlist(("Stemhouse", "All"), tuple(range(20_000)) * 6),))
+    messages = [*wire.playlists_requests_to_proto(collection, LISTS)]
+    assert max(message.ByteSize() for message in messages) < MAX_MESSAGE_BYTES / 2
+    assert wire.playlists_requests_from_proto(messages) == (collection, LISTS)
+
+
+def test_tracks_are_found_by_clues() -> None:
+    """A request of the most clues, and no more; answers tell which of them they are about."""
+    asked = library_pb2.FindTracksRequest(clues=[wire.clue_to_proto(CLUE)] * wire.MOST_CLUES)
+    assert wire.clues_from_proto(asked) == (CLUE,) * wire.MOST_CLUES
+    asked.clues.append(wire.clue_to_proto(CLUE))
+    with pytest.raises(InvalidRequest):
+        wire.clues_from_proto(asked)
+    assert wire.found_track_from_proto(wire.found_track_to_proto(3, FOUND)) == (3, FOUND)

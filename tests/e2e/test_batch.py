@@ -138,3 +138,24 @@ def test_bad_files_are_reported_with_their_remedies(stack: Stack, music: Path, t
     assert all(row["cause"] and row["remedy"] for row in rows)
     assert [row["cause"].endswith("is empty") for row in rows if row["path"].endswith("empty.mp3")] == [True]
     assert ["its end is missing" in row["damage"] for row in listed if row["damage"]] == [True]
+
+
+def test_tracks_are_made_for_djs_on_the_way(stack: Stack, music: Path) -> None:
+    """In folders as the library has them, with lists of its crates; a target that comes to mind later works, too.
+
+    A scan of a library that holds all of it finds the songs alone.
+    """
+    (music / "late" / "Björk — Jóga.flac").unlink()
+    (music / "House" / "other.mp3").unlink()
+    output = music / "stems"
+    options = ("--output", output, "--engine", "starter", "--layout", "mirror", "--json")
+    stack.cli("batch", music, *options, "--target", "serato")
+    made = {path.parents[1].relative_to(output / "dj") for path in output.rglob("*_Acapella.flac")}
+    assert made == {Path("serato"), Path("serato/House")}
+    lists = {path.name for path in (output / "dj/serato").rglob("*.m3u8")}
+    assert {"Stemhouse - Acapella.m3u8", "Stemhouse - list - Instrumental.m3u8"} <= lists
+    again = document(stack.cli("batch", music, *options, "--target", "rekordbox"))
+    assert set(states(again).values()) == {"skipped"}
+    assert (output / "dj/rekordbox/rekordbox.xml").read_text().count("<TRACK TrackID") == 4
+    outcome = document(stack.cli("library", "scan", music, "--json"))["outcome"]
+    assert outcome["found_count"] == 2

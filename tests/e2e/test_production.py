@@ -12,8 +12,10 @@ import pytest
 import soundfile
 from lxml import etree
 
+from services.exporter.core.ableton.model import BASS_BLUE, DRUMS_GREEN, ORIGINAL_GREY, OTHER_ORANGE, VOCALS_PINK
 from stemhouse.vocab import BASE_STEMS, BASS, DRUMS, OTHER
 from tests.e2e.conftest import Stack
+from tests.live_sets.checker import judged
 
 pytestmark = pytest.mark.stack
 
@@ -68,6 +70,24 @@ def null_depth_db(stems: list[Path], whole: npt.NDArray[np.float64]) -> float:
     return 20 * float(np.log10(max(np.sqrt(np.mean(rest**2)), 1e-12) / np.sqrt(np.mean(whole**2))))
 
 
+def colours_and_sound(live_set: Path) -> dict[str, tuple[int, bool]]:
+    """Of each audio track of a set: its colour, and whether it is heard."""
+    root = etree.fromstring(gzip.decompress(live_set.read_bytes()))
+    return {
+        value_of(track, "Name/EffectiveName"): (
+            int(value_of(track, "Color") or int(value_of(track, "ColorIndex")) - 140),  # where Live 10 counts from
+            value_of(track, "DeviceChain/Mixer/Speaker/Manual") == "true",
+        )
+        for track in root.iterfind(".//AudioTrack")
+    }
+
+
+def value_of(element: etree._Element, path: str) -> str:
+    """Of what lies there; empty if nothing does."""
+    found = element.find(path)
+    return "" if found is None else str(found.get("Value"))
+
+
 def test_analysis_tells_the_tempo(stack: Stack, stem_dir: Path) -> None:
     """That the loop was made in."""
     analysis = run(stack, "analyze", stem_dir)["analysis"]
@@ -86,7 +106,14 @@ def test_live_project_is_complete(stack: Stack, stem_dir: Path, tmp_path: Path) 
     live_sets = [*project.glob("*.als")]
     assert len(live_sets) == 2
     for live_set in live_sets:
-        assert etree.fromstring(gzip.decompress(live_set.read_bytes())).tag == "Ableton"
+        assert judged(live_set.read_bytes(), project).wrong == ()
+        assert colours_and_sound(live_set) == {
+            "Vocals": (VOCALS_PINK, True),
+            "Drums": (DRUMS_GREEN, True),
+            "Bass": (BASS_BLUE, True),
+            "Other": (OTHER_ORANGE, True),
+            "Original": (ORIGINAL_GREY, False),
+        }
     assert (project / "Ableton Project Info").is_dir()
     again = run(stack, "export-ableton", stem_dir, "--output", tmp_path)
     assert (again["folder"], again["is_reused"]) == (str(project), True)

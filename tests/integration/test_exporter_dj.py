@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import av
@@ -11,64 +10,24 @@ import pytest
 import soundfile
 import taglib
 
+from services.exporter.adapters.soxr_resampler import SoxrResampler
+from services.exporter.core.production.ports import AudioShape
 from stemhouse.cli.exit_codes import ExitCode
 from stemhouse.cli.main import main
-from stemhouse.client.dj import Organized, StemOrganizer
-from stemhouse.client.documents import Documents
-from stemhouse.client.endpoints import Endpoints
-from stemhouse.client.sdk import Stemhouse
 from stemhouse.client.stem_folders import read_stem_folder
-from stemhouse.delivery import DeliveryOptions, FileFormat
+from stemhouse.delivery import FileFormat
 from stemhouse.dj import DJTarget, OrganizeOptions, StemChoice, StemFileOptions
 from stemhouse.errors import InvalidRequest
-from tests.fakes import MemoryObjectStore
-from tests.fakes_exporter import FakeTools, serve_exporter
+from tests.integration.dj_house import TRACK, House, open_house
 from tests.mixxx_rules import complaints
-from tests.unit.exporter.results import FULL_SCALE, RATE_HZ, Units, separated
-
-TRACK = separated(70_000)
-
-
-@dataclass
-class House:
-    """An exporter, a client of it, a folder that it has delivered, and where DJs' files go."""
-
-    store: MemoryObjectStore
-    tools: FakeTools
-    address: str
-    client: Stemhouse
-    folder: Path
-    output: Path
-
-    def organize(self, target: DJTarget, options: OrganizeOptions | StemFileOptions | None = None) -> Organized:
-        """The one folder for a target, with its default options if none are given."""
-        organizer = StemOrganizer(self.client.production, target, self.output)
-        [outcome] = organizer.organize([read_stem_folder(self.folder)], options or OrganizeOptions(target))
-        return outcome
-
-    def files(self, target: DJTarget, options: OrganizeOptions | StemFileOptions | None = None) -> list[Path]:
-        """Of which the record is none."""
-        outcome = self.organize(target, options)
-        assert outcome.made, outcome.error
-        return [*outcome.made.files[:-1]]
-
-    def lists(self, target: DJTarget, root: Path | None = None) -> Documents:
-        """What names all files."""
-        lists = StemOrganizer(self.client.production, target, self.output, root).write_lists()
-        assert lists
-        return lists
+from tests.unit.exporter.results import FULL_SCALE, RATE_HZ, Units
 
 
 @pytest.fixture
 def house(tmp_path: Path) -> Iterator[House]:
     """One, with the stems of TRACK."""
-    scratch_dir = tmp_path / "scratch"
-    scratch_dir.mkdir()
-    store, tools = TRACK.store(), FakeTools()
-    with serve_exporter(store, scratch_dir, tools) as address, Stemhouse(Endpoints(*[address] * 3)) as client:
-        delivered = client.deliver(TRACK.result(), DeliveryOptions(), tmp_path / "out")
-        yield House(store, tools, address, client, delivered.folder, tmp_path / "dj")
-    assert list(scratch_dir.iterdir()) == []
+    with open_house(tmp_path) as opened:
+        yield opened
 
 
 def units(path: Path) -> Units:
@@ -139,6 +98,10 @@ def test_high_rates_and_levels_are_brought_into_the_profile(house: House) -> Non
     wanted = np.sin(2 * np.pi * 440 * np.arange(48_000) / 48_000)[middle]
     assert np.max(np.abs((voice + rest)[middle, 0] / 1.5 - wanted)) < 0.01
     assert np.max(np.abs(rest[middle] - voice[middle] / 2)) * FULL_SCALE < 1.5
+    gain = json.loads((acapella.parent / "stemhouse.json").read_text())["gain"]
+    mix = (1.5 * gain * loud).astype(np.float32)
+    mix_at_48k = np.concatenate([*SoxrResampler().resample([mix], AudioShape(96_000, 2, 96_000), 48_000)])
+    assert 20 * np.log10(np.sqrt(np.mean((voice + rest - mix_at_48k) ** 2))) <= -90.0
 
 
 @pytest.mark.parametrize("options", [StemFileOptions(), StemFileOptions(is_lossless=True)])
@@ -214,7 +177,7 @@ def test_names_that_a_drive_would_take_for_one_become_two(house: House, tmp_path
         for stem in ("vocals", "drums"):
             soundfile.write(folder / f"{stem}.wav", np.full((500, 1), 0.1), RATE_HZ, "PCM_16")
         folders.append(read_stem_folder(folder))
-    organizer = StemOrganizer(house.client.production, DJTarget.REKORDBOX, house.output)
+    organizer = house.organizer(DJTarget.REKORDBOX)
     made = [
         outcome.made for outcome in organizer.organize(folders, OrganizeOptions(DJTarget.REKORDBOX)) if outcome.made
     ]

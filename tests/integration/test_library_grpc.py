@@ -13,13 +13,16 @@ import soundfile
 
 from services.library.adapters.catalogue import SqliteTrackCatalogue
 from services.library.adapters.dj_libraries import DJLibraries
+from services.library.adapters.export_record import SqliteExportRecord
 from services.library.adapters.folders import DiskFolders
 from services.library.adapters.library_catalogue import SqliteLibraryCatalogue
+from services.library.adapters.music_files import MusicFiles
 from services.library.adapters.tag_reader import MutagenTagReader
 from services.library.core.hearing import VocalHearing
 from services.library.core.listing import TrackListing
 from services.library.core.scanner import DJLibraryScanner, ScannerParts
 from services.library.core.track_probes import TrackProbes
+from services.library.core.track_search import SearchPorts, TrackSearch
 from services.library.core.work_order import CatalogueWorkOrder
 from services.library.migrations import migrate
 from services.library.servicer import LibraryParts, LibraryServicer, service
@@ -66,8 +69,11 @@ def stub(tmp_path: Path, world: World) -> Iterator[LibraryServiceStub]:
     order = CatalogueWorkOrder(catalogue, libraries, folders)
     listing = TrackListing(catalogue, libraries, folders, order)
     probes = TrackProbes(order, VocalHearing(catalogue, world.separations))
+    search = TrackSearch(SearchPorts(catalogue, libraries, SqliteExportRecord(database), MusicFiles(folders)))
     server = grpc.server(ThreadPoolExecutor(4), interceptors=[RpcInterceptor()])
-    service(LibraryServicer(LibraryParts(scanner, listing, probes, world.orders)), catalogue.probe).register(server)
+    service(LibraryServicer(LibraryParts(scanner, listing, probes, search, world.orders)), catalogue.probe).register(
+        server
+    )
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     with connect(f"127.0.0.1:{port}") as channel:

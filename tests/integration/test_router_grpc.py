@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from threading import Event, Timer
 from typing import cast
 
@@ -12,7 +12,6 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from services.router.core.plans import SeparationPlans
 from services.router.core.ports import Addition, Cancellation, Intake
-from services.router.core.releases import Releases
 from services.router.servicer import RouterParts, RouterServicer, service
 from stemhouse.cloud import CLOUD_STATEMENT
 from stemhouse.errors import Cancelled, InvalidRequest, ModelRejected, NotFound, Unavailable
@@ -25,6 +24,7 @@ from stemhouse.v1 import router_pb2 as pb
 from stemhouse.v1.router_pb2_grpc import RouterServiceStub
 from stemhouse.vocab import JobState, Stage
 from stemhouse.wire.audio import source_ref_to_proto
+from stemhouse.wire.cache import cache_stats_from_proto
 from stemhouse.wire.jobs import job_from_proto, request_to_proto
 from stemhouse.wire.models import model_from_proto
 from tests.fakes_router import DEMUCS, HTDEMUCS, NO_DEMUCS, STARTER, FakeSpeeds, InlineSteps, job, source
@@ -45,17 +45,17 @@ def stub(desk: Desk) -> Iterator[RouterServiceStub]:
     house = desk.house
     server = grpc.server(ThreadPoolExecutor(4), interceptors=[RpcInterceptor()])
     intake = Intake(house.uploads, house.model_uploads)
-    releases = Releases(house.jobs, house.results, house.store)
     servicer = RouterServicer(
         RouterParts(
             submissions=desk.submissions,
             jobs=house.jobs,
-            releases=releases,
+            releases=house.releases,
             intake=intake,
             separators=house.separators,
             models=house.models,
             plans=SeparationPlans(house.pipeline, house.chooser, FakeSpeeds()),
             cloud=house.cloud,
+            cache=house.cache,
         )
     )
     service(servicer, lambda: None).register(server)
@@ -347,3 +347,22 @@ def test_vocals_are_detected_over_the_wire(stub: RouterServiceStub) -> None:
     request = pb.DetectVocalsRequest(source=source_ref_to_proto(source()))
     found = stub.DetectVocals(request, timeout=10)
     assert (found.sung_share, found.engine_id) == (0.25, STARTER.engine_id)
+
+
+def test_cache_is_told_and_cleared(desk: Desk, stub: RouterServiceStub) -> None:
+    """30 days where the caller says nothing; a dry run changes nothing; every message says what has gone so far."""
+    desk.house.run(REQUEST)
+    desk.house.now += timedelta(days=29)
+    stats = cache_stats_from_proto(stub.CacheStats(pb.CacheStatsRequest(), timeout=10))
+    assert [(share.engine_id, share.entry_count) for share in stats.shares] == [("", 1), (STARTER.engine_id, 1)]
+    desk.house.jobs.finish("job-1", JobState.CANCELLED)
+    assert [answer.audio_count for answer in stub.ClearCache(pb.ClearCacheRequest(), timeout=10)] == [0]
+    desk.house.now += timedelta(days=2)
+    rehearsed = list(stub.ClearCache(pb.ClearCacheRequest(is_dry_run=True), timeout=10))
+    assert (rehearsed[-1].audio_count, rehearsed[-1].result_count) == (1, 1)
+    assert desk.house.entries.entries
+    list(stub.ClearCache(pb.ClearCacheRequest(), timeout=10))
+    assert not desk.house.entries.entries
+    with pytest.raises(InvalidRequest) as caught, rpc_errors():
+        list(stub.ClearCache(pb.ClearCacheRequest(older_than_days=-1.0), timeout=10))
+    assert list(caught.value.details) == ["older_than_days"]

@@ -11,13 +11,14 @@ import grpc
 import pytest
 
 from services.router.adapters.cancellations import JobCancellation
+from services.router.adapters.job_room import jobs_wanted
 from services.router.adapters.model_fleet import READ_TIMEOUT_S, ModelFleet
 from services.router.adapters.separator_fleet import SeparatorFleet
 from services.router.adapters.separator_stubs import SeparatorDirectory, addresses_of, connect_separators
 from services.router.core.ports import Addition, SeparationTask
 from stemhouse.audio import QualityReport
 from stemhouse.client.sdk import MODEL_DEADLINE_S
-from stemhouse.cloud import CloudOrder
+from stemhouse.cloud import CloudOrder, CloudTerms
 from stemhouse.errors import Cancelled, InvalidRequest, ModelRejected, NotFound, Unavailable
 from stemhouse.jobs import EngineOffer, EngineSurvey
 from stemhouse.models import Model, ModelState, PullProgress
@@ -190,6 +191,15 @@ def test_work_goes_to_the_least_loaded_separator_that_answers(order: tuple[int, 
     addresses = [started(servers, separators[index]) for index in order]
     SeparatorFleet(connect_separators([NOBODY, *addresses])).ingest(source())
     assert [separator.ingested_count for separator in separators] == [0, 1, 0]
+
+
+def test_jobs_are_twice_the_slots_of_all_devices(servers: ExitStack) -> None:
+    """And no fewer than was said; a separator whose engines are in a cloud has no device."""
+    cloud = _Separator(slot_count=8)
+    cloud.offers = [replace(STARTER, cloud=CloudTerms("lalal-1234abcd", 4.0))]
+    separators = [_Separator(slot_count=2), _Separator(slot_count=4), cloud]
+    fleet = SeparatorFleet(connect_separators([started(servers, one) for one in separators]))
+    assert (jobs_wanted(fleet.slot_count(), least=4), jobs_wanted(fleet.slot_count(), least=64)) == (12, 64)
 
 
 def test_separators_behind_a_name_come_and_go(servers: ExitStack) -> None:

@@ -9,7 +9,7 @@ import soundfile
 from services.exporter.adapters.scratch import scratch_file, scratch_unavailable
 from services.exporter.core.ports import BLOCK_FRAMES, GridBlock
 from stemhouse.audio import AudioRef
-from stemhouse.errors import InternalFault, NotFound
+from stemhouse.errors import NotFound, ResultGone
 from stemhouse.ports import ObjectStore
 
 _SPARE_BITS = 8
@@ -40,7 +40,7 @@ class StoredFlac:
             scratch.seek(0)  # writes what is still in a buffer
         except NotFound as error:
             message = f"{object_key} is not in the object store any more: separate the track again"
-            raise NotFound(message, {"object_key": object_key}) from error
+            raise ResultGone(message, {"object_key": object_key}) from error
         except OSError as error:
             raise scratch_unavailable(self._scratch_dir, error) from error
 
@@ -57,5 +57,6 @@ def _decoded(scratch: IO[bytes], object_key: str, audio: AudioRef) -> Iterator[G
             yield block
 
 
-def _damaged(object_key: str, cause: str) -> InternalFault:
-    return InternalFault(f"object {object_key} is not what its result says: {cause}", {"object_key": object_key})
+def _damaged(object_key: str, cause: str) -> ResultGone:
+    message = f"{object_key} is not what its result says ({cause}): separate the track again"
+    return ResultGone(message, {"object_key": object_key})

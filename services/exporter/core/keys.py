@@ -1,5 +1,6 @@
 """Musical keys in the notations of musicians and of DJ programs."""
 
+import re
 from dataclasses import dataclass
 
 _MAJOR = ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
@@ -9,6 +10,7 @@ _SIGNS = {"#": 1, "♯": 1, "b": -1, "♭": -1}
 _SEMITONES, _FIFTH = 12, 7
 _RELATIVE_MAJOR = 3
 """Semitones from a minor key to the major one with the same notes."""
+_LONG_MODE = re.compile(r"([A-Ga-g][#b♯♭]?)\s*(maj|min)(?:or)?", re.IGNORECASE)
 _CAMELOT_OF_C, _OPEN_OF_C = 8, 1
 
 
@@ -56,5 +58,26 @@ def key_from_name(name: str) -> Key | None:
     return Key((_LETTERS[letter] + (sign or 0)) % _SEMITONES, is_minor=mode == "m")
 
 
+def key_from_text(text: str) -> Key | None:
+    """Of any notation that taggers and DJ programs write: `Am`, `A minor`, `8A`, `1m`; None for what is no key."""
+    plain = text.strip()
+    return _KEYS_BY_PLACE.get(plain.upper()) or _KEYS_BY_PLACE.get(plain.lower()) or key_from_name(_short(plain))
+
+
+def _short(text: str) -> str:
+    """`A minor`, `Amin` and `A Major` as `Am` and `A`."""
+    found = _LONG_MODE.fullmatch(text)
+    if not found:
+        return text
+    return found[1][:1].upper() + found[1][1:] + ("m" if found[2].lower().startswith("min") else "")
+
+
 def _wheel(place: int) -> int:
     return (place - 1) % _SEMITONES + 1
+
+
+_KEYS_BY_PLACE = {
+    place: key
+    for key in (Key(tonic, is_minor=is_minor) for tonic in range(_SEMITONES) for is_minor in (False, True))
+    for place in (key.camelot, key.open_key)
+}

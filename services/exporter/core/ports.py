@@ -49,8 +49,8 @@ class StoredAudio(Protocol):
     def blocks(self, object_key: str, audio: AudioRef) -> Iterator[GridBlock]:
         """The samples of an object, as they are stored.
 
-        Raises NotFound without such an object, StorageUnavailable if the store does not answer, and InternalFault if
-        the object is damaged or has not the frames, rate and channels of `audio`.
+        Raises StorageUnavailable if the store does not answer, and ResultGone without such an object, or if it is
+        damaged or has not the frames, rate and channels of `audio`.
         """
 
 

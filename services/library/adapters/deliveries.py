@@ -3,8 +3,9 @@
 import errno
 from pathlib import Path, PurePath
 
+from services.library.adapters.dj_exports import DJExports
 from services.library.core.batch_ports import DeliveryOrder, Export
-from stemhouse.batches import BatchLayout
+from stemhouse.batches import BatchLayout, BatchSpec
 from stemhouse.client.delivery import METADATA
 from stemhouse.client.receiving import discard_unfinished, require_place
 from stemhouse.client.sdk import Stemhouse
@@ -21,9 +22,10 @@ _OF_THE_VOLUME = {
 class ExporterDeliveries:
     """Deliveries over a connection that others may share."""
 
-    def __init__(self, client: Stemhouse) -> None:
-        """Keep the client; no call is made here."""
+    def __init__(self, client: Stemhouse, dj_exports: DJExports | None = None) -> None:
+        """Keep the client; no call is made here. Without `dj_exports` nothing is made for targets."""
         self._client = client
+        self._dj_exports = dj_exports
         self._mounts: dict[Path, bool] = {}
 
     def deliver(self, result: SeparationResult, order: DeliveryOrder) -> Export:
@@ -36,10 +38,7 @@ class ExporterDeliveries:
             audio_files = [path for path in delivered.files if path.name != METADATA]
             sizes_bytes = {path.name: path.stat().st_size for path in audio_files}
         except InvalidRequest as error:
-            if error.details.get("errno") in _OF_THE_VOLUME:
-                raise Unavailable(error.message, error.details) from error
-            if "errno" in error.details:
-                _require_writable(output_dir)
+            _require_volume(error, output_dir)
             raise
         except OSError as error:
             raise Unavailable(f"cannot read what was delivered below {output_dir}: {error}") from error
@@ -64,6 +63,22 @@ class ExporterDeliveries:
         except OSError as error:
             raise Unavailable(f"cannot tidy up below {order.spec.output_dir}: {error}") from error
 
+    def export_for_djs(self, export: Export, order: DeliveryOrder) -> None:
+        """See Deliveries.export_for_djs."""
+        if order.spec.targets and self._dj_exports:
+            self._require_there(Path(order.spec.output_dir))
+            try:
+                self._dj_exports.export(order.spec, order.path, Path(export.folder))
+            except InvalidRequest as error:
+                _require_volume(error, Path(order.spec.output_dir))
+                raise
+
+    def write_lists(self, spec: BatchSpec) -> None:
+        """See Deliveries.write_lists."""
+        if spec.targets and self._dj_exports:
+            self._require_there(Path(spec.output_dir))
+            self._dj_exports.write_lists(spec)
+
     def _require_there(self, output_dir: Path) -> None:
         """A folder that was made at the start is not made anew: that could fill the volume that lies below."""
         is_mount = output_dir.is_mount()
@@ -85,6 +100,14 @@ def folder_for(order: DeliveryOrder) -> Path:
     location = PurePath(order.spec.location)
     relative = folder.relative_to(location if folder.is_relative_to(location) else folder.anchor)
     return output_dir / relative
+
+
+def _require_volume(error: InvalidRequest, output_dir: Path) -> None:
+    """Raises Unavailable where it is not this track that is at fault, but the volume or the folder of all."""
+    if error.details.get("errno") in _OF_THE_VOLUME:
+        raise Unavailable(error.message, error.details) from error
+    if "errno" in error.details:
+        _require_writable(output_dir)
 
 
 def _require_writable(output_dir: Path) -> None:

@@ -42,6 +42,16 @@ class SqliteExportRecord:
             row = session.get(ExportRow, (path, wish))
             return _export(row) if row else None
 
+    def paths_of(self, sha256s: Sequence[str]) -> Mapping[str, str]:
+        """See DeliveredSources.paths_of."""
+        digest, found = col(ExportRow.source_sha256), dict[str, str]()
+        for start in range(0, len(sha256s), _MOST_VARIABLES):
+            chunk = [sha256 for sha256 in sha256s[start : start + _MOST_VARIABLES] if sha256]
+            with self._session() as session:
+                rows = session.exec(select(digest, ExportRow.path).where(digest.in_(chunk)))
+                found |= {sha256: path for sha256, path in rows}  # noqa: C416  # rows are no pairs to mypy
+        return found
+
     def output_bytes_per_s(self, size_class: str) -> float | None:
         """See ExportRecord.output_bytes_per_s."""
         sums = select(func.sum(ExportRow.total_bytes), func.sum(ExportRow.audio_s))

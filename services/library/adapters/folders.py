@@ -2,13 +2,23 @@
 
 import os
 import stat
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path, PurePath
 
-from services.library.core.own_files import LARGEST_METADATA_BYTES, METADATA, comparable_name, own_names
+from services.library.core.own_files import (
+    DEEPEST_TREE,
+    LARGEST_METADATA_BYTES,
+    LARGEST_RECORD_BYTES,
+    METADATA,
+    comparable_name,
+    own_names,
+    own_paths,
+)
 from services.library.core.ports import FileStamp, FoundFile, OwnFile
 from stemhouse.errors import InvalidRequest, NotFound
+from stemhouse.production import TREE_RECORD
 from stemhouse.tracks import ScanProblem
 
 AUDIO_EXTENSIONS = (
@@ -45,6 +55,7 @@ class DiskFolders:
         _require_folder(prefix)
         walked: set[_Directory] = set()
         real_prefix = _with_separator(os.path.realpath(prefix))
+        trees = _OwnTrees()
         pending = [prefix]
         while pending:
             folder = pending.pop()
@@ -54,7 +65,7 @@ class DiskFolders:
                 yield _problem(folder, error)
                 continue
             subfolders = []
-            for met in _Listing(folder, real_prefix).look_at(entries):
+            for met in _Listing(folder, real_prefix, trees).look_at(entries):
                 if isinstance(met, str):
                     subfolders.append(met)
                 else:
@@ -115,16 +126,16 @@ def _is_for_mounts(folder: PurePath) -> bool:
 class _Listing:
     """Looks at the entries of one folder."""
 
-    def __init__(self, folder: str, real_prefix: str) -> None:
+    def __init__(self, folder: str, real_prefix: str, trees: "_OwnTrees") -> None:
         self._folder = folder
+        self._trees = trees
         self._real_prefix = real_prefix
         self._real_folder = _with_separator(os.path.realpath(folder))
         self._is_linked = self._real_folder != folder
 
     def look_at(self, entries: list[os.DirEntry[str]]) -> Iterator[FoundFile | OwnFile | ScanProblem | str]:
         """Audio files, problems, and subfolders (their paths with the separator)."""
-        has_metadata = any(entry.name == METADATA for entry in entries)
-        own = _own_names(self._folder) if has_metadata else frozenset()
+        own = self._own({entry.name for entry in entries})
         own_elsewhere = cache(_own_names)
         for entry in entries:
             met = self._look_at(entry)
@@ -133,6 +144,12 @@ class _Listing:
                 yield OwnFile(met.path) if is_own else met
             elif met is not None:
                 yield met
+
+    def _own(self, names: set[str]) -> frozenset[str]:
+        if TREE_RECORD in names:
+            self._trees.note(self._folder)
+        delivered = _delivered_names(self._folder) if METADATA in names else frozenset()
+        return delivered | self._trees.names_in(self._folder)
 
     def _look_at(self, entry: os.DirEntry[str]) -> FoundFile | ScanProblem | str | None:
         try:
@@ -179,15 +196,47 @@ def _is_own(path: str, own_names_of: Callable[[str], frozenset[str]]) -> bool:
     return bool(name) and comparable_name(name) in own_names_of(folder)
 
 
+class _OwnTrees:
+    """What the records that a walk has met tell of folders that it comes to."""
+
+    def __init__(self) -> None:
+        self._names: defaultdict[str, set[str]] = defaultdict(set)
+
+    def note(self, folder: str) -> None:
+        """Read the record of a folder, whose path ends with the separator."""
+        for path in _tree_paths(folder):
+            inner, _, name = path.rpartition("/")
+            self._names[comparable_name(folder + (inner.replace("/", os.sep) + os.sep if inner else ""))].add(name)
+
+    def names_in(self, folder: str) -> frozenset[str]:
+        return frozenset(self._names.pop(comparable_name(folder), ()))
+
+
 def _own_names(folder: str) -> frozenset[str]:
-    """What Stemhouse has delivered into a folder."""
-    file = Path(folder, METADATA)
+    """What Stemhouse has delivered or made in a folder, by its own record and those of the folders around it."""
+    names, inner = set(_delivered_names(folder)), ""
+    for around in (PurePath(folder), *PurePath(folder).parents[: DEEPEST_TREE - 1]):
+        paths = _tree_paths(str(around))
+        names |= {path.removeprefix(inner) for path in paths if path.startswith(inner)}
+        inner = comparable_name(f"{around.name}/{inner}")
+    return frozenset(name for name in names if "/" not in name)
+
+
+def _delivered_names(folder: str) -> frozenset[str]:
+    return own_names(_content(Path(folder, METADATA), LARGEST_METADATA_BYTES))
+
+
+def _tree_paths(folder: str) -> frozenset[str]:
+    return own_paths(_content(Path(folder, TREE_RECORD), LARGEST_RECORD_BYTES))
+
+
+def _content(file: Path, most_bytes: int) -> bytes:
+    """Nothing if it is not there, cannot be read, or is larger."""
     try:
         facts = file.stat()
-        is_plausible = stat.S_ISREG(facts.st_mode) and facts.st_size <= LARGEST_METADATA_BYTES
-        return own_names(file.read_bytes()) if is_plausible else frozenset()
+        return file.read_bytes() if stat.S_ISREG(facts.st_mode) and facts.st_size <= most_bytes else b""
     except OSError:
-        return frozenset()
+        return b""
 
 
 def _with_separator(folder: str) -> str:

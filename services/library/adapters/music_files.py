@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
+from services.library.adapters.cover_art import cover_art
 from services.library.adapters.folders import DiskFolders
 from services.library.adapters.s3_folders import S3Folders, is_s3
 from services.library.adapters.tag_reader import MutagenTagReader
@@ -54,6 +55,14 @@ class MusicFiles:
                 return self._tags.read_from(file, found)
         except NotFound as error:  # gone since it was listed
             return ScanProblem(found.path, error.message)
+
+    def cover_art(self, path: str) -> bytes:
+        """See CoverReader.cover_art."""
+        try:
+            with self.at_hand(path) as file:
+                return cover_art(file)
+        except NotFound:  # gone since it was listed
+            return b""
 
     @contextmanager
     def at_hand(self, path: str) -> Iterator[Path]:

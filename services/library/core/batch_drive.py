@@ -23,8 +23,8 @@ from services.library.core.batch_ports import (
 from services.library.core.batch_track import DeliveredTrack, TrackWork
 from services.library.core.exports import item_of, key_of_item
 from services.library.core.hindrances import Duty, Hindrances
-from services.library.core.ordering import OrderedFile, WorkOrder
-from services.library.core.ports import FileStamp, VocalShare
+from services.library.core.ordering import WorkOrder
+from services.library.core.ports import VocalShare
 from services.library.core.remedies import TRACK_FAULTS, job_error_of, remedy_for, stands_in_the_way_of_all
 from stemhouse.batches import BatchItem, BatchSpec, BatchState, ItemState
 from stemhouse.errors import EngineUnavailable, InternalFault, RequestConflict, StemhouseError
@@ -78,6 +78,7 @@ class Drive:
         self._pace = Pace(self._now_s)
         self._worked_s = 0.0
         self._was_running = False
+        self._is_listed = False
         self._is_idle = False
         self._looked_at_s: float | None = None
         self._rescanned_at_s = self._now_s
@@ -247,6 +248,7 @@ class Drive:
             damage=export.damage,
         )
         exported = key_of_item(run.batch.spec, item), export
+        self._is_listed = False
         if self._store.change(self._batch_id, item, done, exported):
             self._pace.add_track(item.audio_s)
             self._has_moved = True
@@ -312,6 +314,7 @@ class Drive:
             file_sizes_bytes=prepared.export.file_sizes_bytes,
             damage=prepared.export.damage,
         )
+        self._is_listed = False
         exported = key_of_item(run.batch.spec, skipped), prepared.export
         self._store.change(self._batch_id, head.item, skipped, exported)
         self._line.drop(head.item)
@@ -366,6 +369,8 @@ class Drive:
 
     def _round_off(self, run: BatchRun) -> bool:
         """End the batch, or look for new tracks; whether it goes on."""
+        if not self._lists_are_written(run):
+            return True
         if not run.batch.spec.is_watching:
             return not self._store.finish(self._batch_id, self._ports.now())
         is_due = self._now_s >= self._rescanned_at_s + self._limits.rescan_s
@@ -374,20 +379,21 @@ class Drive:
             self._rescan(run)
         return True
 
+    def _lists_are_written(self, run: BatchRun) -> bool:
+        """Whether all that was made for DJs is in lists; what hinders that is tried again after a while."""
+        if self._is_listed or not run.batch.spec.targets:
+            return True
+        if self._hindrances.may_try(Duty.DELIVER, self._now_s):
+            with self._duty(Duty.DELIVER):
+                self._is_listed = self._ports.tracks.write_lists(run)
+        return self._is_listed
+
     def _rescan(self, run: BatchRun) -> None:
         spec = run.batch.spec
         with self._duty(Duty.RESCAN):
             self._ports.rescan(spec)
             known = self._store.stamps(self._batch_id)
             files = self._ports.order.files(spec.location, spec.crates, is_crates_only=spec.is_crates_only)
-            news = [file for file in files if known.get(file.path) != _stamp(file) and self._has_settled(file)]
+            changed = [file for file in files if known.get(file.path) != file.stamp]
+            news = [file for file in changed if file.has_settled(self._ports.now(), self._limits.settling_s)]
             self._store.append(self._batch_id, [item_of(file) for file in news])
-
-    def _has_settled(self, file: OrderedFile) -> bool:
-        """Whether nobody seems to be copying it any more."""
-        age_s = self._ports.now().timestamp() - file.modified_ns / 1e9
-        return not 0.0 <= age_s < self._limits.settling_s
-
-
-def _stamp(file: OrderedFile) -> FileStamp:
-    return FileStamp(file.size_bytes, file.modified_ns)

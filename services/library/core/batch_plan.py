@@ -81,7 +81,7 @@ class BatchPlanner:
             message = "; ".join(plan.obstacles)
             raise InvalidRequest(message, {"spec.output_dir": message})
         self._ports.disks.make(spec.output_dir)
-        return engine_asked_for(spec, offer), items
+        return engine_asked_for(spec, offer), [_to_look_at(item) for item in items] if spec.targets else items
 
     def items(self, spec: BatchSpec) -> list[BatchItem]:
         """A spec's tracks in the order of work; those whose files are there are SKIPPED."""
@@ -105,7 +105,9 @@ class BatchPlanner:
     ) -> BatchPlan:
         work = workload_of(_pending(items))
         measured = self._measured(spec, offer)
-        volumes = self._volumes(spec, work, len(offer.stems if offer else BASE_STEMS), measured)
+        is_paid_for = offer is not None and offer.cloud is not None
+        kept = replace(spec, keeps_results=spec.keeps_results or is_paid_for)
+        volumes = self._volumes(kept, work, len(offer.stems if offer else BASE_STEMS), measured)
         shortages = tuple(shortage_of(volume) for volume in volumes if not volume.fits)
         return BatchPlan(
             track_count=work.track_count,
@@ -132,6 +134,11 @@ class BatchPlanner:
 
 def _pending(items: Sequence[BatchItem]) -> list[BatchItem]:
     return [item for item in items if item.state is ItemState.WAITING]
+
+
+def _to_look_at(item: BatchItem) -> BatchItem:
+    """One whose files are there, and what DJs get of them perhaps not."""
+    return replace(item, state=ItemState.WAITING)
 
 
 def workload_of(items: Sequence[BatchItem]) -> Workload:

@@ -245,6 +245,12 @@ class Deliveries(Protocol):
     def discard_unfinished(self, order: DeliveryOrder) -> None:
         """Remove what a killed delivery of that label has left."""
 
+    def export_for_djs(self, export: Export, order: DeliveryOrder) -> None:
+        """Make what the spec's targets take of delivered files, unless it is there; raises as `deliver` does."""
+
+    def write_lists(self, spec: BatchSpec) -> None:
+        """Tell the spec's targets of all that is there for them; raises StemhouseError."""
+
 
 class SourceFiles(Protocol):
     """The files of the library, as they lie there now."""

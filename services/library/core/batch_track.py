@@ -21,7 +21,7 @@ from services.library.core.exports import key_of_item
 from services.library.core.hearing import VocalHearing
 from services.library.core.ports import FileStamp, VocalShare
 from stemhouse.batches import BATCH_PRIORITY, BatchItem, BatchLayout, BatchSpec
-from stemhouse.errors import InternalFault, InvalidRequest, NotFound, StemhouseError, Unavailable
+from stemhouse.errors import InternalFault, InvalidRequest, NotFound, ResultGone, StemhouseError, Unavailable
 from stemhouse.jobs import CacheHit, Job, SeparationRequest, SeparationResult
 
 T = TypeVar("T")
@@ -69,7 +69,7 @@ class TrackWork:
 
     def prepare(self, run: BatchRun, item: BatchItem) -> Prepared:
         """Look whether its files are there, else make the router know it. Raises StemhouseError alone."""
-        return self._contained(lambda: self._prepare(run.batch.spec, item))
+        return self._contained(lambda: self._prepare(run.batch.spec, item, _order(run, item)))
 
     def hear(self, prepared: Prepared) -> VocalShare | None:
         """How much of it is sung; None if nobody can tell now, for which no track fails."""
@@ -111,11 +111,16 @@ class TrackWork:
         with contextlib.suppress(Unavailable):
             self._contained(lambda: self._separations.release(item.job_id))
 
+    def write_lists(self, run: BatchRun) -> bool:
+        """Tell DJ programs of what was made for them: True once that is done. Raises StemhouseError alone."""
+        self._contained(lambda: self._deliveries.write_lists(run.batch.spec))
+        return True
+
     def discard_unfinished(self, run: BatchRun, item: BatchItem) -> None:
         """Remove what a killed delivery has left."""
         self._deliveries.discard_unfinished(_order(run, item))
 
-    def _prepare(self, spec: BatchSpec, item: BatchItem) -> Prepared:
+    def _prepare(self, spec: BatchSpec, item: BatchItem, order: DeliveryOrder) -> Prepared:
         stamp = self._sources.stamp(item.path, spec.location)
         found = replace(item, size_bytes=stamp.size_bytes, modified_ns=stamp.modified_ns)
         if not spec.force:
@@ -123,6 +128,7 @@ class TrackWork:
             export = self._exports.find([key]).get(key)
             export = export or self._export_of_equal_file(spec, key) or self._export_of_retagged_file(key)
             if export and self._deliveries.holds(export):
+                self._deliveries.export_for_djs(export, order)
                 return Prepared(found, export=export)
         try:
             return Prepared(found, self._separations.upload(item.path))
@@ -151,10 +157,13 @@ class TrackWork:
         began_at = self._now()
         try:
             export = self._deliveries.deliver(job.result, _order(run, item))
-        except NotFound:
+        except NotFound as error:
             if item.attempt >= _MOST_ATTEMPTS:
                 raise
+            if isinstance(error, ResultGone):  # what is damaged would answer the next attempt, too
+                self._separations.release(item.job_id)
             return None
+        self._deliveries.export_for_djs(export, _order(run, item))
         delivery_s = max(0.0, (self._now() - began_at).total_seconds())
         self._note_vocals(item, job.result)
         return DeliveredTrack(

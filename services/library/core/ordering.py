@@ -2,7 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
+
+from services.library.core.ports import FileStamp
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +22,15 @@ class OrderedFile:
     duration_s: float
     reasons: tuple[str, ...]
     tier: int = 0
+
+    @property
+    def stamp(self) -> FileStamp:
+        """As it was scanned."""
+        return FileStamp(self.size_bytes, self.modified_ns)
+
+    def has_settled(self, now: datetime, settling_s: float) -> bool:
+        """Whether nobody seems to be copying it any more."""
+        return not 0.0 <= now.timestamp() - self.modified_ns / 1e9 < settling_s
 
 
 class WorkOrder(Protocol):

@@ -1,4 +1,4 @@
-"""Telling what Stemhouse has delivered from the DJ's own files."""
+"""Telling what Stemhouse has delivered, or made of stems, from the DJ's own files."""
 
 import json
 import unicodedata
@@ -8,6 +8,10 @@ from typing import Any
 METADATA = "metadata.json"
 """What a delivery leaves beside its files."""
 LARGEST_METADATA_BYTES = 1 << 20
+LARGEST_RECORD_BYTES = 1 << 24
+"""Of `stemhouse.json`, in which each file of a track may have its beat grid."""
+DEEPEST_TREE = 4
+"""How many folders a tree of ours has within each other, at most."""
 _LISTS = ("files", "earlier_files")
 
 
@@ -18,6 +22,17 @@ def own_names(metadata: bytes) -> frozenset[str]:
         if not document["delivery"]["delivery_key"]:
             return frozenset()
         return frozenset(map(comparable_name, _names(document)))
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return frozenset()
+
+
+def own_paths(record: bytes) -> frozenset[str]:
+    """The paths that the record of a tree tells of its files, relative to its folder; none if it is not of a tree."""
+    try:
+        document = json.loads(record)
+        if not document["delivery_key"]:
+            return frozenset()
+        return frozenset(comparable_name(str(file["path"])) for file in document["files"])
     except (ValueError, LookupError, TypeError, RecursionError):
         return frozenset()
 

@@ -51,6 +51,13 @@ class SqlCloudLedger:
                 session.add(row)
             return CloudOrder(row.idempotency_key, row.minutes)
 
+    def doubt(self, wish: CloudWish) -> None:
+        """See CloudLedger.doubt."""
+        own = (col(CloudOrderRow.pcm_sha256) == wish.pcm_sha256, col(CloudOrderRow.job_id) == wish.job_id)
+        wanted = update(CloudOrderRow).where(*own, col(CloudOrderRow.engine_id) == wish.engine_id, _AT_WORK)
+        with transaction(self._database) as session:
+            session.connection().execute(wanted.values(state=OrderEnd.UNCERTAIN.value))
+
     def close(self, idempotency_key: str, end: OrderEnd, minutes: float) -> None:
         """See CloudLedger.close."""
         wanted = update(CloudOrderRow).where(col(CloudOrderRow.idempotency_key) == idempotency_key)

@@ -14,6 +14,7 @@ from sqlmodel import Session
 from services.router.adapters.documents import from_document, to_document
 from services.router.adapters.step_records import defect, job_error_of, recording_final_errors
 from services.router.core.ports import JobLedger, Steps
+from stemhouse.batches import BATCH_PRIORITY
 from stemhouse.errors import Cancelled, StemhouseError, error_from_reason
 from stemhouse.jobs import Job, JobError, SeparationResult
 from stemhouse.vocab import JobState, Stage
@@ -29,6 +30,9 @@ _APPLICATION_VERSION = "1"
 _EXECUTOR_ID = "router-0"
 """Fixed: DBOS resumes what an executor of the same id left behind."""
 _QUEUE = "separations"
+_INTERACTIVE_QUEUE = "interactive"
+"""Of jobs that somebody waits for: they are not kept waiting until a track of a batch is done."""
+_QUEUES = [_QUEUE, _INTERACTIVE_QUEUE]
 _WORKFLOW = "separate_track"
 _POLLING_INTERVAL_S = 0.2
 _HIGHEST_DBOS_PRIORITY = 1
@@ -42,7 +46,10 @@ class DurableJobs:
     """The queue of jobs, and the workflow that runs each of them."""
 
     def __init__(self, database_url: str, concurrent_jobs: int) -> None:
-        """Set DBOS up (it creates its tables); nothing runs before `start`."""
+        """Set DBOS up (it creates its tables); nothing runs before `start`.
+
+        `concurrent_jobs` are worked on at once, and as many that come before batches.
+        """
         self._database_url = database_url
         self._concurrent_jobs = concurrent_jobs
         self._serializer = DBOSPortableJSONSerializer()
@@ -63,16 +70,30 @@ class DurableJobs:
         def separate_track(job_id: str) -> None:
             _run_to_its_end(jobs, run_job, job_id)
 
-        DBOS.listen_queues([_QUEUE])
+        DBOS.listen_queues(_QUEUES)
         DBOS.launch()
-        DBOS.register_queue(_QUEUE, worker_concurrency=self._concurrent_jobs, polling_interval_sec=_POLLING_INTERVAL_S)
+        for queue in _QUEUES:
+            DBOS.register_queue(
+                queue, worker_concurrency=self._concurrent_jobs, polling_interval_sec=_POLLING_INTERVAL_S
+            )
         self._client = DBOSClient(system_database_url=self._database_url, serializer=self._serializer)
+
+    def allow(self, concurrent_jobs: int) -> None:
+        """Work on so many jobs at once from now on, and on as many that come before batches."""
+        if concurrent_jobs == self._concurrent_jobs:
+            return
+        for name in _QUEUES:
+            queue = DBOS.retrieve_queue(name)
+            if queue:
+                queue.set_worker_concurrency(concurrent_jobs)
+        self._concurrent_jobs = concurrent_jobs
+        log.info("room for jobs", concurrent_jobs=concurrent_jobs)
 
     def enqueue(self, session: Session, job: Job) -> None:
         """Queue a job within the session's transaction; the workflow has the job's id, so it is never queued twice."""
         options = EnqueueOptions(
             workflow_name=_WORKFLOW,
-            queue_name=_QUEUE,
+            queue_name=_QUEUE if job.request.priority >= BATCH_PRIORITY else _INTERACTIVE_QUEUE,
             workflow_id=job.job_id,
             priority=_HIGHEST_DBOS_PRIORITY + job.request.priority,
             app_version=_APPLICATION_VERSION,

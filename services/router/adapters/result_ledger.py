@@ -7,7 +7,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
 from services.router.adapters.documents import from_document, to_document
-from services.router.adapters.sessions import transaction
+from services.router.adapters.sessions import merge, transaction
 from services.router.adapters.tables import ResultRow, SourceRow
 from services.router.core.ports import Accepted, Ingested
 from stemhouse.audio import INGEST_VERSION, SourceRef
@@ -38,12 +38,18 @@ class SqlResultLedger:
     def record_ingested(self, source: SourceRef, ingested: Ingested) -> None:
         """See ResultLedger.record_ingested."""
         document = to_document(Ingested, ingested)
-        self._merge(SourceRow(sha256=source.sha256, md5=source.md5, ingested=document, ingest_version=INGEST_VERSION))
+        merge(
+            self._database,
+            SourceRow(sha256=source.sha256, md5=source.md5, ingested=document, ingest_version=INGEST_VERSION),
+        )
 
     def record_rejected(self, source: SourceRef, error: StemhouseError) -> None:
         """See ResultLedger.record_rejected."""
         document = to_document(JobError, JobError(error.reason, error.message, error.details))
-        self._merge(SourceRow(sha256=source.sha256, md5=source.md5, rejection=document, ingest_version=INGEST_VERSION))
+        merge(
+            self._database,
+            SourceRow(sha256=source.sha256, md5=source.md5, rejection=document, ingest_version=INGEST_VERSION),
+        )
 
     def find_accepted(self, pcm_sha256: str, wish: str) -> Accepted | None:
         """See ResultLedger.find_accepted."""
@@ -72,10 +78,6 @@ class SqlResultLedger:
             row.engine_id = accepted.stem_set.engine_id
             row.accepted = to_document(Accepted, accepted)
             session.add(row)
-
-    def _merge(self, row: SourceRow) -> None:
-        with transaction(self._database) as session:
-            session.merge(row)
 
     @staticmethod
     def _accepted_row(session: Session, pcm_sha256: str, wish: str) -> ResultRow | None:

@@ -1,12 +1,18 @@
-"""Separators over gRPC: each call goes to the least-loaded separator that can take it."""
+"""Separators over gRPC: each call goes to the least-loaded separator that can take it.
+
+What several jobs ask for at the same time is asked once, or of the same separator, which does it once.
+"""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import grpc
 import structlog
 
+from services.router.adapters.dispatch import Berth, Dispatch, Work
 from services.router.adapters.separator_stubs import Separator, SeparatorDirectory, Separators
+from services.router.adapters.shared_calls import SharedCalls
 from services.router.core.ports import Cancellation, Ingested, SeparationTask
 from stemhouse.audio import AudioRef, QualityReport, SourceRef, StemSet
 from stemhouse.errors import Cancelled, InternalFault, Unavailable
@@ -40,7 +46,16 @@ class _State:
     separator: Separator
     offers: tuple[EngineOffer, ...]
     gaps: tuple[EngineGap, ...]
-    load: float
+    slot_count: int
+    busy_count: int
+
+    @property
+    def load(self) -> float:
+        return self.busy_count / self.slot_count
+
+    @property
+    def is_in_cloud(self) -> bool:
+        return bool(self.offers) and all(offer.cloud for offer in self.offers)
 
     def has(self, engine_id: str) -> bool:
         return any(offer.engine_id == engine_id for offer in self.offers)
@@ -52,6 +67,8 @@ class SeparatorFleet:
     def __init__(self, directory: SeparatorDirectory) -> None:
         """Keep who knows them."""
         self._directory = directory
+        self._calls = SharedCalls()
+        self._dispatch = Dispatch()
 
     def survey(self) -> EngineSurvey:
         """See Separators.survey."""
@@ -63,8 +80,16 @@ class SeparatorFleet:
         is_partial = len(states) < len(known.present) or bool(known.silent_names)
         return EngineSurvey(offers, tuple(gaps), is_partial)
 
+    def slot_count(self) -> int:
+        """How many tracks the devices of all separators do at once; those in a cloud are no devices of ours."""
+        states = _states(self._directory.separators())
+        return sum(state.slot_count for state in states if not state.is_in_cloud)
+
     def ingest(self, source: SourceRef) -> Ingested:
         """See Separators.ingest."""
+        return self._calls.run(("ingest", source.sha256), partial(self._ingest, source))
+
+    def _ingest(self, source: SourceRef) -> Ingested:
         request = pb.IngestTrackRequest(source=source_ref_to_proto(source))
         with rpc_errors():
             response = self._least_loaded().stub.IngestTrack(request, timeout=_WORK_TIMEOUT_S)
@@ -74,15 +99,22 @@ class SeparatorFleet:
         self, task: SeparationTask, on_progress: Callable[[float], None], cancellation: Cancellation
     ) -> StemSet:
         """See Separators.separate."""
-        separator = self._least_loaded(task.engine_id)
-        log.info("separating", separator=separator.address, engine_id=task.engine_id, duration_s=task.audio.duration_s)
-        with rpc_errors():
-            events = separator.stub.Separate(_separate_request(task), timeout=_WORK_TIMEOUT_S)
-            cancellation.on_request(events.cancel)
-            return _stem_set_from_events(events, on_progress)
+        work = Work(f"{task.audio.pcm_sha256}/{task.engine_id}/{task.sum_to_mix}", task.priority)
+        with self._dispatch.place(work, partial(self._berths, task.engine_id), cancellation) as separator:
+            address, duration_s = separator.address, task.audio.duration_s
+            log.info("separating", separator=address, engine_id=task.engine_id, duration_s=duration_s)
+            with rpc_errors():
+                events = separator.stub.Separate(_separate_request(task), timeout=_WORK_TIMEOUT_S)
+                cancellation.on_request(events.cancel)
+                return _stem_set_from_events(events, on_progress)
 
     def assess(self, stem_set: StemSet, references: dict[str, AudioRef], verifier_engine_id: str = "") -> QualityReport:
         """See Separators.assess."""
+        assess = partial(self._assess, stem_set, references, verifier_engine_id)
+        stems = tuple(stem.object_key for stem in stem_set.stems)
+        return assess() if references else self._calls.run(("assess", stems, verifier_engine_id), assess)
+
+    def _assess(self, stem_set: StemSet, references: dict[str, AudioRef], verifier_engine_id: str) -> QualityReport:
         request = pb.AssessStemsRequest(
             stem_set=stem_set_to_proto(stem_set),
             references={stem: audio_ref_to_proto(audio) for stem, audio in references.items()},
@@ -104,14 +136,21 @@ class SeparatorFleet:
                 message = "the caller left"
                 raise Cancelled(message) from error
 
+    def _berths(self, engine_id: str) -> list[Berth]:
+        return [Berth(state.separator, state.slot_count, state.busy_count) for state in self._able(engine_id)]
+
     def _least_loaded(self, engine_id: str | None = None) -> Separator:
+        return min(self._able(engine_id), key=lambda state: state.load).separator
+
+    def _able(self, engine_id: str | None) -> list[_State]:
+        """At least one; raises Unavailable."""
         states = _states(self._directory.separators())
         able = [state for state in states if engine_id is None or state.has(engine_id)]
         if not able:
             # It was offered when it was chosen: its separator is starting again, or will.
             message = f"no separator that answers offers {engine_id} just now"
             raise Unavailable(message, {"engine_id": engine_id or ""})
-        return min(able, key=lambda state: state.load).separator
+        return able
 
 
 def _states(known: Separators) -> list[_State]:
@@ -151,7 +190,7 @@ def _state_from_call(separator: Separator, call: "grpc.Future[pb.ListLocalEngine
         return None
     offers = tuple(engine_from_proto(engine) for engine in response.engines)
     gaps = tuple(engine_gap_from_proto(gap) for gap in response.gaps)
-    return _State(separator, offers, gaps, response.busy_count / max(response.slot_count, 1))
+    return _State(separator, offers, gaps, max(response.slot_count, 1), response.busy_count)
 
 
 def _separate_request(task: SeparationTask) -> pb.SeparateRequest:

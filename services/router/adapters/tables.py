@@ -67,6 +67,23 @@ class ResultRow(LedgerTable, table=True):
     accepted: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
 
 
+class CacheRow(LedgerTable, table=True):
+    """What is stored of audio and results, used last at `used_s` (since 1970); what `is_leaving` answers nobody."""
+
+    __tablename__ = "ledger_cache"
+    __table_args__ = (
+        Index("ix_ledger_cache_use", "used_s", "place"),
+        Index("ix_ledger_cache_audio", "pcm_sha256"),
+    )
+
+    place: str = Field(primary_key=True)
+    pcm_sha256: str
+    engine_id: str
+    size_bytes: int = Field(sa_column=Column(BigInteger, nullable=False))
+    used_s: int = Field(sa_column=Column(BigInteger, nullable=False))
+    is_leaving: bool = False
+
+
 class CloudAccountRow(LedgerTable, table=True):
     """A cloud account that was allowed, now or before. Whoever reserves anything writes `revision` first: a lock."""
 

@@ -8,15 +8,17 @@ better engine or another policy, make it a miss. `auto` in a batch takes no resu
 
 from collections.abc import Iterator
 
+from services.router.core.cache_care import CacheCare
 from services.router.core.choices import EngineChooser
 from services.router.core.policy import Policy
 from services.router.core.ports import Accepted, Ingested, ResultLedger, Uploads
 from services.router.core.routing import is_free_to_choose, is_urgent_for_vocals
 from services.router.core.scene import STARTER
-from stemhouse.audio import SourceRef, StemSet
+from services.router.core.shelf import CacheShelf
+from stemhouse.audio import SourceRef
+from stemhouse.cache import DEFAULT_CLEARED_DAYS, CacheStats, Cleared
 from stemhouse.errors import Unavailable
 from stemhouse.jobs import Preset, SeparationRequest
-from stemhouse.ports import ObjectStore
 
 _SAMPLES_SINCE = {
     "mpeg_layer_i": 3,
@@ -53,13 +55,16 @@ def _choice_words(request: SeparationRequest, policy: Policy) -> Iterator[str]:
 
 
 class StemCache:
-    """Looks up and accepts results; an entry counts only while its objects are in the store."""
+    """Looks up and accepts results; an entry counts only while its objects are in the store, each in its size."""
 
-    def __init__(self, ledger: ResultLedger, store: ObjectStore, chooser: EngineChooser, uploads: Uploads) -> None:
+    def __init__(
+        self, ledger: ResultLedger, shelf: CacheShelf, chooser: EngineChooser, uploads: Uploads, care: CacheCare
+    ) -> None:
         """Keep what it asks."""
+        self._care = care
         self._ledger = ledger
         self._uploads = uploads
-        self._store = store
+        self._shelf = shelf
         self._chooser = chooser
 
     def find_ingested(self, source: SourceRef) -> Ingested | None:
@@ -68,9 +73,24 @@ class StemCache:
         An older decoder's samples count only as long as there are no bytes to decode anew.
         """
         ingested = self._ledger.find_ingested(source)
-        if ingested is None or self._store.size_bytes(ingested.audio.object_key) is None:
+        if ingested is None or not self._shelf.use_audio(ingested.audio):
             return None
         return None if _is_outdated(ingested) and self._uploads.holds(source) else ingested
+
+    def drop_with(self, object_key: str) -> None:
+        """Remove what somebody has found to be damaged, or gone."""
+        self._shelf.drop_with(object_key)
+
+    def drop_damaged(self, source: SourceRef) -> None:
+        """Remove canonical audio of these bytes that is not as large as it was: ingest would take it for its own."""
+        ingested = self._ledger.find_ingested(source)
+        if ingested:
+            self._shelf.drop_damaged_audio(ingested.audio)
+
+    def record_ingested(self, source: SourceRef, ingested: Ingested) -> None:
+        """Remember what became of a source."""
+        self._shelf.note_audio(ingested.audio)
+        self._ledger.record_ingested(source, ingested)
 
     def is_current(self, source: SourceRef) -> bool:
         """Whether the bytes would tell nothing new. Raises what an earlier ingest ended with."""
@@ -84,16 +104,22 @@ class StemCache:
         accepted = self._ledger.find_accepted(ingested.audio.pcm_sha256, self._wish_of(request))
         if accepted is None or (batch_id and is_free_to_choose(request) and accepted.stem_set.engine == STARTER):
             return None
-        is_good = self._is_current(request, accepted, is_in_batch=bool(batch_id)) and self._is_stored(accepted.stem_set)
-        return accepted if is_good else None
+        is_current = self._is_current(request, accepted, is_in_batch=bool(batch_id))
+        return accepted if is_current and self._shelf.use_result(accepted.stem_set) else None
 
     def accept(self, request: SeparationRequest, accepted: Accepted) -> None:
         """Let a result answer this wish from now on."""
         self._ledger.accept(accepted.stem_set.audio.pcm_sha256, self._wish_of(request), accepted)
 
-    def _is_stored(self, stem_set: StemSet) -> bool:
-        keys = [stem_set.audio.object_key, *(stem.object_key for stem in stem_set.stems)]
-        return all(self._store.size_bytes(key) is not None for key in keys)
+    def clear_cache(
+        self, older_than_days: float = DEFAULT_CLEARED_DAYS, *, is_rehearsal: bool = False
+    ) -> Iterator[Cleared]:
+        """Drop what nobody has used for so many days; see `CacheCare.clear_cache`."""
+        return self._care.clear_cache(older_than_days, is_rehearsal=is_rehearsal)
+
+    def stats(self) -> CacheStats:
+        """What it holds."""
+        return self._care.stats()
 
     def _wish_of(self, request: SeparationRequest) -> str:
         return wish_of(request, self._chooser.policy)

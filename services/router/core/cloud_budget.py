@@ -77,7 +77,12 @@ class CloudBudget:
         def weigh(books: CloudBooks) -> None:
             _require_room(books, wish, terms, job.request.cloud_minutes)
 
-        return self._ledger.reserve(wish, self._new_key(), weigh)
+        try:
+            return self._ledger.reserve(wish, self._new_key(), weigh)
+        except BudgetExceeded:
+            # A router that was killed may have left an order of this job behind, yesterday; nobody else would close it.
+            self._ledger.doubt(wish)
+            raise
 
     def settle(self, order: CloudOrder, minutes: float) -> None:
         """Note what was charged, 0 being nothing; once more is no error."""

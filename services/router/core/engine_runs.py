@@ -1,17 +1,18 @@
 """One engine's go at a track: chosen, paid for where it costs something, done, and told to whoever chooses next."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from services.router.core.choices import EngineChooser, Situation
 from services.router.core.cloud_budget import CloudBudget
 from services.router.core.ports import Ingested, JobLedger, SeparationTask, Separators, Steps
 from services.router.core.routing import is_free_to_choose
 from services.router.core.scene import Failure
+from services.router.core.shelf import CacheShelf
 from stemhouse.audio import AudioRef, StemSet
 from stemhouse.cloud import CLOUD_ENGINES, CloudOrder
 from stemhouse.errors import BudgetExceeded, ChargeUncertain, EngineUnavailable, StemhouseError, Unavailable, WorkerDied
 from stemhouse.jobs import Decision, Job, SeparationRequest
-from stemhouse.ports import ObjectStore
 from stemhouse.vocab import Stage
 
 _MOST_FAILURES = 5
@@ -30,14 +31,14 @@ class EngineRuns:
         separators: Separators,
         jobs: JobLedger,
         budget: CloudBudget,
-        store: ObjectStore,
+        shelf: CacheShelf,
     ) -> None:
         """Keep what it asks."""
         self._chooser = chooser
         self._separators = separators
         self._jobs = jobs
         self._budget = budget
-        self._store = store
+        self._shelf = shelf
 
     def first(self, job: Job, ingested: Ingested, steps: Steps) -> tuple[Decision, StemSet]:
         """The stems of the first engine that can be used: a model may turn out to be damaged when it is loaded.
@@ -48,7 +49,7 @@ class EngineRuns:
         failures: list[Failure] = []
         while True:
             situation = situation_of(job, ingested, tuple(failures))
-            decision = steps.run(Stage.CHOOSE, self._chooser.choose, job.request, situation)
+            decision = steps.run(Stage.CHOOSE, self._choosing(ingested), job.request, situation)
             try:
                 return decision, self.run(job, ingested, decision, steps)
             except EngineUnavailable as error:
@@ -73,10 +74,24 @@ class EngineRuns:
                 self._close(order, error)
             raise
 
+    def without_damage(self, decision: Decision, audio: AudioRef, request: SeparationRequest) -> Decision:
+        """The decision, with a reason more if the engine's stored result was damaged: it is dropped then."""
+        damage = self._shelf.drop_damaged_result(result_folder(audio, decision, request))
+        if not damage:
+            return decision
+        reason = f"the result that {decision.engine} has made before is damaged ({damage}): it is made anew"
+        return replace(decision, reasons=(*decision.reasons, reason))
+
+    def _choosing(self, ingested: Ingested) -> Callable[[SeparationRequest, Situation], Decision]:
+        def choose(request: SeparationRequest, situation: Situation) -> Decision:
+            return self.without_damage(self._chooser.choose(request, situation), ingested.audio, request)
+
+        return choose
+
     def _reserving(self, job: Job) -> Callable[[AudioRef, Decision], CloudOrder | None]:
         def reserve(audio: AudioRef, decision: Decision) -> CloudOrder | None:
             """None if the result is stored: it was paid for."""
-            if self._store.size_bytes(manifest_key(audio, decision, job.request)) is not None:
+            if self._shelf.has_result(result_folder(audio, decision, job.request)):
                 return None
             offer = self._chooser.offer(decision.engine_id)
             if offer is None:
@@ -101,6 +116,7 @@ class EngineRuns:
                 if not isinstance(error, BudgetExceeded):  # an empty account is no fault of the engine
                     self._chooser.note_failure(decision.engine_id)
                 raise
+            self._shelf.note_stems(stem_set)
             self._chooser.note_success(decision.engine_id)
             if order:
                 self._budget.settle(order, stem_set.cloud_minutes)
@@ -120,10 +136,10 @@ def situation_of(job: Job, ingested: Ingested, failures: tuple[Failure, ...] = (
     return Situation(job.request.source.size_bytes, job.batch_id, failures, ingested.audio.duration_s)
 
 
-def manifest_key(audio: AudioRef, decision: Decision, request: SeparationRequest) -> str:
-    """Where the manifest of a result lies; without it there is none."""
+def result_folder(audio: AudioRef, decision: Decision, request: SeparationRequest) -> str:
+    """Where a result lies."""
     suffix = "" if request.sum_to_mix else "-raw"
-    return f"results/{audio.pcm_sha256}/{decision.engine_id}{suffix}/manifest.json"
+    return f"results/{audio.pcm_sha256}/{decision.engine_id}{suffix}"
 
 
 def _task(
@@ -131,4 +147,6 @@ def _task(
 ) -> SeparationTask:
     """Nothing that was paid for is separated again by force."""
     is_forced = request.force and decision.engine not in CLOUD_ENGINES
-    return SeparationTask(ingested.audio, decision.engine_id, request.sum_to_mix, is_forced, order)
+    return SeparationTask(
+        ingested.audio, decision.engine_id, request.sum_to_mix, is_forced, order, priority=request.priority
+    )

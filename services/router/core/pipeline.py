@@ -20,7 +20,7 @@ from services.router.core.releases import Releases
 from services.router.core.routing import choose_listener
 from services.router.core.second_opinion import SecondOpinion
 from stemhouse.audio import AudioRef, SourceRef
-from stemhouse.errors import EngineUnavailable, InputRejected, NotFound, Unavailable
+from stemhouse.errors import EngineUnavailable, InputRejected, NotFound, ResultGone, Unavailable
 from stemhouse.jobs import CacheHit, Job, SeparationRequest, SeparationResult
 from stemhouse.vocab import Stage
 
@@ -53,7 +53,17 @@ class StemPipeline:
         self._opinion = SecondOpinion(parts.separators, parts.chooser, parts.runs)
 
     def run(self, job: Job, steps: Steps) -> SeparationResult:
-        """Give the job's result. Raises the StemhouseError that ends it, Cancelled among them."""
+        """Give the job's result. Raises the StemhouseError that ends it, Cancelled among them.
+
+        What it finds to be damaged in the store is dropped, or the next job would end in the same way.
+        """
+        try:
+            return self._run(job, steps)
+        except ResultGone as error:
+            self._cache.drop_with(error.details.get("object_key", ""))
+            raise
+
+    def _run(self, job: Job, steps: Steps) -> SeparationResult:
         request = job.request
         references = steps.run(Stage.INGEST, self._ingest_all, request.references) if request.references else {}
         ingested, accepted = steps.run(Stage.LOOKUP, self.look_up_file, request, job.batch_id)
@@ -143,13 +153,14 @@ class StemPipeline:
         if not self._uploads.holds(source):
             message = f"{source.file_name} has not been uploaded"
             raise NotFound(message, {"sha256": source.sha256})
+        self._cache.drop_damaged(source)
         try:
             ingested = self._separators.ingest(source)
         except InputRejected as error:
             self._results.record_rejected(source, error)
             self._uploads.discard(source)
             raise
-        self._results.record_ingested(source, ingested)
+        self._cache.record_ingested(source, ingested)
         return ingested
 
 

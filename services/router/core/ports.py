@@ -9,7 +9,16 @@ from typing import Protocol, TypeVar
 from stemhouse.audio import INGEST_VERSION, AudioRef, QualityReport, SourceFacts, SourceRef, StemSet
 from stemhouse.cloud import CloudAccount, CloudOrder
 from stemhouse.errors import StemhouseError
-from stemhouse.jobs import Attempt, Decision, EngineSurvey, Job, JobError, SeparationRequest, SeparationResult
+from stemhouse.jobs import (
+    DEFAULT_PRIORITY,
+    Attempt,
+    Decision,
+    EngineSurvey,
+    Job,
+    JobError,
+    SeparationRequest,
+    SeparationResult,
+)
 from stemhouse.models import Model, PullProgress
 from stemhouse.vocab import JobState, Stage
 
@@ -45,13 +54,17 @@ class Accepted:
 
 @dataclass(frozen=True)
 class SeparationTask:
-    """What a separator is asked to compute. `force`: even if the result is stored; `order`: for a cloud engine."""
+    """What a separator is asked to compute. `force`: even if the result is stored; `order`: for a cloud engine.
+
+    `priority` is that of the job: where there is not room for all, the lowest goes first.
+    """
 
     audio: AudioRef
     engine_id: str
     sum_to_mix: bool
     force: bool
     order: CloudOrder | None = None
+    priority: int = DEFAULT_PRIORITY
 
 
 @dataclass(frozen=True)
@@ -281,6 +294,9 @@ class CloudLedger(Protocol):
         `weigh` raises if the books, which do not count that order, have no room for it. Nothing else is reserved
         between its look and the writing. A repetition by the same job on the same day is not weighed again.
         """
+
+    def doubt(self, wish: CloudWish) -> None:
+        """Let the order that the wish's job has at work, if any, be uncertain: on another day it got no room again."""
 
     def close(self, idempotency_key: str, end: OrderEnd, minutes: float) -> None:
         """Note what became of an order, and what it cost. One that is settled stays so, at its highest cost."""

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 from services.router.core.ports import JobLedger, JobQuery, ResultLedger
+from services.router.core.shelf import CacheShelf
 from stemhouse.audio import AudioRef, SourceRef, StemSet
 from stemhouse.errors import InputRejected, InvalidRequest
 from stemhouse.jobs import Job, SeparationRequest, SeparationResult
-from stemhouse.ports import ObjectStore
 from stemhouse.vocab import AUTO_ENGINE, JobState
 
 _PAGE_SIZE = 500
@@ -15,17 +15,18 @@ _PAGE_SIZE = 500
 class Releases:
     """Drops what finished jobs have left in the store."""
 
-    def __init__(self, jobs: JobLedger, results: ResultLedger, store: ObjectStore) -> None:
+    def __init__(self, jobs: JobLedger, results: ResultLedger, shelf: CacheShelf) -> None:
         """Keep what it asks."""
         self._jobs = jobs
         self._results = results
-        self._store = store
+        self._shelf = shelf
 
     def release(self, job_id: str) -> bool:
         """Drop the stems and the audio of a job, unless another one works on the same audio: whether they are gone.
 
-        Who has a result of the same audio and has not fetched its files yet must wish for it again. Once more is no
-        error. Raises NotFound, and InvalidRequest for a job that is not DONE.
+        Who has a result of the same audio and has not fetched its files yet must wish for it again. So what a cloud
+        engine was paid for stays, unless it is damaged: a wish would be paid for again. Once more is no error. Raises
+        NotFound, and InvalidRequest for a job that is not DONE.
         """
         job = self._jobs.get(job_id)
         if job.result is None:
@@ -34,9 +35,11 @@ class Releases:
         stem_set = job.result.stem_set
         if any(self._is_of(other.request, job.request.source, stem_set.audio) for other in self._jobs_at_work()):
             return False
+        if stem_set.cloud_minutes and self._shelf.is_whole_result(stem_set):
+            return False
         for folder in dict.fromkeys([*_folders(stem_set), *_folders_of_attempts(job.result)]):
-            self._drop(folder)
-        self._store.delete(stem_set.audio.object_key)
+            self._shelf.drop(folder)
+        self._shelf.drop(stem_set.audio.object_key)
         return True
 
     def drop_loser(self, job_id: str, stem_set: StemSet) -> bool:
@@ -53,14 +56,8 @@ class Releases:
             if other.job_id != job_id and may_use and self._is_of(other.request, job.request.source, stem_set.audio):
                 return False
         for folder in _folders(stem_set):
-            self._drop(folder)
+            self._shelf.drop(folder)
         return True
-
-    def _drop(self, folder: str) -> None:
-        """The manifest first: without it, what is left by a kill is no result any more."""
-        self._store.delete(f"{folder}/manifest.json")
-        for key in self._store.list_keys(f"{folder}/"):
-            self._store.delete(key)
 
     def _is_of(self, request: SeparationRequest, source: SourceRef, audio: AudioRef) -> bool:
         """Whether a request is about a source, or is known to be about its samples."""

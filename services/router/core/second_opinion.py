@@ -113,7 +113,8 @@ class SecondOpinion:
             """Who tries again; None if the first result is good enough, could not be compared, or nobody else may."""
             if not first.quality.verifier_id or not is_low(first.quality, self._policy):
                 return None
-            return self._chooser.second(job.request, situation_of(job, ingested), first)
+            decision = self._chooser.second(job.request, situation_of(job, ingested), first)
+            return self._runs.without_damage(decision, ingested.audio, job.request) if decision else None
 
         return choose
 

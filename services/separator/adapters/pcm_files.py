@@ -11,7 +11,7 @@ import soundfile
 from services.separator.core.pcm import block_frames
 from services.separator.core.ports import PcmBlock, Span
 from stemhouse.audio import AudioFormat
-from stemhouse.errors import InternalFault, StemhouseError, StorageUnavailable, UnsupportedAudio
+from stemhouse.errors import ResultGone, StemhouseError, StorageUnavailable, UnsupportedAudio
 from stemhouse.ports import ObjectStore
 
 _UNUSED_BITS = np.int32(8)
@@ -25,7 +25,7 @@ class StoredFlac:
     """StoredPcm of a FLAC that was fetched from the store."""
 
     def __init__(self, path: Path, object_key: str, audio_format: AudioFormat) -> None:
-        """Check the head; raises InternalFault."""
+        """Check the head; raises ResultGone."""
         self._path = path
         self._object_key = object_key
         self._format = audio_format
@@ -34,7 +34,7 @@ class StoredFlac:
                 raise self._fault(f"has {sound.channels} channels at {sound.samplerate} Hz, not {audio_format}")
 
     def blocks(self) -> Iterator[PcmBlock]:
-        """See PcmFile.blocks. Raises InternalFault for a damaged object."""
+        """See PcmFile.blocks. Raises ResultGone for a damaged object."""
         with self._open() as sound:
             while True:
                 interleaved = self._read(sound, block_frames(self._format))
@@ -43,7 +43,7 @@ class StoredFlac:
                 yield (interleaved >> _UNUSED_BITS).T
 
     def excerpts(self, spans: Sequence[Span]) -> Iterator[PcmBlock]:
-        """See StoredPcm.excerpts. Raises InternalFault for a damaged object, or one that ends before a span does."""
+        """See StoredPcm.excerpts. Raises ResultGone for a damaged object, or one that ends before a span does."""
         with self._open() as sound:
             for first, end in spans:
                 interleaved = self._read(sound, end - first, first)
@@ -72,8 +72,8 @@ class StoredFlac:
             return StorageUnavailable(f"the scratch file of {self._object_key} cannot be read: {error.error_string}")
         return self._fault(f"{what}: {error.error_string}")
 
-    def _fault(self, what: str) -> InternalFault:
-        return InternalFault(f"{self._object_key} {what}", {"object_key": self._object_key})
+    def _fault(self, what: str) -> ResultGone:
+        return ResultGone(f"{self._object_key} {what}", {"object_key": self._object_key})
 
 
 class NewFlac:

@@ -119,4 +119,4 @@ class _Run:
             self.is_done.set()
 
     def _report(self, share: float) -> None:
-        self.progress = share
+        self.progress = max(self.progress, share)  # an engine that begins a part anew must not seem to go back

@@ -62,14 +62,15 @@ def test_genre_names_what_is_counted_and_a_tag_goes_before_it() -> None:
 @pytest.mark.parametrize("genre", ["", "House", "Hip-Hop", "Drum & Bass", "Trance", "Ballad"])
 @pytest.mark.parametrize("bpm", [87.0, 93.7, 128.0, 174.0])
 def test_genre_halves_and_doubles_a_tempo_and_no_more(bpm: float, genre: str) -> None:
-    """Beats with quieter ones between them: whatever somebody calls it, it never gets two thirds of its tempo."""
+    """Beats with quieter ones between: whatever it is called, or tagged with, it gets no two thirds of its tempo."""
     frames = np.arange(round(60 * COARSE_HZ))
     curve = np.zeros(len(frames))
     for share, height in ((0.0, 1.0), (0.5, 0.4), (0.25, 0.15), (0.75, 0.15)):
         phases = (frames / COARSE_HZ * bpm / 60 - share + 0.5) % 1.0 - 0.5
         curve += height * np.exp(-0.5 * (phases / 0.03) ** 2)
-    octaves = np.log2(find_pulse(curve, AnalysisHints(genre=genre)).bpm / bpm)
-    assert octaves == pytest.approx(round(octaves), abs=0.02)
+    for tag_bpm in (0.0, bpm * 2 / 3, bpm * 4 / 3):
+        octaves = np.log2(find_pulse(curve, AnalysisHints(tag_bpm, genre)).bpm / bpm)
+        assert octaves == pytest.approx(round(octaves), abs=0.02)
 
 
 def test_noise_is_in_no_key() -> None:

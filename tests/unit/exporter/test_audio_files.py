@@ -17,7 +17,7 @@ from services.exporter.adapters.stored_audio import StoredFlac
 from services.exporter.core.ports import BLOCK_FRAMES, FileSpec, GridBlock, SampleBlock
 from stemhouse.audio import AudioFormat, AudioRef
 from stemhouse.delivery import FileFormat, SampleFormat
-from stemhouse.errors import InternalFault, NotFound, StorageUnavailable, Unavailable
+from stemhouse.errors import ResultGone, StorageUnavailable, Unavailable
 from tests.fakes import MemoryObjectStore
 from tests.unit.exporter.results import FULL_SCALE, RATE_HZ, Units, flac_bytes
 
@@ -70,24 +70,24 @@ def test_mono_has_two_dimensions(store: MemoryObjectStore, units: Units, tmp_pat
         replace(AUDIO, format=AudioFormat(RATE_HZ, 1)),
     ],
 )
-def test_object_of_another_shape_is_a_fault(store: MemoryObjectStore, tmp_path: Path, audio: AudioRef) -> None:
+def test_object_of_another_shape_is_of_no_use(store: MemoryObjectStore, tmp_path: Path, audio: AudioRef) -> None:
     """The message names the object."""
-    with pytest.raises(InternalFault, match=AUDIO.object_key):
+    with pytest.raises(ResultGone, match=AUDIO.object_key):
         read(store, tmp_path, audio)
 
 
 @pytest.mark.parametrize("damage", ["cut", "empty", "garbage"])
-def test_damaged_object_is_a_fault(store: MemoryObjectStore, tmp_path: Path, damage: str) -> None:
+def test_damaged_object_is_of_no_use(store: MemoryObjectStore, tmp_path: Path, damage: str) -> None:
     """Never a shorter stem."""
     data = store.objects[AUDIO.object_key]
     store.objects[AUDIO.object_key] = {"cut": data[: len(data) // 2], "empty": b"", "garbage": b"no FLAC" * 99}[damage]
-    with pytest.raises(InternalFault, match=AUDIO.object_key):
+    with pytest.raises(ResultGone, match=AUDIO.object_key):
         read(store, tmp_path)
 
 
-def test_missing_object_is_not_found(tmp_path: Path) -> None:
-    """As the store says it."""
-    with pytest.raises(NotFound, match=AUDIO.object_key):
+def test_missing_object_is_gone(tmp_path: Path) -> None:
+    """Whoever wants it has to have the track separated again."""
+    with pytest.raises(ResultGone, match=AUDIO.object_key):
         read(MemoryObjectStore(), tmp_path)
 
 

@@ -51,6 +51,15 @@ def test_positions_are_told_in_bars_beats_and_sixteenths() -> None:
     assert 3.97 < first.position.start_beat < 4.0
 
 
+@pytest.mark.parametrize("grid", [ChopGrid.SIXTEENTH, ChopGrid.QUARTER, ChopGrid.BAR])
+def test_what_comes_just_before_the_first_line_moves_no_chop(grid: ChopGrid) -> None:
+    """The first one would be late by that wherever it is dropped."""
+    samples = placed({0.0: voice(57, 3.0, RATE_HZ, np.random.default_rng(1))}, 3.4)
+    near = BeatGrid(120.0, (GridMarker(0.05, 0.0),), 120.0)
+    first = create_vocal_chops(samples, RATE_HZ, ChopOptions(grid=grid), near)[0]
+    assert first.start_frame == round(0.05 * RATE_HZ)
+
+
 def test_phrases_on_a_grid_begin_at_the_line_before_them() -> None:
     """So that they are in time wherever they are dropped."""
     chops = chopped(grid=ChopGrid.QUARTER, is_by_phrase=True)

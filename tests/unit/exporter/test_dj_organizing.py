@@ -1,6 +1,7 @@
 """Names, rates, levels and grids of files for DJs."""
 
 import string
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,11 +12,14 @@ from services.exporter.core.dj.loudness import loudness_lufs, replay_gain_db
 from services.exporter.core.dj.naming import LONGEST_NAME_BYTES, NameFields, song_file_name, stem_file_names
 from services.exporter.core.dj.ports import resampled_frames
 from services.exporter.core.dj.songs import beat_markers
-from services.exporter.core.dj.targets import target_rate_hz
+from services.exporter.core.dj.targets import require_player_room, target_rate_hz
+from services.exporter.core.ports import FileSpec
 from services.exporter.core.production.ports import AudioShape
 from stemhouse.analysis import BeatGrid, GridMarker
 from stemhouse.client.receiving import check_segment
+from stemhouse.delivery import FileFormat, SampleFormat
 from stemhouse.dj import DJTarget
+from stemhouse.errors import InvalidRequest
 from stemhouse.production import name_key
 from stemhouse.tracks import BeatMarker
 
@@ -81,6 +85,16 @@ def test_players_get_rates_that_they_play(rate_hz: int, for_players: int) -> Non
     assert target_rate_hz(DJTarget.REKORDBOX, rate_hz) == for_players
     assert target_rate_hz(DJTarget.STEM_MP4, rate_hz) == for_players
     assert target_rate_hz(DJTarget.SERATO, rate_hz) == rate_hz
+
+
+def test_files_beyond_four_gibibytes_are_refused() -> None:
+    """What only RF64 holds is no WAV to a player; FLAC of the same is far below."""
+    long = FileSpec(SampleFormat.PCM24, 48_000, 2, 5 * 3600 * 48_000)
+    for file_format in (FileFormat.WAV, FileFormat.AIFF):
+        with pytest.raises(InvalidRequest, match="no player takes that"):
+            require_player_room(long, file_format)
+    require_player_room(long, FileFormat.FLAC)
+    require_player_room(replace(long, frame_count=4 * 3600 * 48_000), FileFormat.WAV)
 
 
 @pytest.mark.parametrize(("channel_count", "frame_count"), [(1, 10_001), (2, 4_801), (2, 1)])

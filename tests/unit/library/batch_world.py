@@ -92,6 +92,9 @@ class FakeDeliveries:
     unfinished: list[str] = field(default_factory=list)
     error: StemhouseError | None = None
     errors: dict[str, list[StemhouseError]] = field(default_factory=dict)
+    for_djs: list[str] = field(default_factory=list)
+    listed: list[list[str]] = field(default_factory=list)
+    list_errors: list[StemhouseError] = field(default_factory=list)
     tick: Callable[[], object] = lambda: None
     took_s: float = 0.0
     wait: Callable[[float], object] = lambda _seconds: None
@@ -114,6 +117,17 @@ class FakeDeliveries:
     def holds(self, export: Export) -> bool:
         """See Deliveries.holds."""
         return self.files.get(export.folder) == export.file_sizes_bytes
+
+    def export_for_djs(self, export: Export, order: DeliveryOrder) -> None:
+        """See Deliveries.export_for_djs."""
+        if order.spec.targets:
+            self.for_djs.append(export.folder)
+
+    def write_lists(self, spec: BatchSpec) -> None:
+        """See Deliveries.write_lists; raises what is in `list_errors` first."""
+        if self.list_errors:
+            raise self.list_errors.pop(0)
+        self.listed.append(list(self.for_djs))
 
     def discard_unfinished(self, order: DeliveryOrder) -> None:
         """See Deliveries.discard_unfinished."""

@@ -10,6 +10,7 @@ from stemhouse.batches import BATCH_PRIORITY, BatchCounts, BatchState, ItemState
 from stemhouse.errors import (
     InvalidRequest,
     NotFound,
+    ResultGone,
     Unavailable,
     UnreadableAudio,
 )
@@ -308,7 +309,8 @@ def test_failing_release_hinders_nothing(world: World) -> None:
 
 def test_stems_that_another_batch_has_dropped_are_made_again(world: World) -> None:
     """A second attempt; where that helps no more than twice, the track fails."""
-    world.deliveries.errors["/music/2.mp3"] = [NotFound("the store has no stems")]
+    world.deliveries.errors["/music/2.mp3"] = [ResultGone("the store has no stems")]
     world.deliveries.errors["/music/3.mp3"] = [NotFound("the store has no stems")] * 9
     world.process(world.start())
     assert [(item.state, item.attempt) for item in world.items()[1:3]] == [(ItemState.DONE, 2), (ItemState.FAILED, 3)]
+    assert world.separations.released.count("/music/2.mp3") == 2  # what is left of the first, and the delivered second

@@ -162,6 +162,20 @@ def test_what_was_delivered_is_told_from_the_rest(tmp_path: Path) -> None:
     assert isinstance(DiskFolders().look(str(tmp_path / "out/mine.wav")), FoundFile)
 
 
+def test_what_was_made_of_stems_is_told_from_the_rest(tmp_path: Path) -> None:
+    """Files of DJs beside their record, and those of a Live project in the folders that its record names."""
+    make(tmp_path, "dj/Song/Song_Acapella.aiff", "dj/Song/mine.aiff", "set/Samples/a.wav", "set/Samples/b.wav", "a.wav")
+    for folder, *paths in (("dj/Song", "Song_Acapella.aiff"), ("set", "Set.als", "Samples/a.wav")):
+        record = {"delivery_key": "k", "files": [{"path": path} for path in paths]}
+        (tmp_path / folder / "stemhouse.json").write_text(json.dumps(record))
+    found = [str(Path(item.path).relative_to(tmp_path)) for item in walk(tmp_path) if isinstance(item, FoundFile)]
+    assert found == ["a.wav", "dj/Song/mine.aiff", "set/Samples/b.wav"]
+    for path in ("dj/Song/Song_Acapella.aiff", "set/Samples/a.wav"):
+        assert isinstance(DiskFolders().look(str(tmp_path / path)), OwnFile)
+    assert isinstance(DiskFolders().look(str(tmp_path / "set/Samples/b.wav")), FoundFile)
+    assert isinstance(DiskFolders().look(str(tmp_path / "a.wav")), FoundFile)
+
+
 def test_metadata_that_would_hang_or_fill_the_memory_is_not_read(tmp_path: Path) -> None:
     """A pipe, and a file of more than a mebibyte."""
     make(tmp_path, "pipe/a.wav", "large/a.wav")

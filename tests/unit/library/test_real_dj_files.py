@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from services.exporter.core.dj.rekordbox_xml import rekordbox_xml
 from services.library.core.dj_library import CrateListing, DJLibrary, LibraryEntry
 from services.library.core.rekordbox_xml import read_rekordbox_xml
 from services.library.core.serato_crates import crate_locations, parse_crate, records_to_bytes
@@ -16,10 +17,12 @@ from services.library.core.serato_envelope import unwrap_envelope
 from services.library.core.serato_grid import parse_beat_grid
 from services.library.core.serato_markers import SeratoMarks, parse_markers, parse_markers2
 from services.library.core.serato_tags import facts_from_serato_tags
+from stemhouse.dj import DJCollection, DJFile, DJTrack, Playlist
 from stemhouse.tracks import BeatMarker, CueKind, DJFacts
 
 DATA = os.environ.get("STEMHOUSE_DATA", "")
 pytestmark = pytest.mark.skipif(not DATA, reason="STEMHOUSE_DATA names no folder with files of DJ programs")
+_TOLD = ("title", "artist", "album", "genre", "key", "bpm", "color", "grid", "cues")
 EMPTY_MARKS = {**{(CueKind.CUE, slot): None for slot in range(5)}, **{(CueKind.LOOP, slot): None for slot in range(9)}}
 
 
@@ -49,6 +52,27 @@ def test_grids_of_serato() -> None:
     name, grid = unwrap_envelope(tag("flac.analyzed.Serato_BeatGrid"))
     assert name == "Serato BeatGrid"
     assert parse_beat_grid(grid) == ((BeatMarker(8551625 / 2**25, 115.0),), ())
+
+
+def test_collection_of_rekordbox_survives_ours() -> None:
+    """What its export tells is what rekordbox would read of ours: places, texts, grids and marks."""
+    real = read_rekordbox_xml(BytesIO(dj_file("rekordbox6-database.xml")))
+    files = [
+        DJFile(entry.location, DJTrack(**{name: getattr(entry.facts, name) for name in _TOLD}), 1, 1.0, 44_100, 1)
+        for entry in real.entries
+        if entry.facts
+    ]
+    places = {file.location: place for place, file in enumerate(files)}
+    playlists = [Playlist(crate.path, tuple(places[location] for location in crate.locations)) for crate in real.crates]
+    ours = read_rekordbox_xml(BytesIO(rekordbox_xml(DJCollection(tuple(files), tuple(playlists)), "1")))
+    assert ours.crates == real.crates
+    assert [entry.location for entry in ours.entries] == [entry.location for entry in real.entries]
+    for mine, theirs in zip(ours.entries, real.entries, strict=True):
+        assert mine.facts
+        assert theirs.facts
+        assert {name: getattr(mine.facts, name) for name in _TOLD} == {
+            name: getattr(theirs.facts, name) for name in _TOLD
+        }
 
 
 def test_tempo_of_serato() -> None:

@@ -227,7 +227,6 @@ def test_job_without_room_goes_to_the_next_engine(house: House) -> None:
 def test_stored_result_needs_no_order_whatever_is_forced(house: House) -> None:
     """It was paid for."""
     house.run(WISH)
-    house.store.put_if_absent(f"results/{audio().pcm_sha256}/{LALAL.engine_id}/manifest.json", b"{}")
     house.run(replace(WISH, force=True))
     assert [(task.order is None, task.force) for task in house.separators.separated] == [(False, False), (True, False)]
     assert len(orders_of(house)) == 1

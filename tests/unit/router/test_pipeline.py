@@ -1,13 +1,19 @@
 """The way of one track, on fakes."""
 
+import dataclasses
 import io
+import json
 import uuid
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
+from services.router.adapters.manifests import parse_manifest
 from services.router.core.cache import StemCache
+from services.router.core.cache_care import CacheCare, CacheLimits
+from services.router.core.cache_ports import entry_of_stems
+from services.router.core.cache_sweep import CacheSweep
 from services.router.core.choices import EngineChooser
 from services.router.core.cloud_budget import CloudBudget
 from services.router.core.engine_runs import EngineRuns
@@ -15,11 +21,13 @@ from services.router.core.pipeline import PipelineParts, StemPipeline
 from services.router.core.policy import Policy
 from services.router.core.ports import Accepted, Ingested
 from services.router.core.releases import Releases
+from services.router.core.shelf import CacheShelf
 from stemhouse.audio import QualityReport, SourceRef, StemSet
 from stemhouse.errors import Cancelled, EngineUnavailable, NotFound, UnreadableAudio
 from stemhouse.jobs import CacheHit, Decision, SeparationRequest, SeparationResult
 from stemhouse.vocab import Stage
 from tests.fakes import MemoryObjectStore
+from tests.fakes_cache import MemoryCacheLedger
 from tests.fakes_cloud import MemoryCloudLedger
 from tests.fakes_router import (
     DEMUCS,
@@ -37,6 +45,7 @@ from tests.fakes_router import (
     stem_set,
 )
 
+FLAC = b"flac"
 FULL_WAY = [Stage.LOOKUP, Stage.INGEST, Stage.LOOKUP, Stage.CHOOSE, Stage.SEPARATE, Stage.ASSESS, Stage.ACCEPT]
 
 
@@ -57,11 +66,15 @@ class House:
             self.separators, self.cloud_ledger, now=lambda: self.now, new_key=lambda: str(uuid.uuid4())
         )
         self.chooser = chooser_type(self.separators, self.cloud, Policy(), now_s=lambda: 0.0)
-        cache = StemCache(self.results, self.store, self.chooser, self.uploads)
-        runs = EngineRuns(self.chooser, self.separators, self.jobs, self.cloud, self.store)
-        releases = Releases(self.jobs, self.results, self.store)
+        self.entries = MemoryCacheLedger()
+        shelf = CacheShelf(self.entries, self.store, parse_manifest, lambda: self.now)
+        sweep = CacheSweep(self.entries, shelf, self.store, lambda: self.now)
+        care = CacheCare(self.entries, sweep, CacheLimits(), lambda: self.now)
+        self.cache = StemCache(self.results, shelf, self.chooser, self.uploads, care)
+        runs = EngineRuns(self.chooser, self.separators, self.jobs, self.cloud, shelf)
+        self.releases = Releases(self.jobs, self.results, shelf)
         self.pipeline = StemPipeline(
-            PipelineParts(cache, self.results, self.separators, self.uploads, self.chooser, runs, releases)
+            PipelineParts(self.cache, self.results, self.separators, self.uploads, self.chooser, runs, self.releases)
         )
         self.stages: list[Stage] = []
         self._run_count = 0
@@ -80,7 +93,9 @@ class House:
     def put_objects(self, stems: StemSet) -> None:
         """Let the store have the objects of a result."""
         for key in [stems.audio.object_key, *(stem.object_key for stem in stems.stems)]:
-            self.store.put(key, io.BytesIO(b"flac"))
+            self.store.put(key, io.BytesIO(FLAC))
+        manifest = json.dumps(dataclasses.asdict(stems)).encode()
+        self.store.put(f"{entry_of_stems(stems).place}/manifest.json", io.BytesIO(manifest))
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from dataclasses import replace
 import pytest
 
 from services.router.core.ports import Ingested
-from services.router.core.releases import Releases
 from stemhouse.errors import InvalidRequest, NotFound
 from stemhouse.jobs import Job, SeparationRequest
 from stemhouse.vocab import JobState
@@ -21,20 +20,19 @@ def desk() -> Desk:
     return Desk()
 
 
-def done_job(desk: Desk, request_id: str = "wish-1") -> Job:
+def done_job(desk: Desk, request_id: str = "wish-1", cloud_minutes: float = 0.0) -> Job:
     """A job that ran to its end, with everything in the store that a separator leaves there."""
     job = desk.submissions.submit(request_id, REQUEST)
     result = desk.house.pipeline.run(job, InlineSteps())
+    result = replace(result, stem_set=replace(result.stem_set, cloud_minutes=cloud_minutes))
     desk.house.put_objects(result.stem_set)
-    folder = result.stem_set.stems[0].object_key.rpartition("/")[0]
-    desk.house.store.put_if_absent(f"{folder}/manifest.json", b"{}")
     desk.house.jobs.finish(job.job_id, JobState.DONE, result=result)
     return desk.house.jobs.get(job.job_id)
 
 
 def release(desk: Desk, job_id: str) -> bool:
     """Let go."""
-    return Releases(desk.house.jobs, desk.house.results, desk.house.store).release(job_id)
+    return desk.house.releases.release(job_id)
 
 
 def test_everything_of_the_result_goes(desk: Desk) -> None:
@@ -84,3 +82,16 @@ def test_only_a_finished_job_is_released(desk: Desk) -> None:
         release(desk, job.job_id)
     with pytest.raises(NotFound):
         release(desk, "job-0")
+
+
+def test_what_was_paid_for_stays_unless_it_is_damaged(desk: Desk) -> None:
+    """Another batch may have the same result and not its files yet: it would pay for them again."""
+    job = done_job(desk, cloud_minutes=2.5)
+    assert job.result
+    before = list(desk.house.store.list_keys("results/"))
+    assert not release(desk, job.job_id)
+    assert list(desk.house.store.list_keys("results/")) == before != []
+    assert list(desk.house.store.list_keys("audio/"))
+    desk.house.store.delete(job.result.stem_set.stems[0].object_key)
+    assert release(desk, job.job_id)
+    assert list(desk.house.store.list_keys("results/")) == []

@@ -5,7 +5,6 @@ from dataclasses import replace
 import pytest
 
 from services.router.core.choices import EngineChooser, Situation
-from services.router.core.releases import Releases
 from services.router.core.routing import may_try_again
 from stemhouse.audio import QualityReport, StemQuality
 from stemhouse.errors import (
@@ -66,9 +65,7 @@ def store_as_made(house: House) -> None:
     def store() -> None:
         task = house.separators.separated[-1]
         offer = next(offer for offer in house.separators.offered if offer.engine_id == task.engine_id)
-        made = stem_set("a", offer)
-        house.put_objects(made)
-        house.store.put_if_absent(folder_of(offer) + "manifest.json", b"{}")
+        house.put_objects(stem_set("a", offer))
 
     house.separators.before_result = store
 
@@ -279,7 +276,7 @@ def test_paid_losers_stems_stay_until_the_job_is_released() -> None:
     assert taken(result) == [True, False]
     assert len(list(house.store.list_keys(folder_of(LALAL)))) == 5
     house.jobs.finish("job-1", JobState.DONE, result=result)
-    assert Releases(house.jobs, house.results, house.store).release("job-1")
+    assert house.releases.release("job-1")
     assert list(house.store.list_keys("results/")) == []
 
 

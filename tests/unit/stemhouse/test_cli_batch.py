@@ -28,6 +28,7 @@ from stemhouse.cli.main import main
 from stemhouse.cli.session import SERVER_VARIABLE
 from stemhouse.client.library import LibraryClient
 from stemhouse.delivery import DeliveryOptions, FileFormat, SampleFormat
+from stemhouse.dj import DJTarget
 from stemhouse.errors import EngineUnavailable
 from stemhouse.jobs import JobError
 from stemhouse.tracks import Crate, LibraryKind, ProbeProgress, ScanProblem, ScanProgress, Track
@@ -68,8 +69,8 @@ def start(front: FakeFront) -> str:
 def test_library_is_scanned_planned_started_and_followed(front: FakeFront, capsys: pytest.CaptureFixture[str]) -> None:
     """With all options as the service is told them; the way is told on stderr."""
     options = "--source serato --crate Friday --only-crates --engine demucs --model htdemucs --force --no-sum-to-mix"
-    more = "--stems vocals,bass --format flac --bit-depth 16 --layout mirror --keep-results --map C:/Music=/music"
-    cap = "--cloud-minutes 12.5"
+    more = "--stems vocals,drums,bass,other --format flac --bit-depth 16 --layout mirror --keep-results"
+    cap = "--map C:/Music=/music --cloud-minutes 12.5 --target serato --target stem-mp4 --target serato"
     assert main(["batch", "/music", "--output", "/stems", "--probe-vocals", *f"{options} {more} {cap}".split()]) == 0
     spec = BatchSpec(
         location="/music",
@@ -81,11 +82,12 @@ def test_library_is_scanned_planned_started_and_followed(front: FakeFront, capsy
         model="htdemucs",
         sum_to_mix=False,
         force=True,
-        delivery=DeliveryOptions(FileFormat.FLAC, SampleFormat.PCM16, ("vocals", "bass")),
+        delivery=DeliveryOptions(FileFormat.FLAC, SampleFormat.PCM16, ("vocals", "drums", "bass", "other")),
         layout=BatchLayout.MIRROR,
         keeps_results=True,
         probes_vocals=True,
         cloud_minutes=12.5,
+        targets=(DJTarget.SERATO, DJTarget.STEM_MP4),
     )
     assert front.library.specs == [spec, spec]
     (scan,) = front.library.scans

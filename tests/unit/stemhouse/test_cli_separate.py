@@ -12,10 +12,10 @@ import pytest
 from stemhouse.cli.main import main
 from stemhouse.client.sdk import Stemhouse
 from stemhouse.delivery import DeliveryOptions, FileFormat, SampleFormat
-from stemhouse.errors import EngineUnavailable, InvalidRequest, UnreadableAudio
+from stemhouse.errors import EngineUnavailable, InvalidRequest, ResultGone, UnreadableAudio
 from stemhouse.jobs import EngineOffer, Job
 from stemhouse.vocab import BASE_STEMS
-from tests.fakes_front import STARTER, FakeFront, failed, serve_front
+from tests.fakes_front import STARTER, FakeFront, done, failed, serve_front
 
 
 @pytest.fixture
@@ -315,3 +315,53 @@ def test_each_format_is_delivered_as_24_bits_unless_asked_otherwise(
     """The lossy ones included, whose encoders are given that."""
     assert cli.separate(cli.song("song.mp3"), "--format", file_format.value).code == 0
     assert front.exporter.options == [DeliveryOptions(file_format, SampleFormat.PCM24)]
+
+
+@pytest.mark.parametrize(("failures", "code", "jobs"), [(1, 0, 2), (2, 5, 2)])
+def test_stems_that_cannot_be_delivered_are_made_again_once(
+    failures: int, code: int, jobs: int, front: FakeFront, cli: Cli
+) -> None:
+    """They have been cleared, or damaged, since: what is left of them goes, and the file is uploaded anew."""
+
+    def lose() -> None:
+        if len(front.exporter.options) < failures:
+            front.exporter.options.append(DeliveryOptions())
+            raise ResultGone("results/a/vocals.flac is not what its result says")
+
+    front.exporter.on_deliver = lose
+    run = cli.separate(cli.song("song.mp3"), "--json")
+    assert (run.code, front.router.released, len(front.router.jobs)) == (code, ["job-1"], jobs)
+    assert len({*front.router.request_ids}) == jobs
+    (track,) = run.document["tracks"]
+    assert (track["error"] is None) == (code == 0)
+
+
+def test_track_whose_stored_audio_was_damaged_is_uploaded_again(front: FakeFront, cli: Cli) -> None:
+    """Its job has failed, so there is no result to let go."""
+
+    def way(job: Job) -> list[Job]:
+        is_first = len(front.router.requests) == 1
+        return failed(ResultGone("audio/a.flac is damaged"))(job) if is_first else done(job)
+
+    front.router.ways["song.mp3"] = way
+    assert cli.separate(cli.song("song.mp3")).code == 0
+    assert (front.router.released, len(front.router.uploads)) == ([], 1)
+
+
+def test_stems_that_were_paid_for_are_not_made_again_by_themselves(front: FakeFront, cli: Cli) -> None:
+    """That would be paid for again."""
+
+    def paid(job: Job) -> list[Job]:
+        *way, final = done(job)
+        assert final.result is not None
+        stems = replace(final.result.stem_set, cloud_minutes=1.0)
+        return [*way, replace(final, result=replace(final.result, stem_set=stems))]
+
+    front.router.ways["song.mp3"] = paid
+
+    def lose() -> None:
+        raise ResultGone("results/a/vocals.flac is gone")
+
+    front.exporter.on_deliver = lose
+    assert cli.separate(cli.song("song.mp3")).code == 5
+    assert (front.router.released, len(front.router.jobs)) == ([], 1)

@@ -16,13 +16,13 @@ _KICK, _ATTACK, _CHANGE, _BEATS = 1.0, 0.3, 2.0, 1.0
 _NEAR_S = 0.03
 
 
-def first_bar(onsets: Onsets, chroma: Floats, chroma_hz: float, halves_s: Floats) -> int:
-    """The place in `halves_s`, halves of beats, of the first downbeat with or after the first attack.
+def first_bar(onsets: Onsets, chroma: Floats, chroma_hz: float, halves_s: Floats, begins_s: float) -> int:
+    """The place in `halves_s`, halves of beats, of the first downbeat once the track has begun.
 
-    `chroma` is (times, 12), `chroma_hz` a second.
+    `chroma` is (times, 12), `chroma_hz` a second; `begins_s` is when the track is heard first.
     """
     phase = int(np.argmax(_evidence(onsets, chroma, chroma_hz, halves_s)))
-    begun = np.flatnonzero(halves_s >= max(onsets.times_s[0] - _NEAR_S, 0.0))
+    begun = np.flatnonzero(halves_s >= min(begins_s, onsets.times_s[0]) - _NEAR_S)
     first = int(begun[0]) if len(begun) else 0
     return first + (phase - first) % HALVES_PER_BAR
 

@@ -1,5 +1,8 @@
 """The beat grid of a track: steady if its attacks allow it, else drifting, else none."""
 
+from dataclasses import dataclass
+from math import log2
+
 import numpy as np
 
 from services.exporter.core.analysis.bars import BEATS_PER_BAR, HALVES_PER_BAR, first_bar
@@ -17,33 +20,60 @@ _LEAST_CLARITY, _CHANCE_CLARITY_S = 0.11, 0.6
 _LEAST_ATTACKS = 8
 _LEAST_ON_ATTACKS = 0.5
 _NEAR_S = 0.03
+_SAME_OCTAVE = 0.05
 
 
-def find_grid(onsets: Onsets, chroma: Floats, duration_s: float, hints: AnalysisHints) -> BeatGrid | None:
+@dataclass(frozen=True)
+class HeardTrack:
+    """What a grid is found in: attacks, of the drums where they are known; harmony, (times, 12) at CHROMA_HZ; seconds.
+
+    `begins_s` is when anything of the track is heard first.
+    """
+
+    onsets: Onsets
+    chroma: Floats
+    duration_s: float
+    begins_s: float
+
+
+def find_grid(track: HeardTrack, hints: AnalysisHints) -> BeatGrid | None:
     """The grid that hints name if attacks lie on it, else the one that is heard, or None if no beat is."""
-    if len(onsets.times_s) < _LEAST_ATTACKS:
+    if len(track.onsets.times_s) < _LEAST_ATTACKS:
         return None
-    if hints.grid is not None and agrees(hints.grid, onsets, duration_s):
+    heard = _heard_grid(track, hints)
+    if hints.grid is not None and agrees(hints.grid, track.onsets, track.duration_s) and _is_octave(hints.grid, heard):
         return hints.grid
-    pulse = find_pulse(onsets.curve, hints)
-    if pulse.clarity < _LEAST_CLARITY + _CHANCE_CLARITY_S / duration_s:
+    return heard
+
+
+def _is_octave(grid: BeatGrid, heard: BeatGrid | None) -> bool:
+    """Whether it has the tempo that is heard, its half or its double: attacks lie on two beats out of three, too."""
+    if heard is None:
+        return True
+    octaves = log2(grid.bpm / heard.bpm)
+    return abs(octaves - round(octaves)) < _SAME_OCTAVE
+
+
+def _heard_grid(track: HeardTrack, hints: AnalysisHints) -> BeatGrid | None:
+    pulse = find_pulse(track.onsets.curve, hints)
+    if pulse.clarity < _LEAST_CLARITY + _CHANCE_CLARITY_S / track.duration_s:
         return None
-    beat = steady_beat(onsets, pulse.bpm)
-    if beat is None:
-        return _drifting_grid(onsets, chroma, pulse.bpm)
-    return _steady_grid(onsets, chroma, duration_s, beat, hints.bpm)
+    beat = steady_beat(track.onsets, pulse.bpm)
+    return _drifting_grid(track, pulse.bpm) if beat is None else _steady_grid(track, beat, hints.bpm)
 
 
-def _steady_grid(onsets: Onsets, chroma: Floats, duration_s: float, beat: SteadyBeat, tag_bpm: float) -> BeatGrid:
+def _steady_grid(track: HeardTrack, beat: SteadyBeat, tag_bpm: float) -> BeatGrid:
     """With the bars that are heard; if they begin between the beats, the beats are moved there."""
     half_s = beat.period_s / 2
-    halves_s = np.arange(beat.start_s % half_s, duration_s, half_s)
-    downbeat_s = halves_s[min(first_bar(onsets, chroma, CHROMA_HZ, halves_s), len(halves_s) - 1)]
+    first_s = (beat.start_s + _NEAR_S) % half_s - _NEAR_S  # what begins with the track may seem to begin before it
+    halves_s = np.arange(first_s, track.duration_s, half_s)
+    downbeat_s = halves_s[min(_first_bar(track, halves_s), len(halves_s) - 1)]
+    onsets = track.onsets
     exact = rounded(onsets, refitted(onsets, SteadyBeat(float(downbeat_s), beat.period_s)) or beat, tag_bpm)
-    first_s = exact.start_s + exact.period_s * round((downbeat_s - exact.start_s) / exact.period_s)
+    downbeat_s = exact.start_s + exact.period_s * round((downbeat_s - exact.start_s) / exact.period_s)
     bpm = _exact(exact.bpm, tag_bpm)
     source = GridSource.TAG if bpm == tag_bpm else GridSource.AUDIO
-    return BeatGrid(bpm, (GridMarker(max(float(first_s), 0.0), 0.0),), bpm, BEATS_PER_BAR, source)
+    return BeatGrid(bpm, (GridMarker(max(float(downbeat_s), 0.0), 0.0),), bpm, BEATS_PER_BAR, source)
 
 
 def _exact(bpm: float, tag_bpm: float) -> float:
@@ -51,12 +81,16 @@ def _exact(bpm: float, tag_bpm: float) -> float:
     return next((exact for exact in (tag_bpm, round(bpm, 2)) if abs(exact - bpm) < 1e-9), bpm)  # noqa: PLR2004 - BPM
 
 
-def _drifting_grid(onsets: Onsets, chroma: Floats, bpm: float) -> BeatGrid | None:
-    beats_s = followed_beats_s(onsets, bpm)
-    if len(beats_s) < 2 * BEATS_PER_BAR or _on_attacks(onsets, beats_s) < _LEAST_ON_ATTACKS:
+def _first_bar(track: HeardTrack, halves_s: Floats) -> int:
+    return first_bar(track.onsets, track.chroma, CHROMA_HZ, halves_s, track.begins_s)
+
+
+def _drifting_grid(track: HeardTrack, bpm: float) -> BeatGrid | None:
+    beats_s = followed_beats_s(track.onsets, bpm)
+    if len(beats_s) < 2 * BEATS_PER_BAR or _on_attacks(track.onsets, beats_s) < _LEAST_ON_ATTACKS:
         return None
     halves_s = np.interp(np.arange(2 * len(beats_s) - 1) / 2, np.arange(len(beats_s)), beats_s)
-    downbeat = first_bar(onsets, chroma, CHROMA_HZ, halves_s)
+    downbeat = _first_bar(track, halves_s)
     return drifting_grid(halves_s[downbeat::HALVES_PER_BAR], BEATS_PER_BAR)
 
 

@@ -17,6 +17,8 @@ SILENCE = 1e-4
 
 _WINDOW_FRAMES, _LOW_WINDOW_FRAMES = 256, 1024
 _LAG = 2
+_LEAD = 16
+"""Coarse values of silence in front: what begins with the signal is an attack, too."""
 _LOUDNESS = 100.0
 """How far down from the loudest moment a rise counts, as 1/40 dB."""
 _HEARD_LATE_S = -0.0015
@@ -46,14 +48,14 @@ class Onsets:
 
 def find_onsets(signal: Signal) -> Onsets:
     """Of a signal at RATE_HZ that is not silent."""
-    scaled = signal / np.max(np.abs(signal))
+    scaled = np.pad(signal / np.max(np.abs(signal)), (_LEAD * COARSE_HOP_FRAMES, 0))
     bands = log_bands(_WINDOW_FRAMES, _LOWEST_HZ, _HIGHEST_HZ, 16)
     fine = _rises(banded(scaled, _WINDOW_FRAMES, HOP_FRAMES, bands))
     low = _rises(banded(scaled, _LOW_WINDOW_FRAMES, COARSE_HOP_FRAMES, _low_band()))
     times_s, strengths = _attacks(fine)
     whole = len(fine) // COARSE * COARSE
     curve = fine[:whole].reshape(-1, COARSE).sum(axis=1)
-    return Onsets(times_s, strengths, curve, low[: len(curve)])
+    return Onsets(times_s - _LEAD / COARSE_HZ, strengths, curve[_LEAD:], low[_LEAD : len(curve)])
 
 
 def _low_band() -> Signal:

@@ -21,9 +21,18 @@ def agrees(grid: BeatGrid, onsets: Onsets, duration_s: float) -> bool:
     met_s, between_s = _lags_s(onsets, beats_s), _lags_s(onsets, _midway(beats_s))
     if len(met_s) < max(_PARTS * _LEAST_PART / 2, _LEAST_MET * len(beats_s)):
         return False
-    parts = np.array_split(met_s, _PARTS)
-    is_straight = all(abs(float(np.median(part))) <= _LATE_S for part in parts if len(part) >= _LEAST_PART)
+    parts = np.array_split(met_s, min(_PARTS, len(met_s) // _LEAST_PART))
+    is_straight = all(abs(float(np.median(part))) <= _LATE_S for part in parts) and _is_met_throughout(beats_s, onsets)
     return is_straight and (_spread(met_s) < _spread(between_s) or len(met_s) > _DENSER_THAN_CHANCE * len(between_s))
+
+
+def _is_met_throughout(beats_s: Floats, onsets: Onsets) -> bool:
+    """Whether beats are met in every part of the track in which there are attacks: a wrong tempo runs away."""
+    for part_s in np.array_split(beats_s, _PARTS):
+        attacks = np.count_nonzero((onsets.times_s >= part_s[0]) & (onsets.times_s <= part_s[-1]))
+        if attacks >= _LEAST_PART and not len(_lags_s(onsets, part_s)):
+            return False
+    return True
 
 
 def _beats_s(grid: BeatGrid, duration_s: float) -> Floats:

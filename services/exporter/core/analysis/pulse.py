@@ -21,9 +21,9 @@ _TREND = 64
 _REPEATS = ((0.25, 0.3), (0.5, 0.5), (1.0, 1.0), (2.0, 1.0), (3.0, 0.5), (4.0, 1.0))
 """Beats, and the weight of a repetition after as many."""
 _STEPS = 1200
-_LEAST_SUPPORT_OF_TAG, _LEAST_SUPPORT_OF_GENRE = 0.4, 0.9
-"""Of the best score. A beat that onsets repeat themselves at has more than the first, at its half and double too. One
-of another length has less than the second: a genre that does not fit must not make two beats out of three."""
+_LEAST_SUPPORT = 0.9
+"""Of the best score: a beat of another length than onsets repeat themselves at has less. A tag or a genre that does not
+fit must not make two beats out of three, as counters of beats do."""
 _OCTAVES = (0.5, 1.0, 2.0)
 _SAME_OCTAVE = 0.02
 _SHORTEST_LAG, _LONGEST_LAG = 20, 130
@@ -53,15 +53,13 @@ def _likeliest_bpm(bpms: Floats, scores: Floats, hints: AnalysisHints) -> float:
     def likeliest(tempi: Tempi) -> int:
         return int(np.argmax(scores * tempi.likelihood(bpms)))
 
-    best = likeliest(Tempi.of_tag(hints.bpm)) if hints.bpm > 0 else -1
-    if best >= 0 and scores[best] >= _LEAST_SUPPORT_OF_TAG * np.max(scores):
-        return float(bpms[best])
     genre = Tempi.of_genre(hints.genre)
-    best, unaided = likeliest(genre), likeliest(Tempi.of_genre(""))
-    octaves = bpms[unaided] * np.array(_OCTAVES)
-    is_octave = np.any(np.abs(np.log2(bpms[best] / octaves)) < _SAME_OCTAVE)
-    if is_octave or scores[best] >= _LEAST_SUPPORT_OF_GENRE * np.max(scores):
-        return float(bpms[best])
+    octaves = bpms[likeliest(Tempi.of_genre(""))] * np.array(_OCTAVES)
+    for wished in (Tempi.of_tag(hints.bpm), genre) if hints.bpm > 0 else (genre,):
+        best = likeliest(wished)
+        is_octave = np.any(np.abs(np.log2(bpms[best] / octaves)) < _SAME_OCTAVE)
+        if is_octave or scores[best] >= _LEAST_SUPPORT * np.max(scores):
+            return float(bpms[best])
     octaves = octaves[(octaves >= SLOWEST_BPM) & (octaves <= FASTEST_BPM)]
     return float(octaves[np.argmax(np.interp(octaves, bpms, scores) * genre.likelihood(octaves))])
 

@@ -15,6 +15,10 @@ _SIDE_BARS = 4
 """What is compared on either side of a bar."""
 _LEAST_BARS = 16
 _SHORTEST_BARS = 4
+_ON_A_LINE = 0.02
+"""Of a bar: what begins so little after a line begins with it."""
+_LEAST_COLOUR_DB, _LEAST_HARMONY = 4.0, 0.05
+"""How far bars are from their mean, in all bands or pitch classes together: less is the noise of a steady sound."""
 _CLEAR = 0.35
 """How unlike two sides are at a boundary, from 0 to 1."""
 _PROMINENT = 0.15
@@ -34,8 +38,9 @@ def find_sections(signal: Signal, chroma: Floats, grid: BeatGrid) -> tuple[Secti
 
 
 def _bars_s(grid: BeatGrid, duration_s: float) -> Floats:
-    """All bar lines from the first downbeat on."""
-    beats = np.arange(0, max(grid.beat_at(duration_s), 0.0), grid.beats_per_bar)
+    """All bar lines of the track: it may begin before its drums."""
+    first_bar = np.ceil(grid.beat_at(0.0) / grid.beats_per_bar - _ON_A_LINE)
+    beats = np.arange(first_bar * grid.beats_per_bar, max(grid.beat_at(duration_s), 0.0), grid.beats_per_bar)
     return np.array([grid.time_at(float(beat)) for beat in beats])
 
 
@@ -44,7 +49,7 @@ def _features(signal: Signal, chroma: Floats, bars_s: Floats) -> Floats:
     bands = banded(signal, _WINDOW_FRAMES, _HOP_FRAMES, log_bands(_WINDOW_FRAMES, 40.0, 10_500.0, _BAND_COUNT))
     colour = _means(20 * np.log10(np.maximum(bands, 1e-4)), bars_s * RATE_HZ / _HOP_FRAMES)
     harmony = _means(chroma / np.maximum(chroma.sum(axis=1, keepdims=True), 1e-9), bars_s * CHROMA_HZ)
-    return np.hstack([_scaled(colour), 0.5 * _scaled(harmony)])
+    return np.hstack([_scaled(colour, _LEAST_COLOUR_DB), 0.5 * _scaled(harmony, _LEAST_HARMONY)])
 
 
 def _means(values: Floats, edges: Floats) -> Floats:
@@ -56,10 +61,10 @@ def _means(values: Floats, edges: Floats) -> Floats:
     return means
 
 
-def _scaled(features: Floats) -> Floats:
-    """Around 0, as large as other features whatever their number and unit."""
+def _scaled(features: Floats, least: float) -> Floats:
+    """Around 0, as large as other features whatever their number and unit; what varies less than `least` stays less."""
     centred = features - features.mean(axis=0)
-    scaled: Floats = centred / max(float(np.sqrt((centred**2).sum(axis=1).mean())), 1e-9)
+    scaled: Floats = centred / max(float(np.sqrt((centred**2).sum(axis=1).mean())), least)
     return scaled
 
 

@@ -2,15 +2,17 @@
 
 import numpy as np
 
-from services.exporter.core.analysis.grids import find_grid
+from services.exporter.core.analysis.grids import HeardTrack, find_grid
 from services.exporter.core.analysis.keys import chroma_of, find_key
 from services.exporter.core.analysis.onsets import SILENCE, find_onsets
 from services.exporter.core.analysis.sections import find_sections
-from services.exporter.core.analysis.signals import AnalysisAudio, Signal, heard
+from services.exporter.core.analysis.signals import RATE_HZ, AnalysisAudio, Signal, heard
 from stemhouse.analysis import AnalysisHints, TrackAnalysis
 
 LONGEST_ANALYSED_S = 30 * 60.0
 """Longer audio is a mix or a radio show: it has no one grid and no one key."""
+_BEGUN = 0.01
+"""Of the peak: 40 dB below it, a track has begun."""
 TOO_LONG = f"longer than {LONGEST_ANALYSED_S / 60:g} minutes: a mix has no one beat and no one key"
 SHORTEST_ANALYSED_S = 6.0
 """Shorter audio has too few beats to tell them from chance."""
@@ -44,9 +46,15 @@ def _is_audible(signal: Signal) -> bool:
     return bool(np.max(np.abs(signal)) > SILENCE)
 
 
+def _begins_s(mix: Signal) -> float:
+    level = np.abs(mix)
+    return float(np.argmax(level > _BEGUN * np.max(level))) / RATE_HZ
+
+
 def _analysis(duration_s: float, mix: Signal, drums: Signal | None, hints: AnalysisHints) -> TrackAnalysis:
     chroma = chroma_of(mix if drums is None else mix - drums)
-    grid = find_grid(find_onsets(mix if drums is None else drums), chroma, duration_s, hints)
+    onsets = find_onsets(mix if drums is None else drums)
+    grid = find_grid(HeardTrack(onsets, chroma, duration_s, _begins_s(mix)), hints)
     key = find_key(chroma)
     if grid is None:
         return TrackAnalysis(duration_s, None, key, note="no beat to be trusted was heard")

@@ -20,8 +20,13 @@ class Resampler(Protocol):
 class Tagger(Protocol):
     """Puts tags into files."""
 
-    def tagged(self, file: EncodedFile, file_format: FileFormat, track: DJTrack) -> AbstractContextManager[EncodedFile]:
-        """The file with its tags, as long as the context lasts; raises Unavailable if it cannot be kept aside."""
+    def tagged(
+        self, file: EncodedFile, file_format: FileFormat, track: DJTrack, art: bytes = b""
+    ) -> AbstractContextManager[EncodedFile]:
+        """The file with its tags, as long as the context lasts; raises Unavailable if it cannot be kept aside.
+
+        `art` is a JPEG or PNG, or empty.
+        """
 
 
 class StemFileEncoder(Protocol):

@@ -4,16 +4,16 @@ Records of four letters, a length and a payload. Layout: github.com/Holzhaus/tri
 github.com/mixxxdj/mixxx/wiki/Serato-Database-Format.
 """
 
+import hashlib
 import re
 from collections.abc import Iterable, Sequence
-
-from stemhouse.errors import InvalidRequest
 
 _VERSION = "1.0/Serato ScratchLive Crate"
 _COLUMNS = ("song", "artist", "bpm", "key", "album", "length", "comment")
 _COLUMN_WIDTH = "250"
 _NESTING = "%%"
 _FORBIDDEN = re.compile(r'[/\\:*?"<>|\x00-\x1f\x7f]|%(?=%)')
+_DIGEST_CHARS = 7
 _LONGEST_NAME = 120
 """In characters, of the whole file name: with the folders before it, Windows takes 260."""
 
@@ -29,13 +29,20 @@ def serato_crate(paths: Iterable[str]) -> bytes:
 def crate_file_name(path: Sequence[str]) -> str:
     """`House%%Deep.crate` is the crate Deep in the crate House; what Serato takes for a mark is replaced.
 
-    Raises InvalidRequest for names that are too long together.
+    Names that are too long together are cut, each to its share, and told apart by a digest.
     """
-    name = _NESTING.join(_FORBIDDEN.sub("_", part).strip(". ") or "_" for part in path)
-    if len(name) > _LONGEST_NAME:
-        message = f"the names of the crate {'/'.join(path)} have more than {_LONGEST_NAME} characters together"
-        raise InvalidRequest(message, {"crate": message})
-    return f"{name}.crate"
+    names = [_FORBIDDEN.sub("_", part).strip(". ") or "_" for part in path]
+    if len(_NESTING.join(names)) > _LONGEST_NAME:
+        share = max(_DIGEST_CHARS, _LONGEST_NAME // len(names) - len(_NESTING))
+        names = [_cut(name, share) for name in names]
+    return f"{_NESTING.join(names)}.crate"
+
+
+def _cut(name: str, chars: int) -> str:
+    if len(name) <= chars:
+        return name
+    digest = hashlib.sha256(name.encode(errors="surrogateescape")).hexdigest()[: _DIGEST_CHARS - 1]
+    return f"{name[: chars - _DIGEST_CHARS].rstrip('. ')}~{digest}"
 
 
 def crate_order(names: Iterable[str]) -> bytes:

@@ -1,11 +1,15 @@
 """What is known of a track, as DJ programs and the names of files are told it."""
 
-from dataclasses import dataclass, replace
+import hashlib
+from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
+from typing import Any
 
 from services.exporter.core.dj.naming import NameFields
+from services.exporter.core.dj.origins import disagreement, moved
+from services.exporter.core.keys import key_from_name, key_from_text
 from stemhouse.analysis import SECONDS_PER_MINUTE, BeatGrid, GridMarker, TrackAnalysis
-from stemhouse.dj import DJTrack
+from stemhouse.dj import DJTrack, KnownTrack
 from stemhouse.production import StemFolder
 from stemhouse.tracks import BeatMarker
 
@@ -14,10 +18,12 @@ _DOWNBEAT = 1
 
 @dataclass(frozen=True)
 class DJSong:
-    """A track as a whole: `track` has its plain title."""
+    """A track as a whole: `track` has its plain title, `art` is its cover; `warnings` are for people."""
 
     names: NameFields
     track: DJTrack
+    art: bytes = b""
+    warnings: tuple[str, ...] = ()
 
     def of_stem(self, stem: str, gain_db: float | None) -> DJTrack:
         """The same of a file that holds a stem, or several."""
@@ -25,27 +31,50 @@ class DJSong:
         title = f"{self.track.title} ({stem.capitalize()})"
         return replace(self.track, title=title, comment=f"{stem.capitalize()} by Stemhouse{maker}", gain_db=gain_db)
 
+    def determining(self) -> dict[str, Any]:
+        """What files depend on, as JSON takes it."""
+        digest = hashlib.sha256(self.art).hexdigest() if self.art else ""
+        return {"names": asdict(self.names), "track": asdict(self.track), "art": digest}
 
-def dj_song(folder: StemFolder, analysis: TrackAnalysis) -> DJSong:
-    """Tags and hints say who and what, the analysis where the beats are.
+
+def dj_song(folder: StemFolder, analysis: TrackAnalysis, known: KnownTrack, *, moves_origin: bool = False) -> DJSong:
+    """What the library knows counts; the folder's tags and the analysis stand in for what it does not.
 
     The grid is locked: there is less to hear it by in a stem than in the song.
     """
-    grid, key = analysis.grid, analysis.key
-    bpm = grid.bpm if grid else folder.hints.bpm
+    placed, warnings = _placed(folder, analysis, known, moves_origin=moves_origin)
+    grid = placed.grid or (beat_markers(analysis.grid) if analysis.grid else ())
+    key = key_from_text(placed.key) or (key_from_name(analysis.key.name) if analysis.key else None)
+    heard_bpm = analysis.grid.bpm if analysis.grid else 0.0
+    bpm = placed.bpm or (placed.grid[0].bpm if placed.grid else heard_bpm) or folder.hints.bpm
+    artist, title = placed.artist or folder.artist, placed.title or folder.title
     engine = folder.result.stem_set.engine if folder.result else ""
-    return DJSong(
-        NameFields(folder.artist, folder.title, bpm, key.camelot if key else "", engine),
-        DJTrack(
-            title=folder.title,
-            artist=folder.artist,
-            genre=folder.hints.genre,
-            key=key.name if key else "",
-            bpm=bpm,
-            is_grid_locked=grid is not None,
-            grid=beat_markers(grid) if grid else (),
-        ),
+    track = replace(
+        placed,
+        title=title,
+        artist=artist,
+        genre=placed.genre or folder.hints.genre,
+        key=key.name if key else "",
+        bpm=bpm,
+        is_grid_locked=bool(grid),
+        grid=grid,
     )
+    return DJSong(NameFields(artist, title, bpm, key.camelot if key else "", engine), track, known.cover_art, warnings)
+
+
+def _placed(
+    folder: StemFolder, analysis: TrackAnalysis, known: KnownTrack, *, moves_origin: bool
+) -> tuple[DJTrack, tuple[str, ...]]:
+    """The known track where the drums are, if that is asked for, and what there is to be said of where it is."""
+    found = disagreement(known.track.grid, analysis.grid, analysis.duration_s)
+    if found is None or not found.is_of_an_origin:
+        return known.track, ()
+    side = "behind" if found.late_s > 0.0 else "before"
+    whose, by_ms = known.program or "the library", f"{abs(found.late_s) * 1000:.0f} ms"
+    told = f"{folder.title}: the grid of {whose} lies {by_ms} {side} the drums"
+    if moves_origin:
+        return moved(known.track, -found.late_s), (f"{told}; it was moved there with its cues",)
+    return known.track, (f"{told}, as with programs that count an MP3 encoder's silence: --mp3-origin moves it",)
 
 
 def beat_markers(grid: BeatGrid) -> tuple[BeatMarker, ...]:

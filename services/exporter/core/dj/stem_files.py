@@ -7,7 +7,7 @@ from functools import partial
 
 from services.exporter.core.dj.loudness import replay_gain_db
 from services.exporter.core.dj.naming import folder_name, song_file_name
-from services.exporter.core.dj.organizing import file_facts
+from services.exporter.core.dj.organizing import dj_facts, file_facts
 from services.exporter.core.dj.ports import StemFileEncoder, Tagger, resampled_frames
 from services.exporter.core.dj.preparing import Prepared, StreamPreparation
 from services.exporter.core.dj.songs import DJSong, dj_song
@@ -19,10 +19,10 @@ from services.exporter.core.production.folders import OpenFolder, StemFolders
 from services.exporter.core.production.ports import FloatBlock, IsWanted
 from services.exporter.core.production.trees import TreePart, TreeSender, delivery_key, folder_facts
 from stemhouse.delivery import FileFormat
-from stemhouse.dj import STEM_FILE_KIND, DJTarget, DJTrack, StemChoice, StemFileOptions
+from stemhouse.dj import STEM_FILE_KIND, DJOrder, DJTarget, DJTrack, StemChoice, StemFileOptions
 from stemhouse.production import StemFolder, TreePlan
 
-STEM_FILE_VERSION = 1
+STEM_FILE_VERSION = 2
 """Grows when the bytes of a file change for the same stems, beats and options."""
 
 ENDING = ".stem.mp4"
@@ -48,14 +48,16 @@ class StemFileExport:
         self._encoder = encoder
         self._tagger = tagger
 
-    def export(self, folder: StemFolder, options: StemFileOptions, is_wanted: IsWanted) -> Iterator[TreePart]:
+    def export(
+        self, folder: StemFolder, options: StemFileOptions, order: DJOrder, is_wanted: IsWanted
+    ) -> Iterator[TreePart]:
         """The tree in parts; its record has in `dj` what is known of the file.
 
         Raises InvalidRequest for stems that are not there, or a bad template, and what StemFolders raises.
         """
         chosen_stems(folder, StemChoice.FOUR)
         with self._folders.open(folder, is_wanted) as audio:
-            song = dj_song(folder, self._analyses.of(folder, audio))
+            song = dj_song(folder, self._analyses.of(folder, audio), order.known, moves_origin=options.moves_origin)
             shape = audio.shape
             rate_hz = target_rate_hz(DJTarget.STEM_MP4, shape.sample_rate_hz)
             plan = _plan(folder, options, song)
@@ -64,19 +66,21 @@ class StemFileExport:
             gain_db = replay_gain_db(audio.original(), shape.sample_rate_hz)
             with self._preparation.prepared(_streams(audio), shape, rate_hz, is_wanted) as ready:
                 track = song.of_stem(_ALL_STEMS, ready.gain_db_with(gain_db))
-                file = self._file(ready, rate_hz, track, is_lossless=options.is_lossless)
+                file = self._file(ready, rate_hz, track, song.art, is_lossless=options.is_lossless)
                 yield from sender.audio(plan.file_paths[0], file)
             told = file_facts(plan.file_paths[0], _ALL_STEMS, track, resampled_frames(shape, rate_hz), rate_hz)
             yield from sender.record(
-                {**folder_facts(folder), "gain": ready.gain, "dj": {"kind": STEM_FILE_KIND, "files": [told]}}
+                {**folder_facts(folder), "gain": ready.gain, "dj": dj_facts(folder, order, STEM_FILE_KIND, [told])}
             )
 
     @contextmanager
-    def _file(self, ready: Prepared, rate_hz: int, track: DJTrack, *, is_lossless: bool) -> Iterator[EncodedFile]:
+    def _file(
+        self, ready: Prepared, rate_hz: int, track: DJTrack, art: bytes, *, is_lossless: bool
+    ) -> Iterator[EncodedFile]:
         streams = [ready.samples(name) for name in (_MIX, *STEM_ORDER)]
         with (
             self._encoder.encode(rate_hz, streams, is_lossless=is_lossless) as bare,
-            self._tagger.tagged(bare, FileFormat.M4A, track) as tagged,
+            self._tagger.tagged(bare, FileFormat.M4A, track, art) as tagged,
         ):
             yield tagged
 
@@ -91,5 +95,8 @@ def _plan(folder: StemFolder, options: StemFileOptions, song: DJSong) -> TreePla
         folder=folder_name(folder.name or folder.title),
         file_paths=(song_file_name(options.name_template, song.names, ENDING),),
         empty_folders=(),
-        delivery_key=delivery_key("stem file", STEM_FILE_VERSION, folder_facts(folder), asdict(options), asdict(song)),
+        delivery_key=delivery_key(
+            "stem file", STEM_FILE_VERSION, folder_facts(folder), asdict(options), song.determining()
+        ),
+        warnings=song.warnings,
     )

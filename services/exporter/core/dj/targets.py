@@ -4,8 +4,10 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from services.exporter.core.ports import FileSpec
 from services.exporter.core.production.folders import OpenFolder, total
 from services.exporter.core.production.ports import FloatBlock
+from stemhouse.delivery import FileFormat
 from stemhouse.dj import DJTarget, StemChoice
 from stemhouse.errors import InvalidRequest
 from stemhouse.production import StemFolder
@@ -13,6 +15,7 @@ from stemhouse.vocab import ACAPELLA, BASE_STEMS, BASS, DERIVED_STEMS, DRUMS, IN
 
 _USUAL_RATES_HZ = (44_100, 48_000)
 _RATE_FAMILY_HZ = 11_025
+_LARGEST_PLAYED_BYTES, _SAMPLE_BYTES, _TAGS_BYTES = 2**32 - 1, 3, 1 << 24
 
 
 def target_rate_hz(target: DJTarget, sample_rate_hz: int) -> int:
@@ -23,6 +26,14 @@ def target_rate_hz(target: DJTarget, sample_rate_hz: int) -> int:
     if target is DJTarget.SERATO or sample_rate_hz in _USUAL_RATES_HZ:
         return sample_rate_hz
     return 48_000 if sample_rate_hz % _RATE_FAMILY_HZ else 44_100
+
+
+def require_player_room(spec: FileSpec, file_format: FileFormat) -> None:
+    """Raises InvalidRequest for files of PCM that need RF64, or the like, which no player takes."""
+    size_bytes = spec.frame_count * spec.channel_count * _SAMPLE_BYTES + _TAGS_BYTES
+    if file_format is not FileFormat.FLAC and size_bytes > _LARGEST_PLAYED_BYTES:
+        message = f"a file of {spec.frame_count / spec.sample_rate_hz / 3600:.1f} hours would be larger than 4 GiB"
+        raise InvalidRequest(f"{message}: no player takes that", {"folder": message})
 
 
 def chosen_stems(folder: StemFolder, choice: StemChoice) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
+from services.exporter.core.ableton.checks import FASTEST_BPM, SLOWEST_BPM
 from services.exporter.core.ableton.model import (
     BASS_BLUE,
     DRUMS_GREEN,
@@ -158,7 +159,7 @@ def _project(folders: Sequence[StemFolder]) -> LiveProject:
 def _own_bpm(folders: Sequence[StemFolder], analyses: Sequence[TrackAnalysis]) -> float:
     """The tempo of the first song that has one: heard, else told."""
     heard = (analysis.grid.bpm for analysis in analyses if analysis.grid)
-    told = (folder.hints.bpm for folder in folders if folder.hints.bpm)
+    told = (folder.hints.bpm for folder in folders if SLOWEST_BPM <= folder.hints.bpm <= FASTEST_BPM)
     return next(heard, next(told, DEFAULT_BPM))
 
 

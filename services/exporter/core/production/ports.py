@@ -77,4 +77,4 @@ class Downmixer(Protocol):
     """Makes of audio what an analysis hears."""
 
     def mono(self, blocks: Iterable[FloatBlock], sample_rate_hz: int, target_hz: int) -> npt.NDArray[np.float32]:
-        """The mean of the channels at another rate, shape (frames,)."""
+        """The mean of the channels at another rate, shape (frames,); the first one where they cancel each other out."""

@@ -32,11 +32,14 @@ def lines(stem: CutStem, options: ChopOptions, grid: BeatGrid) -> list[int]:
 
 
 def cells(stem: CutStem, options: ChopOptions, all_lines: Sequence[int]) -> list[Span]:
-    """What sounds between lines. A cell that is too short, as a grid drifts, goes on to the line after the next."""
+    """What sounds between lines. A cell that is too short, as a grid drifts, goes on to the line after the next.
+
+    What comes sooner before the first line is left out: the first chop would begin off the grid with it.
+    """
     spans: list[Span] = []
     start, shortest = all_lines[0], stem.frames(options.shortest_s)
     for end in all_lines[1:]:
-        if end - start >= shortest or not _sounds(stem, start, end):
+        if start == all_lines[0] or end - start >= shortest or not _sounds(stem, start, end):
             spans += _sounding_part(stem, options, start, end)
             start = end
     return spans
