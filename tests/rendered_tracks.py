@@ -51,9 +51,13 @@ PATTERNS = {
 }
 
 
+_STEP = 0.08
+"""Of a tempo, in the middle of a song: 120 and then 129.6."""
+
+
 @dataclass(frozen=True)
 class Score:
-    """What is to be rendered. `drift`: "" (constant), "sine", "ramp" or "drummer"; `swing` is a part of a step."""
+    """What is to be rendered. `drift` is "", "sine", "ramp", "drummer" or "step"; `swing` is a part of a step."""
 
     name: str
     seed: int
@@ -232,6 +236,8 @@ def _tempi(score: Score, beats: npt.NDArray[np.int64], random: np.random.Generat
         for beat in range(1, len(beats)):
             wander[beat] = 0.97 * wander[beat - 1] + steps[beat]
         return score.bpm * (1 + wander)
+    if score.drift == "step":
+        return score.bpm * np.where(beats < len(beats) // 2 // 4 * 4, 1.0, 1.0 + _STEP)
     return np.full(len(beats), score.bpm)
 
 
@@ -244,6 +250,14 @@ def bench_scores(seed: int) -> Iterator[Score]:
     for drift in ("sine", "ramp", "drummer"):
         for pattern, genre, bpm in _DRIFTING:
             yield _drawn(f"{drift} {pattern} {bpm:g}", next(seeds), bpm, pattern, genre, random, drift)
+
+
+def step_scores(seed: int) -> Iterator[Score]:
+    """Tracks of the same habits whose tempo steps in the middle."""
+    random = np.random.default_rng(4046 + seed)
+    for place, (pattern, genre, bpms) in enumerate(_CONSTANT):
+        bpm = bpms[0]
+        yield _drawn(f"step {pattern} {bpm:g}", 100 * seed + place, bpm, pattern, genre, random, "step")
 
 
 _CONSTANT = (

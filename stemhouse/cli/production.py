@@ -10,6 +10,7 @@ from stemhouse.cli.output import Output, json_option, path_text
 from stemhouse.cli.session import open_client
 from stemhouse.cli.stem_dirs import (
     hint_options,
+    hinted,
     hints_of,
     make_tree,
     output_option,
@@ -43,7 +44,7 @@ def analyze(output: Output, stem_dir: Path, *, tag_bpm: float, genre: str) -> No
     stems = read_stem_folder(stem_dir, hints_of(tag_bpm, genre))
     tell_what_is_left_alone(output, stems)
     with open_client(output) as client:
-        analysis = client.production.analyze(stems)
+        analysis = client.production.analyze(*hinted(output, client, [stems]))
     output.result({"folder": stem_dir, "analysis": analysis}, _analysis_text(stem_dir, analysis))
 
 
@@ -69,10 +70,8 @@ def export_ableton(  # noqa: PLR0913  one parameter for each option
     written for Live 11 and later, and for Live 10. A project that is there is left alone: the new one is "NAME (2)".
     """
     songs = [read_stem_folder(stem_dir, hints_of(tag_bpm, genre)) for stem_dir in stem_dirs]
-    for song in songs[1:]:
-        tell_what_is_left_alone(output, song)
     options = AbletonOptions(bpm)
-    make_tree(output, songs[0], output_dir, lambda client, place: client.export_ableton(songs, options, place))
+    make_tree(output, songs, output_dir, lambda client, given, place: client.export_ableton(given, options, place))
 
 
 @click.command()
@@ -113,7 +112,7 @@ def stretch(  # noqa: PLR0913  one parameter for each option
         raise click.UsageError("give either --ratio or --bpm")
     options = StretchOptions(ratio, bpm, delivery_of(file_format, bit_depth, stems))
     folder = read_stem_folder(stem_dir, hints_of(tag_bpm, genre))
-    make_tree(output, folder, output_dir, lambda client, place: client.stretch(folder, options, place))
+    make_tree(output, [folder], output_dir, lambda client, given, place: client.stretch(given[0], options, place))
 
 
 @click.command()
@@ -154,7 +153,7 @@ def chops(  # noqa: PLR0913  one parameter for each option
         raise click.UsageError("--longest must be at least twice --shortest: a piece between them could not be cut")
     options = ChopOptions(stem.lower(), ChopGrid(grid), shortest, longest, is_by_phrase=phrases)
     folder = read_stem_folder(stem_dir, hints_of(tag_bpm, genre))
-    make_tree(output, folder, output_dir, lambda client, place: client.create_chops(folder, options, place))
+    make_tree(output, [folder], output_dir, lambda client, given, place: client.create_chops(given[0], options, place))
 
 
 def _analysis_text(stem_dir: Path, analysis: TrackAnalysis) -> str:

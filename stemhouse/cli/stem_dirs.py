@@ -1,6 +1,6 @@
 """What the commands for folders of stems share: arguments, hints, where results go, and how they are told."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -10,10 +10,14 @@ from stemhouse.analysis import AnalysisHints
 from stemhouse.cli.options import NumberRange
 from stemhouse.cli.output import Output, path_text
 from stemhouse.cli.session import open_client
+from stemhouse.client.dj import DJLibrary
 from stemhouse.client.production import ProductionClient
+from stemhouse.client.program_grids import with_program_grids
 from stemhouse.client.receiving import require_place
+from stemhouse.client.sdk import Stemhouse
 from stemhouse.client.stem_folders import LocalStems
 from stemhouse.client.trees import Made
+from stemhouse.errors import Unavailable
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -55,21 +59,30 @@ def hints_of(tag_bpm: float, genre: str) -> AnalysisHints:
     return AnalysisHints(bpm=tag_bpm, genre=genre)
 
 
-def make_tree(
-    output: Output,
-    stems: LocalStems,
-    output_dir: Path | None,
-    make: Callable[[ProductionClient, Path], Made],
-) -> None:
+Make = Callable[[ProductionClient, Sequence[LocalStems], Path], Made]
+"""Has something made of folders, in a place."""
+
+
+def make_tree(output: Output, folders: Sequence[LocalStems], output_dir: Path | None, make: Make) -> None:
     """Have something made, in a folder that is there or can be, and tell about it."""
-    tell_what_is_left_alone(output, stems)
-    place = output_dir or stems.path.resolve().parent
+    for stems in folders:
+        tell_what_is_left_alone(output, stems)
+    place = output_dir or folders[0].path.resolve().parent
     require_place(place)
     with open_client(output) as client:
-        made = make(client.production, place)
+        made = make(client.production, hinted(output, client, folders), place)
     for warning in made.warnings:
         output.say(f"note: {warning}")
     output.result(_document(made), _text(made))
+
+
+def hinted(output: Output, client: Stemhouse, folders: Sequence[LocalStems]) -> list[LocalStems]:
+    """The folders with what DJ programs know of their beats, if the library can be asked."""
+    try:
+        return with_program_grids(folders, DJLibrary(client.library))
+    except Unavailable as error:
+        output.say(f"note: grids of DJ programs do not count, since the library cannot be asked: {error.message}")
+        return list(folders)
 
 
 def tell_what_is_left_alone(output: Output, stems: LocalStems) -> None:

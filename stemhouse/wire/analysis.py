@@ -4,6 +4,7 @@ from itertools import pairwise
 from math import inf, isfinite, nextafter
 
 from stemhouse.analysis import (
+    SECONDS_PER_MINUTE,
     AnalysisHints,
     BeatGrid,
     GridMarker,
@@ -17,7 +18,7 @@ from stemhouse.wire.enums import EnumTable
 from stemhouse.wire.validation import FieldChecks
 
 HIGHEST_BPM = 999.0
-_MOST_MARKERS = 100_000
+MOST_MARKERS = 100_000
 LONGEST_GENRE = 256
 
 GRID_SOURCES = EnumTable(
@@ -47,8 +48,11 @@ def grid_from_proto(message: pb.BeatGrid) -> BeatGrid:
     for field, bpm in (("grid.bpm", message.bpm), ("grid.end_bpm", message.end_bpm)):
         checks.require(field, holds=0.0 < bpm <= HIGHEST_BPM, because=f"must be above 0 and at most {HIGHEST_BPM}")
     checks.within("grid.beats_per_bar", message.beats_per_bar, 1, 32)
-    checks.within("grid.markers", len(markers), 1, _MOST_MARKERS)
+    checks.within("grid.markers", len(markers), 1, MOST_MARKERS)
     checks.require("grid.markers", holds=_are_in_order(markers), because="must be finite and strictly increase")
+    checks.require(
+        "grid.markers", holds=_are_playable(markers), because=f"must be at most {HIGHEST_BPM} beats a minute"
+    )
     checks.require("grid.markers", holds=not markers or markers[0].beat == 0.0, because="must begin with beat 0")
     checks.done()
     source = GRID_SOURCES.from_proto("grid.source", message.source)
@@ -58,6 +62,12 @@ def grid_from_proto(message: pb.BeatGrid) -> BeatGrid:
 def _are_in_order(markers: tuple[GridMarker, ...]) -> bool:
     is_finite = all(isfinite(marker.time_s) and isfinite(marker.beat) for marker in markers)
     return is_finite and all(one.time_s < two.time_s and one.beat < two.beat for one, two in pairwise(markers))
+
+
+def _are_playable(markers: tuple[GridMarker, ...]) -> bool:
+    """Whoever lists the beats of a track would fill all memory."""
+    steps = ((two.beat - one.beat, two.time_s - one.time_s) for one, two in pairwise(markers))
+    return all(beats <= HIGHEST_BPM / SECONDS_PER_MINUTE * length_s for beats, length_s in steps)
 
 
 def hints_to_proto(hints: AnalysisHints) -> pb.AnalysisHints:

@@ -83,6 +83,7 @@ def test_tree_plan_survives() -> None:
         ("grid.markers", replace(GRID, markers=())),
         ("grid.markers", replace(GRID, markers=(GridMarker(1.0, 0.0), GridMarker(1.0, 4.0)))),
         ("grid.markers", replace(GRID, markers=(GridMarker(1.0, 4.0),))),
+        ("grid.markers", replace(GRID, markers=(GridMarker(0.0, 0.0), GridMarker(60.0, 1e9)))),
         ("grid.markers", replace(GRID, markers=(GridMarker(float("inf"), 0.0),))),
     ],
 )

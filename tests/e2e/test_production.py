@@ -24,6 +24,14 @@ BPM = 120.0
 DURATION_S = 16.0
 
 
+COLLECTION = """<?xml version="1.0" encoding="UTF-8"?>
+<DJ_PLAYLISTS Version="1.0.0"><PRODUCT Name="rekordbox" Version="6.0.0" Company="AlphaTheta"/>
+<COLLECTION Entries="1"><TRACK TrackID="1" Name="loop" Location="{uri}" TotalTime="16" AverageBpm="{bpm}">
+<TEMPO Inizio="0.000" Bpm="{bpm}" Metro="4/4" Battito="3"/></TRACK></COLLECTION>
+<PLAYLISTS><NODE Type="0" Name="ROOT" Count="0"/></PLAYLISTS></DJ_PLAYLISTS>
+"""
+
+
 @pytest.fixture(scope="module")
 def stem_dir(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The delivered stems of a loop."""
@@ -157,3 +165,13 @@ def test_lossy_stems_are_refused_with_the_command_that_helps(stack: Stack, stem_
     assert "--format wav" in answer.stderr
     (tmp_path / "vocals.mp3").unlink()
     assert stack.cli("analyze", tmp_path).returncode == 2
+
+
+def test_grid_of_a_dj_program_counts_where_the_audio_agrees(stack: Stack, stem_dir: Path) -> None:
+    """A collection that calls the third beat the first of a bar is believed; one of another tempo is not."""
+    for bpm, source in (("120.00", "dj_program"), ("127.00", "audio")):
+        collection = stem_dir.parent / "collection.xml"
+        collection.write_text(COLLECTION.format(uri=(stem_dir.parents[1] / "loop.wav").as_uri(), bpm=bpm))
+        run(stack, "library", "scan", collection)
+        grid = run(stack, "analyze", stem_dir)["analysis"]["grid"]
+        assert (grid["source"], grid["markers"][0]["time_s"] == pytest.approx(1.0)) == (source, source == "dj_program")

@@ -55,6 +55,18 @@ def test_drifting_tempo_gets_few_markers_on_downbeats() -> None:
     assert _phase_error_s(grid, track) < 0.008
 
 
+def test_tempo_that_steps_is_followed_on_both_sides() -> None:
+    """A line through the attacks of one half would be off by beats at the end of the other."""
+    score = replace(_BREAK, drift="step", has_pickup=False, duration_s=48.0)
+    grid, track = _analysis(score, AnalysisHints()).grid, _track(score)
+    assert grid is not None
+    assert 2 <= len(grid.markers) < len(track.downbeats_s)
+    assert _phase_error_s(grid, track) < 0.008
+    halves = np.array_split(track.beats_s, 2)
+    near = [np.abs([grid.time_at(round(grid.beat_at(beat))) - beat for beat in half]) < 0.03 for half in halves]
+    assert min(float(np.mean(part)) for part in near) > 0.7
+
+
 def test_beats_are_found_in_a_mixture_and_in_any_rate() -> None:
     """Without drums apart, at 44.1 kHz, the beats are the same within milliseconds."""
     score = replace(_HOUSE, sample_rate_hz=44_100, duration_s=16.0)

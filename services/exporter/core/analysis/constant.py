@@ -60,11 +60,11 @@ class Matches:
         return lags
 
 
-def steady_beat(onsets: Onsets, bpm: float) -> SteadyBeat | None:
-    """The grid of one tempo near `bpm` on which the attacks lie, or None if they lie on none."""
+def steady_beat(onsets: Onsets, bpm: float, reach: float = _SEARCH) -> SteadyBeat | None:
+    """The grid on which the attacks lie, of one tempo within a part `reach` of `bpm`, or None if they lie on none."""
     if len(onsets.times_s) < _LEAST_BEATS:
         return None
-    beat = refitted(onsets, _with_phase(onsets, 60.0 / _sharpened(onsets, bpm)))
+    beat = refitted(onsets, _with_phase(onsets, 60.0 / _sharpened(onsets, bpm, reach)))
     return beat if beat and is_straight(onsets, beat) else None
 
 
@@ -100,12 +100,12 @@ def is_straight(onsets: Onsets, beat: SteadyBeat) -> bool:
     return is_close and astray <= len(parts) // _PARTS_FOR_ONE_ASTRAY
 
 
-def _sharpened(onsets: Onsets, bpm: float) -> float:
-    """The tempo near `bpm` at which the attacks are most in phase."""
+def _sharpened(onsets: Onsets, bpm: float, reach: float) -> float:
+    """The tempo within a part `reach` of `bpm` at which the attacks are most in phase."""
     length_s = float(onsets.times_s[-1] - onsets.times_s[0])
     beats_over_all = bpm / 60 * length_s
-    steps = max(int(2 * _SEARCH * beats_over_all * _CYCLES), 8)
-    tempi_hz = bpm / 60 * np.linspace(1 - _SEARCH, 1 + _SEARCH, steps)
+    steps = max(int(2 * reach * beats_over_all * _CYCLES), 8)
+    tempi_hz = bpm / 60 * np.linspace(1 - reach, 1 + reach, steps)
     return 60.0 * float(tempi_hz[np.argmax([_in_phase(onsets, tempo_hz) for tempo_hz in tempi_hz])])
 
 

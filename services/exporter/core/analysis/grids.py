@@ -13,6 +13,7 @@ from services.exporter.core.analysis.onsets import Onsets
 from services.exporter.core.analysis.programs import agrees
 from services.exporter.core.analysis.pulse import find_pulse
 from services.exporter.core.analysis.signals import Floats
+from services.exporter.core.analysis.tempo_steps import has_tempo_step
 from stemhouse.analysis import AnalysisHints, BeatGrid, GridMarker, GridSource
 
 _LEAST_CLARITY, _CHANCE_CLARITY_S = 0.11, 0.6
@@ -59,7 +60,9 @@ def _heard_grid(track: HeardTrack, hints: AnalysisHints) -> BeatGrid | None:
     if pulse.clarity < _LEAST_CLARITY + _CHANCE_CLARITY_S / track.duration_s:
         return None
     beat = steady_beat(track.onsets, pulse.bpm)
-    return _drifting_grid(track, pulse.bpm) if beat is None else _steady_grid(track, beat, hints.bpm)
+    if beat is None or has_tempo_step(track.onsets, beat):
+        return _drifting_grid(track, pulse.bpm)
+    return _steady_grid(track, beat, hints.bpm)
 
 
 def _steady_grid(track: HeardTrack, beat: SteadyBeat, tag_bpm: float) -> BeatGrid:

@@ -45,6 +45,13 @@ class Onsets:
         before, after = self.times_s[following - 1], self.times_s[following]
         return np.where(times_s - before <= after - times_s, before, after)
 
+    def within(self, start_s: float, end_s: float) -> "Onsets":
+        """What begins from `start_s` on and before `end_s`; times stay, and curves are 0 elsewhere."""
+        inside = (self.times_s >= start_s) & (self.times_s < end_s)
+        moments_s = np.arange(len(self.curve)) / COARSE_HZ
+        heard = (moments_s >= start_s) & (moments_s < end_s)
+        return Onsets(self.times_s[inside], self.strengths[inside], self.curve * heard, self.low_curve * heard)
+
 
 def find_onsets(signal: Signal) -> Onsets:
     """Of a signal at RATE_HZ that is not silent."""

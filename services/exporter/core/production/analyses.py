@@ -18,7 +18,7 @@ from stemhouse.production import StemFolder
 from stemhouse.vocab import DRUMS
 
 ANALYSIS_RATE_HZ = 22_050
-ANALYSIS_VERSION = 2
+ANALYSIS_VERSION = 3
 """Grows when an analysis finds other things in the same audio."""
 
 PREFIX = "analysis"

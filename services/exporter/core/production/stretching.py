@@ -94,7 +94,7 @@ class StemStretching:
         highest = 0.0
         streams = {stem: source.read() for stem, source in audio.stems.items()}
         for stretched in self._remixer.stretch_stems(streams, spec.sample_rate_hz, ratio):
-            for stem, block in stretched.stems.items():
+            for stem, block in stretched.items():
                 spools[stem].write(block)
                 highest = max(highest, level(block, spec.sample_format))
         return highest

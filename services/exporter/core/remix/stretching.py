@@ -28,25 +28,6 @@ _SPARE_FRAMES = 2
 
 
 @dataclass(frozen=True)
-class StretchedStem:
-    """A whole stem, shape (frames, channels). `peak` may exceed 1.0: a file of integers then needs a gain."""
-
-    samples: FloatBlock
-    peak: float
-
-
-@dataclass(frozen=True)
-class StretchedBlocks:
-    """A block of each stem, equally long.
-
-    `peak` is the largest of all stems so far. If it ends above 1.0, files of integers need one gain for all.
-    """
-
-    stems: dict[str, FloatBlock]
-    peak: float
-
-
-@dataclass(frozen=True)
 class _Piece:
     """Some of the track, and the frames at which it and the piece after it start; None after the last."""
 
@@ -62,20 +43,19 @@ class StemRemixer:
         """Keep what stretches a piece of audio."""
         self._stretcher = stretcher
 
-    def time_stretch_stem(self, samples: FloatBlock, sample_rate_hz: int, ratio: float) -> StretchedStem:
+    def time_stretch_stem(self, samples: FloatBlock, sample_rate_hz: int, ratio: float) -> FloatBlock:
         """A stem of shape (frames, channels) in `round(frames * ratio)` frames; at a ratio of 1.0 itself.
 
-        What was at the beginning stays there, silence stays silent. Raises InvalidRequest for a ratio that is not
-        within 0.5 and 2.0.
+        What was at the beginning stays there, silence stays silent, and peaks may exceed 1.0. Raises InvalidRequest for
+        a ratio that is not within 0.5 and 2.0.
         """
         blocks = [samples[start : start + BLOCK_FRAMES] for start in range(0, len(samples), BLOCK_FRAMES)]
-        parts = [given.stems[""] for given in self.stretch_stems({"": blocks}, sample_rate_hz, ratio)]
-        stretched = np.concatenate(parts) if parts else samples[:0]
-        return StretchedStem(stretched, _peak(stretched))
+        parts = [given[""] for given in self.stretch_stems({"": blocks}, sample_rate_hz, ratio)]
+        return np.concatenate(parts) if parts else samples[:0]
 
     def stretch_stems(
         self, stems: Mapping[str, Iterable[FloatBlock]], sample_rate_hz: int, ratio: float
-    ) -> Iterator[StretchedBlocks]:
+    ) -> Iterator[dict[str, FloatBlock]]:
         """All stems of a track, walked side by side, in blocks of `BLOCK_FRAMES` as everywhere in the exporter.
 
         Every stem gets `round(frames * ratio)` frames. Any sum of stems is what their sum would have become, within
@@ -88,12 +68,9 @@ class StemRemixer:
 
     def _stretched(
         self, stems: Mapping[str, Iterable[FloatBlock]], sample_rate_hz: int, ratio: float
-    ) -> Iterator[StretchedBlocks]:
+    ) -> Iterator[dict[str, FloatBlock]]:
         walked = (dict(zip(stems, blocks, strict=True)) for blocks in zip(*stems.values(), strict=True))
-        peak = 0.0
-        for given in walked if ratio == 1.0 else self._together(walked, sample_rate_hz, ratio):
-            peak = max(peak, *map(_peak, given.values()))
-            yield StretchedBlocks(given, peak)
+        return walked if ratio == 1.0 else self._together(walked, sample_rate_hz, ratio)
 
     def _together(
         self, walked: Iterator[dict[str, FloatBlock]], sample_rate_hz: int, ratio: float
@@ -182,7 +159,3 @@ def _reblocked(blocks: Iterable[FloatBlock]) -> Iterator[FloatBlock]:
 
 def _split(block: FloatBlock, channel_counts: Sequence[int]) -> list[FloatBlock]:
     return [np.ascontiguousarray(part) for part in np.split(block, np.cumsum(channel_counts)[:-1], axis=1)]
-
-
-def _peak(samples: FloatBlock) -> float:
-    return float(np.max(np.abs(samples), initial=0.0))
