@@ -11,7 +11,7 @@ from services.exporter.core.dj.lists import PlaylistExport
 from services.exporter.core.dj.organizing import StemOrganizing
 from services.exporter.core.dj.stem_files import StemFileExport
 from services.exporter.core.held_delivery import HeldDelivery
-from services.exporter.core.parts import FileCopy, FileEnd, FileStart
+from services.exporter.core.parts import FileCopy, FileEnd, FileStart, Progress
 from services.exporter.core.production.analyses import Analyses
 from services.exporter.core.production.chopping import StemChopping
 from services.exporter.core.production.folders import StemFolders
@@ -174,6 +174,8 @@ def _tree_part_to_proto(part: TreePart) -> pb.TreePart:
             return pb.TreePart(file_start=pb.FileStart(name=part.name, size_bytes=part.size_bytes))
         case FileEnd():
             return pb.TreePart(file_end=pb.FileEnd(sha256=part.sha256))
+        case Progress():
+            return pb.TreePart(progress=part.share)
         case FileCopy():
             return pb.TreePart(file_copy=pb.FileCopy(name=part.name, size_bytes=part.size_bytes, sha256=part.sha256))
         case _:

@@ -7,6 +7,7 @@ import click
 from stemhouse.analysis import TrackAnalysis
 from stemhouse.cli.options import NumberRange, delivery_of, stem_names
 from stemhouse.cli.output import Output, json_option, path_text
+from stemhouse.cli.progress import show_share
 from stemhouse.cli.session import open_client
 from stemhouse.cli.stem_dirs import (
     hint_options,
@@ -112,7 +113,10 @@ def stretch(  # noqa: PLR0913  one parameter for each option
         raise click.UsageError("give either --ratio or --bpm")
     options = StretchOptions(ratio, bpm, delivery_of(file_format, bit_depth, stems))
     folder = read_stem_folder(stem_dir, hints_of(tag_bpm, genre))
-    make_tree(output, [folder], output_dir, lambda client, given, place: client.stretch(given[0], options, place))
+    with show_share("stretching", output.say) as show:
+        make_tree(
+            output, [folder], output_dir, lambda client, given, place: client.stretch(given[0], options, place, show)
+        )
 
 
 @click.command()

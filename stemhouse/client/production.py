@@ -10,7 +10,7 @@ from stemhouse.client.calls import CALL_PATIENCE_S, JOB_PATIENCE_S, Calls, trans
 from stemhouse.client.documents import Documents, receive_documents
 from stemhouse.client.files import read_chunks
 from stemhouse.client.stem_folders import LocalStems
-from stemhouse.client.trees import Made, receive_tree
+from stemhouse.client.trees import Made, OnProgress, WatchedStream, nobody_watches, receive_tree
 from stemhouse.dj import DJCollection, DJOrder, OrganizeOptions, PlaylistOptions, StemFileOptions
 from stemhouse.platform.status import rpc_errors
 from stemhouse.production import AbletonOptions, ChopOptions, StemFile, StretchOptions
@@ -58,12 +58,22 @@ class ProductionClient:
         request = ableton_request_to_proto([song.folder for song in songs], options)
         return self._make(songs, self._stub.ExportAbleton, request, output_dir)
 
-    def stretch(self, stems: LocalStems, options: StretchOptions, output_dir: Path) -> Made:
-        """Write stems of another length below `output_dir`.
+    def stretch(
+        self,
+        stems: LocalStems,
+        options: StretchOptions,
+        output_dir: Path,
+        on_progress: OnProgress = nobody_watches,
+    ) -> Made:
+        """Write stems of another length below `output_dir`; `on_progress` is told how far it is.
 
         Raises InvalidRequest for a length out of range, or for a tempo if that of the track is not known.
         """
-        return self._make([stems], self._stub.StretchStems, stretch_request_to_proto(stems.folder, options), output_dir)
+
+        def method(request: pb.StretchStemsRequest, timeout: float) -> WatchedStream:
+            return WatchedStream(self._stub.StretchStems(request, timeout=timeout), on_progress)
+
+        return self._make([stems], method, stretch_request_to_proto(stems.folder, options), output_dir)
 
     def create_chops(self, stems: LocalStems, options: ChopOptions, output_dir: Path) -> Made:
         """Cut a stem into pieces and write them, with their index, below `output_dir`."""

@@ -7,7 +7,7 @@ import itertools
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,14 @@ from stemhouse.errors import InternalFault, InvalidRequest, Unavailable
 from stemhouse.production import TREE_RECORD, TreePlan, name_key
 from stemhouse.v1 import exporter_pb2 as pb
 from stemhouse.wire.production import tree_plan_from_proto
+
+OnProgress = Callable[[float], None]
+"""Is told a share from 0 to 1."""
+
+
+def nobody_watches(_share: float) -> None:
+    """For callers who do not ask how far it is."""
+
 
 _NONE: Mapping[str, Path] = MappingProxyType({})
 
@@ -54,6 +62,27 @@ class TreeStream(Protocol):
 
     def cancel(self) -> object:
         """End the stream."""
+
+
+class WatchedStream:
+    """A stream without the parts that tell how far the work before the first file is: `on_progress` is told."""
+
+    def __init__(self, stream: TreeStream, on_progress: OnProgress) -> None:
+        """Nothing is read yet."""
+        self._stream = stream
+        self._on_progress = on_progress
+
+    def __iter__(self) -> Iterator[TreeResponse]:
+        """See TreeStream."""
+        for response in self._stream:
+            if response.part.WhichOneof("part") == "progress":
+                self._on_progress(response.part.progress)
+            else:
+                yield response
+
+    def cancel(self) -> object:
+        """See TreeStream."""
+        return self._stream.cancel()
 
 
 def receive_tree(

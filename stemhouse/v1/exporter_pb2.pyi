@@ -754,7 +754,8 @@ Global___FileCopy: _TypeAlias = FileCopy  # noqa: Y015
 @_typing.final
 class TreePart(_message.Message):
     """A piece of a tree of files: the plan, then each file: its start, chunks of at most 1 MiB, its end; or its copy, which
-    is all of it. The last file is stemhouse.json, the record of all others.
+    is all of it. The last file is stemhouse.json, the record of all others. What takes long before the first file tells how
+    far it is.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -764,7 +765,10 @@ class TreePart(_message.Message):
     CHUNK_FIELD_NUMBER: _builtins.int
     FILE_END_FIELD_NUMBER: _builtins.int
     FILE_COPY_FIELD_NUMBER: _builtins.int
+    PROGRESS_FIELD_NUMBER: _builtins.int
     chunk: _builtins.bytes
+    progress: _builtins.float
+    """From 0 to 1."""
     @_builtins.property
     def plan(self) -> _production_pb2.TreePlan: ...
     @_builtins.property
@@ -783,12 +787,13 @@ class TreePart(_message.Message):
         chunk: _builtins.bytes = ...,
         file_end: Global___FileEnd | None = ...,
         file_copy: Global___FileCopy | None = ...,
+        progress: _builtins.float = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "file_copy", b"file_copy", "file_end", b"file_end", "file_start", b"file_start", "part", b"part", "plan", b"plan"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "file_copy", b"file_copy", "file_end", b"file_end", "file_start", b"file_start", "part", b"part", "plan", b"plan", "progress", b"progress"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "file_copy", b"file_copy", "file_end", b"file_end", "file_start", b"file_start", "part", b"part", "plan", b"plan"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "file_copy", b"file_copy", "file_end", b"file_end", "file_start", b"file_start", "part", b"part", "plan", b"plan", "progress", b"progress"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["plan", "file_start", "chunk", "file_end", "file_copy"]  # noqa: Y015
+    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["plan", "file_start", "chunk", "file_end", "file_copy", "progress"]  # noqa: Y015
     _WhichOneofArgType_part: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_part) -> _WhichOneofReturnType_part | None: ...
 

@@ -22,6 +22,7 @@ from stemhouse.production import AbletonOptions, ChopGrid, ChopOptions, StretchO
 from stemhouse.vocab import BASE_STEMS
 from tests.fakes import MemoryObjectStore
 from tests.fakes_exporter import TODAY, FakeTools, serve_exporter
+from tests.fakes_library import FakeLibrary
 from tests.unit.exporter.results import RATE_HZ, Units, separated
 
 TRACK = separated(70_000)
@@ -56,7 +57,8 @@ def house(tmp_path: Path) -> Iterator[House]:
     scratch_dir = tmp_path / "scratch"
     scratch_dir.mkdir()
     store, tools = TRACK.store(), FakeTools()
-    with serve_exporter(store, scratch_dir, tools) as address, Stemhouse(Endpoints(*[address] * 3)) as client:
+    library = FakeLibrary()
+    with serve_exporter(store, scratch_dir, tools, library) as address, Stemhouse(Endpoints(*[address] * 3)) as client:
         delivered = client.deliver(TRACK.result(), DeliveryOptions(), tmp_path / "out")
         yield House(store, tools, address, client, delivered.folder)
     assert list(scratch_dir.iterdir()) == []
@@ -280,6 +282,15 @@ def test_folder_without_stems_is_refused(house: House) -> None:
     house.write("mix.wav", np.zeros((10, 2)))
     with pytest.raises(InvalidRequest, match=r"vocals\.wav"):
         house.stems()
+
+
+def test_stretching_tells_how_far_it_is(house: House, tmp_path: Path) -> None:
+    """In shares that grow up to the whole; a repeat finds what is there, and has nothing to tell."""
+    shares: list[float] = []
+    for _ in range(2):
+        house.client.production.stretch(house.stems(), StretchOptions(1.5), tmp_path, shares.append)
+    assert shares == sorted(shares)
+    assert shares.count(1.0) == 1
 
 
 def test_tempo_out_of_reach_is_refused(house: House, tmp_path: Path) -> None:

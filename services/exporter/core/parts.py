@@ -34,6 +34,13 @@ class FileEnd:
     sha256: str
 
 
+@dataclass(frozen=True)
+class Progress:
+    """How far the work before the first file is, from 0 to 1."""
+
+    share: float
+
+
 def file_parts(
     name: str, size_bytes: int, chunks: Iterable[bytes]
 ) -> Generator[FileStart | bytes | FileEnd, None, str]:

@@ -1,10 +1,11 @@
 """A folder of stems in another length."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import ExitStack
 
 from services.exporter.core.capacity import require_room
 from services.exporter.core.files import StemFileManager
+from services.exporter.core.parts import Progress
 from services.exporter.core.ports import FileEncoder, FileSpec
 from services.exporter.core.production.analyses import Analyses
 from services.exporter.core.production.folders import OpenFolder, StemFolders
@@ -55,7 +56,7 @@ class StemStretching:
             sender = TreeSender(plan)
             with ExitStack() as stack:
                 spools = {stem: stack.enter_context(self._spools.open(spec.channel_count)) for stem in audio.stems}
-                highest = self._fill(spools, audio, ratio, spec)
+                highest = yield from self._fill(spools, audio, ratio, spec)
                 gain = 1.0 / highest if highest > 1.0 else 1.0
                 for stem, path in zip(stems, plan.file_paths, strict=True):
                     samples = in_format(spools[stem].read(), gain, spec.sample_format)
@@ -89,14 +90,18 @@ class StemStretching:
             ),
         )
 
-    def _fill(self, spools: Mapping[str, BlockSpool], audio: OpenFolder, ratio: float, spec: FileSpec) -> float:
-        """Stretch everything aside; gives the highest level of all stems."""
-        highest = 0.0
+    def _fill(
+        self, spools: Mapping[str, BlockSpool], audio: OpenFolder, ratio: float, spec: FileSpec
+    ) -> Generator[Progress, None, float]:
+        """Stretch everything aside; returns the highest level of all stems."""
+        highest, done_frames = 0.0, 0
         streams = {stem: source.read() for stem, source in audio.stems.items()}
         for stretched in self._remixer.stretch_stems(streams, spec.sample_rate_hz, ratio):
             for stem, block in stretched.items():
                 spools[stem].write(block)
                 highest = max(highest, level(block, spec.sample_format))
+            done_frames += len(next(iter(stretched.values())))
+            yield Progress(min(done_frames / spec.frame_count, 1.0))
         return highest
 
 

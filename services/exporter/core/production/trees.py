@@ -6,12 +6,15 @@ from collections.abc import Generator, Iterable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
-from services.exporter.core.parts import FileCopy, FileEnd, FileStart, file_parts
+from services.exporter.core.parts import FileCopy, FileEnd, FileStart, Progress, file_parts
 from services.exporter.core.ports import EncodedFile
 from stemhouse.production import TREE_RECORD, StemFile, StemFolder, TreePlan
 
-TreePart = TreePlan | FileStart | bytes | FileEnd | FileCopy
-"""A piece of a tree: the plan, then for each file its start, its chunks of at most 1 MiB, its end; or its copy."""
+TreePart = TreePlan | Progress | FileStart | bytes | FileEnd | FileCopy
+"""A piece of a tree: the plan, then for each file its start, its chunks of at most 1 MiB, its end; or its copy.
+
+Before the first file there may be any number of reports of progress.
+"""
 
 Parts = Generator[TreePart, None, None]
 
