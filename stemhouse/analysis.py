@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 SECONDS_PER_MINUTE = 60.0
+HIGHEST_BPM: float = 999
+"""What Live and DJ programs can be set to at most, and so more than any tempo that is told."""
 
 
 class GridSource(StrEnum):

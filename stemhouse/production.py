@@ -9,6 +9,8 @@ from stemhouse.delivery import DeliveryOptions
 from stemhouse.jobs import SeparationResult
 
 SHORTEST_RATIO, LONGEST_RATIO = 0.5, 2.0
+LOWEST_BPM: float = 20
+"""What a tempo may be wished for at least, as Live takes it; at most it is HIGHEST_BPM."""
 """Of what a stretch gives to what it takes, in length."""
 
 
@@ -46,7 +48,7 @@ class StemFolder:
 
 @dataclass(frozen=True)
 class AbletonOptions:
-    """Of a Live set. The tempo is that of the first song with a beat, unless one is given (20 to 999 BPM)."""
+    """Of a Live set. Its tempo is that of the first song with a beat, if none is given (LOWEST_BPM to HIGHEST_BPM)."""
 
     bpm: float | None = None
 
@@ -74,7 +76,7 @@ class ChopOptions:
 
 @dataclass(frozen=True)
 class StretchOptions:
-    """How long stems become, or how fast (20 to 999 BPM): one of the two; and what their files are."""
+    """How long stems become, or how fast (LOWEST_BPM to HIGHEST_BPM): one of the two; and what their files are."""
 
     ratio: float | None = None
     bpm: float | None = None

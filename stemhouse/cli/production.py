@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from stemhouse.analysis import TrackAnalysis
+from stemhouse.analysis import HIGHEST_BPM, TrackAnalysis
 from stemhouse.cli.options import NumberRange, delivery_of, stem_names
 from stemhouse.cli.output import Output, json_option, path_text
 from stemhouse.cli.progress import show_share
@@ -23,6 +23,7 @@ from stemhouse.client.stem_folders import read_stem_folder
 from stemhouse.delivery import FileFormat, SampleFormat
 from stemhouse.production import (
     LONGEST_RATIO,
+    LOWEST_BPM,
     SHORTEST_RATIO,
     AbletonOptions,
     ChopGrid,
@@ -30,7 +31,7 @@ from stemhouse.production import (
     StretchOptions,
 )
 
-_BPM = NumberRange(20, 999)
+_BPM = NumberRange(LOWEST_BPM, HIGHEST_BPM)
 _CHOP_S = NumberRange(0.01, 600)
 _FORMATS = [str(file_format) for file_format in FileFormat if not file_format.is_lossy]
 

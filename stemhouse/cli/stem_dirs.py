@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
-from stemhouse.analysis import AnalysisHints
+from stemhouse.analysis import HIGHEST_BPM, AnalysisHints
 from stemhouse.cli.options import NumberRange
 from stemhouse.cli.output import Output, path_text
 from stemhouse.cli.session import open_client
@@ -45,7 +45,7 @@ def hint_options(command: Command) -> Command:
         click.option(
             "--tag-bpm",
             default=0.0,
-            type=NumberRange(0, 999),
+            type=NumberRange(0, HIGHEST_BPM),
             metavar="BPM",
             help="Tempo that the track is known to have; the analysis settles on it where that fits what is heard.",
         ),

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from stemhouse.analysis import AnalysisHints
+from stemhouse.analysis import HIGHEST_BPM, AnalysisHints
 from stemhouse.audio import (
     AudioFormat,
     AudioRef,
@@ -26,7 +26,7 @@ from stemhouse.errors import InvalidRequest, UnreadableAudio, UnsupportedAudio
 from stemhouse.jobs import CacheHit, Decision, SeparationResult
 from stemhouse.production import LONGEST_HEAD_BYTES, StemFile, StemFolder
 from stemhouse.vocab import BASE_STEMS, DERIVED_STEMS, EXTRA_STEMS, in_listing_order
-from stemhouse.wire.analysis import HIGHEST_BPM, LONGEST_GENRE
+from stemhouse.wire.analysis import LONGEST_GENRE
 from stemhouse.wire.audio import MAX_FILE_NAME_CHARACTERS, result_from_proto, result_to_proto
 
 _SUFFIXES = frozenset({".wav", ".wave", ".flac", ".aif", ".aiff"})

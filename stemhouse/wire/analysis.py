@@ -4,6 +4,7 @@ from itertools import pairwise
 from math import inf, isfinite, nextafter
 
 from stemhouse.analysis import (
+    HIGHEST_BPM,
     SECONDS_PER_MINUTE,
     AnalysisHints,
     BeatGrid,
@@ -17,7 +18,6 @@ from stemhouse.v1 import production_pb2 as pb
 from stemhouse.wire.enums import EnumTable
 from stemhouse.wire.validation import FieldChecks
 
-HIGHEST_BPM = 999.0
 MOST_MARKERS = 100_000
 LONGEST_GENRE = 256
 

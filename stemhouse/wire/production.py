@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 
+from stemhouse.analysis import HIGHEST_BPM
 from stemhouse.delivery import DeliveryOptions
 from stemhouse.production import (
     LONGEST_HEAD_BYTES,
     LONGEST_RATIO,
+    LOWEST_BPM,
     SHORTEST_RATIO,
     AbletonOptions,
     ChopGrid,
@@ -22,8 +24,6 @@ from stemhouse.wire.delivery import FILE_FORMATS, SAMPLE_FORMATS, check_options
 from stemhouse.wire.enums import EnumTable
 from stemhouse.wire.validation import NAME, SHA256, FieldChecks
 
-LOWEST_BPM, HIGHEST_BPM = 20.0, 999.0
-"""What Live takes for a tempo."""
 MOST_SONGS = 100
 _MOST_STEMS = 64
 _SHORTEST_CHOP_S, _LONGEST_CHOP_S = 0.01, 600.0
