@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from services.separator.core.demucs_options import DemucsOptions, ScheduleKind
 from stemhouse.platform.object_stores import StoreSettings
 from stemhouse.platform.settings import LogLevel
 
@@ -60,6 +61,17 @@ def _whole_path(path: Path) -> Path:
     if not whole.is_absolute():
         raise ValueError(_NO_WHOLE_PATH)
     return whole
+
+
+class DemucsSettings(BaseModel):
+    """How models of demucs are run; see `core.demucs_options`."""
+
+    schedule: ScheduleKind = ScheduleKind.LEAN
+
+    @property
+    def options(self) -> DemucsOptions:
+        """All that changes samples."""
+        return DemucsOptions(self.schedule)
 
 
 class LalalSettings(BaseModel):
@@ -153,6 +165,7 @@ class SeparatorSettings(BaseSettings):
     listen: str = "127.0.0.1:50052"
     store: StoreSettings
     models: ModelSettings = ModelSettings()
+    demucs: DemucsSettings = DemucsSettings()
     flavour: Flavour = Flavour.DEVICE
     lalal: LalalSettings = LalalSettings()
     threads_per_device: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1)

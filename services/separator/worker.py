@@ -19,6 +19,7 @@ from services.separator.adapters.scratch import ScratchRoot
 from services.separator.adapters.worker_child import Workshop
 from services.separator.core.assessment import AssessTask, assess_stems
 from services.separator.core.calibrations import Calibrations
+from services.separator.core.demucs_options import DemucsOptions
 from services.separator.core.ingest import IngestTask, ingest_track
 from services.separator.core.listening import Judges
 from services.separator.core.models import DEMUCS, InspectModelTask
@@ -56,18 +57,19 @@ def open_device_workshop(settings: SeparatorSettings) -> Workshop:
 
     configure_logging("separator-device", settings.log_level)
     torch.set_num_threads(settings.threads_per_device)
-    rack = EngineRack([StarterEngine.installed()], InstalledModels(settings.models.dir), _model_loaders())
+    models, demucs = InstalledModels(settings.models.dir), settings.demucs.options
+    rack = EngineRack([StarterEngine.installed()], models, _model_loaders(demucs), demucs)
     store, scratch = connect_object_store(settings.store), ScratchRoot(settings.scratch_dir)
     return device_workshop(store, scratch, rack, installed_calibrations())
 
 
-def _model_loaders() -> dict[str, ModelLoader]:
+def _model_loaders(demucs: DemucsOptions) -> dict[str, ModelLoader]:
     """By engine; those whose package is not installed are missing."""
     if find_spec("demucs") is None:
         return {}
     from services.separator.adapters.demucs.engine import DemucsModels  # noqa: PLC0415 - see open_device_workshop
 
-    return {DEMUCS: DemucsModels()}
+    return {DEMUCS: DemucsModels(demucs)}
 
 
 def files_workshop(store: ObjectStore, scratch: ScratchRoot, calibrations: Calibrations = _UNCALIBRATED) -> Workshop:

@@ -21,6 +21,7 @@ from demucs.htdemucs import HTDemucs
 
 from services.separator.adapters.demucs.bags import load_bag
 from services.separator.adapters.demucs.engine import DemucsEngine
+from services.separator.core.demucs_options import DemucsOptions, ScheduleKind
 from services.separator.core.models import ModelEntry, demucs_spec
 from services.separator.core.ports import Block
 from tests.demucs_command import sdr_db, separate_by_demucs
@@ -43,6 +44,8 @@ FULL_SIZE = {
     "samplerate": SAMPLE_RATE_HZ,
 }
 """What the published htdemucs is built with."""
+
+BY_DEMUCS = DemucsOptions(ScheduleKind.DEMUCS)
 
 Result = TypeVar("Result")
 Stems = dict[str, Block]
@@ -85,7 +88,7 @@ def by_engine(
     name = f"full-{kind}-{batch_segments}-{torch.get_num_threads()}"
     entry = install(folder, [network], name=name, kind=kind)
     bag = timed(f"{name} loaded", lambda: load_bag(folder / name, entry))
-    engine = DemucsEngine(bag, demucs_spec(entry), batch_segments)
+    engine = DemucsEngine(bag, demucs_spec(entry, BY_DEMUCS), batch_segments, BY_DEMUCS.schedule)
     blocks = [signal[:, start : start + SAMPLE_RATE_HZ] for start in range(0, signal.shape[1], SAMPLE_RATE_HZ)]
     given = timed(f"{name} separated", lambda: list(engine.separate(FakeMixture(blocks))))
     return {stem: np.concatenate([stems[stem] for stems in given], axis=1) for stem in entry.stems}, entry

@@ -7,6 +7,7 @@ from typing import Protocol
 import structlog
 
 from services.separator.adapters.installed_models import InstalledModels
+from services.separator.core.demucs_options import DEFAULT_OPTIONS, DemucsOptions
 from services.separator.core.model_additions import ADDED_ORIGIN
 from services.separator.core.models import (
     FAILED_LOAD,
@@ -40,18 +41,24 @@ class EngineRack:
     """Engines by their id; a model is loaded when it is first asked for, and goes when another one is."""
 
     def __init__(
-        self, ready: Sequence[Engine], models: InstalledModels, loaders: Mapping[str, ModelLoader] | None = None
+        self,
+        ready: Sequence[Engine],
+        models: InstalledModels,
+        loaders: Mapping[str, ModelLoader] | None = None,
+        demucs: DemucsOptions = DEFAULT_OPTIONS,
     ) -> None:
-        """`loaders` are by the name of their engine."""
+        """`loaders` are by the name of their engine; that of demucs has the same options."""
         self._ready = {engine.spec.engine_id: engine for engine in ready}
         self._models = models
         self._loaders = dict(loaders or {})
+        self._demucs = demucs
         self._loaded: Engine | None = None
 
     @property
     def greeting(self) -> DeviceGreeting:
         """What the worker of this device tells of itself."""
-        return DeviceGreeting(tuple(engine.spec for engine in self._ready.values()), tuple(self._loaders))
+        specs = tuple(engine.spec for engine in self._ready.values())
+        return DeviceGreeting(specs, tuple(self._loaders), demucs=self._demucs)
 
     def engine(self, engine_id: str) -> Engine:
         """The engine of that id; raises EngineUnavailable if it is not here, or its model cannot be used.
@@ -75,8 +82,8 @@ class EngineRack:
             raise _too_large(task.entry) from error
 
     def _entry(self, engine_id: str) -> ModelEntry:
-        entries = (entry for entry in self._models.entries() if demucs_spec(entry).engine_id == engine_id)
-        entry = next(entries, None)
+        entries = self._models.entries()
+        entry = next((one for one in entries if demucs_spec(one, self._demucs).engine_id == engine_id), None)
         if entry is None:
             raise EngineUnavailable(f"no engine {engine_id} here", {"engine_id": engine_id})
         return entry

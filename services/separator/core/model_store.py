@@ -24,7 +24,7 @@ from services.separator.core.models import (
     ModelFile,
     ModelShape,
     checked,
-    demucs_spec,
+    is_engine_of,
 )
 from services.separator.core.ports import SharedRuns, TaskControl
 from stemhouse.errors import Cancelled, ModelRejected, NotFound, StemhouseError, StorageUnavailable
@@ -142,7 +142,7 @@ class ModelStore:
             with self._shelf.claim(name, _impatient(control)):
                 entry = self._installed().get(name)
                 is_same = entry is not None and stamp == self._shelf.stamp(name)
-                if entry and is_same and demucs_spec(entry).engine_id == engine_id:
+                if entry and is_same and is_engine_of(entry, engine_id):
                     self._note(entry, details, control)
         except (Cancelled, StorageUnavailable, OSError):
             if FOUND_SHA256 not in details:  # the engine has seen the promised files: they will not load next time

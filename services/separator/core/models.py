@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from services.separator.core.demucs_options import DEFAULT_OPTIONS, DemucsOptions, ScheduleKind
 from services.separator.core.model_fields import check_model_fields
 from services.separator.core.ports import EngineSpec, Task
 from stemhouse.audio import AudioFormat
@@ -31,6 +32,7 @@ OVERLAP = 0.25
 """Of neighbouring segments, as a share of one: what demucs' own command uses."""
 
 _DIGEST_DIGITS = 8
+_SCHEDULE_MARKS = {ScheduleKind.DEMUCS: "", ScheduleKind.LEAN: "lean"}
 
 
 @dataclass(frozen=True)
@@ -89,20 +91,29 @@ class InspectModelTask(Task[ModelShape]):
     entry: ModelEntry
 
 
-def demucs_spec(entry: ModelEntry, device: str = "cpu") -> EngineSpec:
+def demucs_spec(entry: ModelEntry, options: DemucsOptions = DEFAULT_OPTIONS, device: str = "cpu") -> EngineSpec:
     """The engine that a demucs model makes.
 
     The id holds the weights (by a digest of the digests of all files), how the bag weighs and cuts, and the schedule:
-    overlap in percent, no random shifts, single precision.
+    overlap in percent, marked if it is not demucs' own, no random shifts, single precision.
     """
     return EngineSpec(
         name=DEMUCS,
         model=entry.name,
-        engine_id=f"{DEMUCS}-{entry.name}-{_digest(entry)}-ov{round(OVERLAP * 100)}-sh0-fp32",
+        engine_id=f"{_weights_id(entry)}-ov{round(OVERLAP * 100)}{_SCHEDULE_MARKS[options.schedule]}-sh0-fp32",
         stems=entry.stems,
         native_format=entry.audio_format,
         device=device,
     )
+
+
+def is_engine_of(entry: ModelEntry, engine_id: str) -> bool:
+    """Whether an engine has the weights of this very model, whatever it does with them."""
+    return engine_id.startswith(f"{_weights_id(entry)}-")
+
+
+def _weights_id(entry: ModelEntry) -> str:
+    return f"{DEMUCS}-{entry.name}-{_digest(entry)}"
 
 
 def _digest(entry: ModelEntry) -> str:

@@ -12,6 +12,7 @@ from typing import Any, Generic, Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from services.separator.core.demucs_options import DEFAULT_OPTIONS, DemucsOptions
 from stemhouse.audio import AudioFormat, SourceFacts, SourceRef
 from stemhouse.cloud import CloudTerms
 from stemhouse.jobs import EngineGap
@@ -75,12 +76,14 @@ class DeviceGreeting:
     """What a device worker tells once it is loaded: engines that are always ready, and those that need a model.
 
     It runs `slot_count` tracks at once; `gaps` are engines that it could run but for something that is missing.
+    Models of demucs are run as `demucs` says.
     """
 
     specs: tuple[EngineSpec, ...]
     model_engines: tuple[str, ...] = ()
     slot_count: int = 1
     gaps: tuple[EngineGap, ...] = ()
+    demucs: DemucsOptions = DEFAULT_OPTIONS
 
 
 def _nothing(_share: float) -> None:

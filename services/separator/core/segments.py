@@ -1,7 +1,8 @@
 """How demucs cuts a track: overlapping segments, a network for each, and a cross-fade.
 
 Offsets, context and weights are those of `demucs.apply` without random shifts, so that the same network gives the same
-samples; but here a track is a stream, and only what the next segment needs is held. Arrays are float32, their last
+samples, at the end of a track only if the schedule is demucs', too; but here a track is a stream, and only what the
+next segment needs is held. Arrays are float32, their last
 axis is frames.
 """
 
@@ -12,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from services.separator.core.blocks import Intake, recut
+from services.separator.core.demucs_options import ScheduleKind
 from services.separator.core.ports import Block
 
 _DEVIATION_FLOOR = 1e-8
@@ -44,13 +46,15 @@ def measure_level(blocks: Iterable[Block]) -> Level:
 class Segment:
     """Frames [begin, begin + frame_count) of a track, and the frames around them that a network hears.
 
-    `heard_begin` may be negative, and the end of what is heard behind the end of the track: there is silence.
+    `heard_begin` may be negative, and the end of what is heard behind the end of the track: there is silence. No later
+    segment has any of its first `final_frames`.
     """
 
     begin: int
     frame_count: int
     heard_begin: int
     heard_frames: int
+    final_frames: int
 
     @property
     def inside(self) -> slice:
@@ -63,19 +67,29 @@ class Segment:
 class Schedule:
     """Segments of `segment_frames`, one at each multiple of `stride_frames`; the last ones may be shorter.
 
-    `heard_frames` tells how many frames a network wants to hear for a segment of so many.
+    `heard_frames` tells how many frames a network wants to hear for a segment of so many, `kind` which segment is the
+    last one.
     """
 
     segment_frames: int
     stride_frames: int
     heard_frames: Callable[[int], int]
+    kind: ScheduleKind = ScheduleKind.LEAN
 
     def segments(self, track_frames: int) -> Iterator[Segment]:
         """All segments of a track."""
-        for begin in range(0, track_frames, self.stride_frames):
+        begins = self._begins(track_frames)
+        for begin in begins:
             frame_count = min(self.segment_frames, track_frames - begin)
             heard_frames = self.heard_frames(frame_count)
-            yield Segment(begin, frame_count, begin - (heard_frames - frame_count) // 2, heard_frames)
+            final_frames = frame_count if begin == begins[-1] else self.stride_frames
+            yield Segment(begin, frame_count, begin - (heard_frames - frame_count) // 2, heard_frames, final_frames)
+
+    def _begins(self, track_frames: int) -> range:
+        end = track_frames
+        if self.kind is ScheduleKind.LEAN:
+            end = min(end, max(track_frames - self.segment_frames, 0) + self.stride_frames)
+        return range(0, end, self.stride_frames)
 
     def batches(self, track_frames: int, most: int) -> Iterator[list[Segment]]:
         """The segments in groups of up to `most` neighbours that hear the same number of frames."""
@@ -123,7 +137,6 @@ class Crossfade:
     """Adds the segments of one schedule up, each weighted by a triangle, and divides by the sum of the weights."""
 
     def __init__(self, schedule: Schedule, row_count: int) -> None:
-        self._stride_frames = schedule.stride_frames
         self._fade = fade_weights(schedule.segment_frames)
         self._sum = np.zeros((row_count, schedule.segment_frames), np.float32)
         self._weights = np.zeros(schedule.segment_frames, np.float32)
@@ -133,9 +146,9 @@ class Crossfade:
         fade = self._fade[: segment.frame_count]
         self._sum[:, : segment.frame_count] += fade * block
         self._weights[: segment.frame_count] += fade
-        done_frames = min(self._stride_frames, segment.frame_count)
-        done: Block = self._sum[:, :done_frames] / self._weights[:done_frames]
-        self._sum, self._weights = _moved(self._sum, done_frames), _moved(self._weights, done_frames)
+        final_frames = segment.final_frames
+        done: Block = self._sum[:, :final_frames] / self._weights[:final_frames]
+        self._sum, self._weights = _moved(self._sum, final_frames), _moved(self._weights, final_frames)
         return done
 
 

@@ -127,7 +127,8 @@ class Station:
     def _specs_and_gaps(self) -> tuple[tuple[EngineSpec, ...], tuple[EngineGap, ...]]:
         greeting = self._greeting
         survey = self._models.survey(greeting.model_engines)
-        return (*greeting.specs, *map(demucs_spec, survey.usable)), (*greeting.gaps, *survey.gaps)
+        specs = (demucs_spec(entry, greeting.demucs) for entry in survey.usable)
+        return (*greeting.specs, *specs), (*greeting.gaps, *survey.gaps)
 
     @property
     def _greeting(self) -> DeviceGreeting:

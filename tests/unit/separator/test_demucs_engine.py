@@ -14,6 +14,7 @@ import torch
 from services.separator.adapters.adapting import separate_in_format
 from services.separator.adapters.demucs.bags import load_bag
 from services.separator.adapters.demucs.engine import DemucsEngine, DemucsModels
+from services.separator.core.demucs_options import DemucsOptions, ScheduleKind
 from services.separator.core.models import ModelEntry, demucs_spec
 from services.separator.core.ports import Block, Engine
 from stemhouse.audio import AudioFormat
@@ -26,6 +27,8 @@ from tests.tiny_demucs import install, install_tiny, install_tiny_bag, tiny_demu
 from tests.unit.separator.idle_network import IdleNetwork, idle_demucs_engine
 
 _RATE_HZ = 44_100
+_BY_DEMUCS = DemucsOptions(ScheduleKind.DEMUCS)
+_THIRD_SEGMENT_BEGIN = 2 * int(0.75 * _RATE_HZ)
 _THREE_SEGMENTS_FRAMES = 2 * _RATE_HZ + 1234  # the last one is short
 
 _BAGS: dict[str, Callable[[Path], ModelEntry]] = {
@@ -89,12 +92,24 @@ def _separate(engine: Engine, signal: Block, *cuts: int) -> dict[str, Block]:
 def test_samples_are_those_of_demucs(name: str, tmp_path: Path, mixture: Block) -> None:
     """To 100 dB in every stem, for every architecture and for bags, weighted or not."""
     entry = _BAGS[name](tmp_path)
-    given = _separate(DemucsModels().load(tmp_path / entry.name, entry), mixture)
+    given = _separate(DemucsModels(_BY_DEMUCS).load(tmp_path / entry.name, entry), mixture)
     expected = separate_by_demucs(tmp_path / entry.name, entry, mixture)
     depths_db = {stem: sdr_db(expected[stem], given[stem]) for stem in entry.stems}
     print(name, {stem: round(depth_db, 1) for stem, depth_db in depths_db.items()})
     assert set(expected) == set(given)
     assert min(depths_db.values()) >= 100
+
+
+def test_lean_schedule_differs_only_where_it_has_left_something_out(
+    folder: Path, entry: ModelEntry, engine: Engine, mixture: Block
+) -> None:
+    """Bit for bit the same until the segment begins that only demucs' own schedule has."""
+    short = mixture[:, : _THIRD_SEGMENT_BEGIN + 5000]
+    lean = _separate(engine, short)
+    by_demucs = _separate(DemucsModels(_BY_DEMUCS).load(folder / entry.name, entry), short)
+    for name in BASE_STEMS:
+        differs = np.any(lean[name] != by_demucs[name], axis=0)
+        assert int(differs.argmax()) == _THIRD_SEGMENT_BEGIN
 
 
 def test_stems_differ_from_each_other_and_from_the_mixture(stems: dict[str, Block], mixture: Block) -> None:

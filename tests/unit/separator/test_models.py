@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from services.separator.adapters.model_catalogue import read_catalogue
+from services.separator.core.demucs_options import DemucsOptions, ScheduleKind
 from services.separator.core.model_store import merged_catalogue, progress_at
 from services.separator.core.models import demucs_spec, entries_from_catalogue, entry_from_record, record_of
 from stemhouse.errors import ModelRejected
@@ -150,6 +151,11 @@ def test_engine_id_names_all_that_changes_samples() -> None:
         dataclasses.replace(entry, segment_s=5),
     ]
     assert len({engine_id, *(demucs_spec(other).engine_id for other in others)}) == 4
+    by_demucs = demucs_spec(entry, DemucsOptions(ScheduleKind.DEMUCS)).engine_id
+    assert (by_demucs, engine_id) == (
+        f"demucs-htdemucs-{by_demucs[16:24]}-ov25-sh0-fp32",
+        by_demucs.replace("25", "25lean"),
+    )
     same = dataclasses.replace(entry, origin="elsewhere", licence_note="", files=(file_of("bb.th", noise(1)),))
     assert demucs_spec(same).engine_id == engine_id
 

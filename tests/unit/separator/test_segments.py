@@ -8,6 +8,7 @@ import pytest
 import torch
 from demucs.apply import TensorChunk
 
+from services.separator.core.demucs_options import ScheduleKind
 from services.separator.core.ports import Block
 from services.separator.core.segments import Crossfade, Schedule, Window, fade_weights, measure_level
 from tests.signals import noise
@@ -16,6 +17,7 @@ _SCHEDULES = {
     "as long": Schedule(1000, 750, lambda frame_count: frame_count),
     "always a segment": Schedule(1000, 750, lambda _frame_count: 1000),
     "a little more": Schedule(1001, 750, lambda frame_count: frame_count + 77),
+    "demucs": Schedule(1000, 750, lambda _frame_count: 1000, ScheduleKind.DEMUCS),
 }
 _LENGTHS = [1, 2, 749, 750, 751, 1000, 1001, 2250, 2251, 5003]
 
@@ -48,7 +50,35 @@ def test_segments_that_change_nothing_give_the_track(name: str, track_frames: in
         for segment in schedule.segments(track_frames)
     ]
     assert all(block.shape[1] == schedule.stride_frames for block in given[:-1])
+    assert given[-1].size
     assert np.allclose(np.concatenate(given, axis=1), signal, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("track_frames", "lean", "demucs"),
+    [
+        (1, 1, 1),
+        (750, 1, 1),
+        (751, 1, 2),
+        (1000, 1, 2),
+        (1001, 2, 2),
+        (1500, 2, 2),
+        (1501, 2, 3),
+        (1750, 2, 3),
+        (1751, 3, 3),
+    ],
+)
+def test_lean_schedule_ends_with_the_first_segment_that_reaches_the_end(
+    track_frames: int, lean: int, demucs: int
+) -> None:
+    """Demucs' own has the same segments, and one more that lies within the last of them where the rest is short."""
+    lean_segments = list(_SCHEDULES["as long"].segments(track_frames))
+    demucs_segments = list(_SCHEDULES["demucs"].segments(track_frames))
+    assert (len(lean_segments), len(demucs_segments)) == (lean, demucs)
+    assert [one.begin for one in lean_segments] == [one.begin for one in demucs_segments[:lean]]
+    ends = [segment.begin + segment.frame_count for segment in lean_segments]
+    assert ends[-1] == track_frames
+    assert all(end < track_frames for end in ends[:-1])
 
 
 def test_window_reads_no_further_than_a_segment() -> None:
@@ -69,7 +99,7 @@ def test_window_reads_no_further_than_a_segment() -> None:
 
 def test_batches_are_neighbours_that_hear_alike() -> None:
     """In order, as many as allowed, and the short last segments on their own."""
-    batches = list(_SCHEDULES["as long"].batches(4000, 3))
+    batches = list(_SCHEDULES["as long"].batches(4100, 3))
     assert [[segment.begin for segment in batch] for batch in batches] == [[0, 750, 1500], [2250, 3000], [3750]]
     assert all(one.heard_frames == other.heard_frames for batch in batches for one, other in pairwise(batch))
 

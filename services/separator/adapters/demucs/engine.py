@@ -9,12 +9,14 @@ task, stops the engine between two networks and between two batches, and each ne
 """
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from services.separator.adapters.demucs.bags import Bag, BagNetwork, load_bag
 from services.separator.core.blocks import recut
+from services.separator.core.demucs_options import DEFAULT_OPTIONS, DemucsOptions, ScheduleKind
 from services.separator.core.models import ModelEntry, ModelShape, demucs_spec
 from services.separator.core.ports import Block, EngineSpec, Mixture, StemBlocks
 from services.separator.core.segments import Crossfade, Level, Window, measure_level
@@ -28,8 +30,12 @@ class DemucsEngine:
     `batch_segments` go through a network at once: more of them change samples by no more than rounding.
     """
 
-    def __init__(self, bag: Bag, spec: EngineSpec, batch_segments: int = 1) -> None:
+    def __init__(
+        self, bag: Bag, spec: EngineSpec, batch_segments: int = 1, schedule: ScheduleKind = ScheduleKind.LEAN
+    ) -> None:
+        """`spec` must be that of the bag, with this kind of schedule."""
         self._bag = bag
+        self._schedule = schedule
         self._batch_segments = batch_segments
         self.spec = spec
 
@@ -45,7 +51,8 @@ class DemucsEngine:
 
     def _lane(self, network: BagNetwork, mixture: Mixture, level: Level) -> Iterator[Block]:
         """All sources of one network, below each other: float32 (sources * channels, frames)."""
-        schedule, window = network.schedule, Window(_levelled(mixture.blocks(), level))
+        schedule = replace(network.schedule, kind=self._schedule)
+        window = Window(_levelled(mixture.blocks(), level))
         crossfade = Crossfade(schedule, len(network.sources) * network.audio_format.channel_count)
         for batch in schedule.batches(level.frame_count, self._batch_segments):
             given = network.separate(np.stack([window.hear(segment) for segment in batch]))
@@ -66,14 +73,17 @@ def _levelled(blocks: Iterable[Block], level: Level) -> Iterator[Block]:
 class DemucsModels:
     """ModelLoader for models of demucs."""
 
+    def __init__(self, options: DemucsOptions = DEFAULT_OPTIONS) -> None:
+        self._options = options
+
     def load(self, folder: Path, entry: ModelEntry) -> DemucsEngine:
         """See ModelLoader.load."""
-        bag, spec = load_bag(folder, entry), demucs_spec(entry)
+        bag, spec = load_bag(folder, entry), demucs_spec(entry, self._options)
         found = _shape(bag)
         if found != ModelShape(spec.stems, spec.native_format):
             message = f"the checkpoints of {entry.name} give {found}, not {spec.stems} at {spec.native_format}"
             raise ModelRejected(message, {"model": entry.name})
-        return DemucsEngine(bag, spec)
+        return DemucsEngine(bag, spec, schedule=self._options.schedule)
 
     def inspect(self, folder: Path, entry: ModelEntry) -> ModelShape:
         """See ModelLoader.inspect."""
