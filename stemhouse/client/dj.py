@@ -30,13 +30,15 @@ from stemhouse.dj import (
     StemFileOptions,
     TrackClue,
 )
-from stemhouse.errors import InputRejected, InvalidRequest, NotFound, StemhouseError
+from stemhouse.errors import InputRejected, InternalFault, InvalidRequest, NotFound, StemhouseError
 from stemhouse.wire.dj import organize_request_to_proto, stem_file_request_to_proto
 
 _OWN_FOLDER = "Stemhouse"
 """In which the playlists lie: they stay apart from a DJ's own."""
 _FOUND_AT_ONCE = 20
 """Tracks whose covers are held in memory."""
+_NO_ROOM = frozenset({"ENOSPC", "EDQUOT", "EROFS"})
+"""What keeps a disk from taking any file."""
 
 Options = OrganizeOptions | StemFileOptions
 
@@ -105,7 +107,7 @@ class StemOrganizer:
     def organize(self, folders: Sequence[LocalStems], options: Options) -> Iterator[Organized]:
         """Make the files of each folder, one after the other; a folder that cannot be made does not stop the rest.
 
-        Raises what would fail every folder, Unavailable above all.
+        Raises what would fail every folder: Unavailable above all, and InvalidRequest for a disk that is full.
         """
         for start in range(0, len(folders), _FOUND_AT_ONCE):
             some = folders[start : start + _FOUND_AT_ONCE]
@@ -117,7 +119,9 @@ class StemOrganizer:
         """The same of one folder, whose track has been found, or is not known."""
         try:
             return Organized(stems, self._made(stems, options, found), found=found)
-        except (InvalidRequest, InputRejected, NotFound) as error:
+        except (InvalidRequest, InputRejected, NotFound, InternalFault) as error:
+            if error.details.get("errno") in _NO_ROOM:
+                raise
             return Organized(stems, error=error, found=found)
 
     def _made(self, stems: LocalStems, options: Options, found: FoundTrack | None) -> Made:
