@@ -39,6 +39,8 @@ _FOUND_AT_ONCE = 20
 """Tracks whose covers are held in memory."""
 _NO_ROOM = frozenset({"ENOSPC", "EDQUOT", "EROFS"})
 """What keeps a disk from taking any file."""
+_OF_ALL = frozenset({"name_template"})
+"""What is asked for all folders alike."""
 
 Options = OrganizeOptions | StemFileOptions
 
@@ -107,7 +109,7 @@ class StemOrganizer:
     def organize(self, folders: Sequence[LocalStems], options: Options) -> Iterator[Organized]:
         """Make the files of each folder, one after the other; a folder that cannot be made does not stop the rest.
 
-        Raises what would fail every folder: Unavailable above all, and InvalidRequest for a disk that is full.
+        Raises what would fail every folder: Unavailable above all, InvalidRequest for a disk that is full or a bad template.
         """
         for start in range(0, len(folders), _FOUND_AT_ONCE):
             some = folders[start : start + _FOUND_AT_ONCE]
@@ -120,7 +122,7 @@ class StemOrganizer:
         try:
             return Organized(stems, self._made(stems, options, found), found=found)
         except (InvalidRequest, InputRejected, NotFound, InternalFault) as error:
-            if error.details.get("errno") in _NO_ROOM:
+            if error.details.get("errno") in _NO_ROOM or _OF_ALL & error.details.keys():
                 raise
             return Organized(stems, error=error, found=found)
 

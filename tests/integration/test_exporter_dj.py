@@ -186,9 +186,9 @@ def test_names_that_a_drive_would_take_for_one_become_two(house: House, tmp_path
 
 @pytest.mark.parametrize("template", ["{title}", "{stem} {nobody}", "{stem!r}", "{", "{stem} {title.__class__}"])
 def test_template_that_cannot_name_is_refused(template: str, house: House) -> None:
-    """Before anything is written; a template cannot reach into values."""
-    outcome = house.organize(DJTarget.SERATO, OrganizeOptions(DJTarget.SERATO, name_template=template))
-    assert isinstance(outcome.error, InvalidRequest)
+    """Before anything is written, and for all folders at once; a template cannot reach into values."""
+    with pytest.raises(InvalidRequest):
+        house.organize(DJTarget.SERATO, OrganizeOptions(DJTarget.SERATO, name_template=template))
     assert not house.output.exists()
 
 

@@ -45,7 +45,14 @@ def test_one_folders_error_does_not_stop_the_rest(tmp_path: Path) -> None:
     assert outcomes(tmp_path, None, InternalFault("a"), InvalidRequest("b"), None) == [True, False, False, True]
 
 
-@pytest.mark.parametrize("error", [Unavailable("gone"), InvalidRequest("full", {"errno": "ENOSPC"})])
+@pytest.mark.parametrize(
+    "error",
+    [
+        Unavailable("gone"),
+        InvalidRequest("full", {"errno": "ENOSPC"}),
+        InvalidRequest("no {stem}", {"name_template": "no {stem}"}),
+    ],
+)
 def test_what_stops_everybody_is_raised(error: StemhouseError, tmp_path: Path) -> None:
     """Else a full disk would be told once for each of a thousand folders."""
     with pytest.raises(type(error)):
