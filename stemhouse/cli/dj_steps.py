@@ -3,13 +3,12 @@
 from pathlib import Path
 
 from stemhouse.cli.output import path_text
-from stemhouse.client.documents import Documents
 from stemhouse.dj import DJTarget
 
 
-def import_steps(target: DJTarget, lists: Documents, output_dir: Path) -> list[str]:
-    """How a program is told of what was written, a sentence each."""
-    return list(_STEPS[target](path_text(lists.files[0]), path_text(output_dir.resolve())))
+def import_steps(target: DJTarget, first_list: str, place: str) -> list[str]:
+    """How a program is told of what was written, a sentence each; paths are as the program finds them."""
+    return list(_STEPS[target](path_text(Path(first_list)), path_text(Path(place))))
 
 
 def _rekordbox(collection: str, _place: str) -> tuple[str, ...]:
