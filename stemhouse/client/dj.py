@@ -1,7 +1,6 @@
 """Folders of stems as what a DJ program takes: files in a folder for each track, and lists of all of them."""
 
 import hashlib
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from stemhouse.analysis import AnalysisHints
+from stemhouse.client.dj_lists import StemLists
 from stemhouse.client.dj_locations import ProgramLocations
 from stemhouse.client.dj_mirror import mirrored_folder
 from stemhouse.client.dj_records import RecordedTree, recorded_trees
@@ -27,7 +27,6 @@ from stemhouse.dj import (
     FoundTrack,
     KnownTrack,
     OrganizeOptions,
-    Playlist,
     PlaylistOptions,
     StemFileOptions,
     TrackClue,
@@ -35,8 +34,6 @@ from stemhouse.dj import (
 from stemhouse.errors import InputRejected, InternalFault, InvalidRequest, NotFound, StemhouseError
 from stemhouse.wire.dj import organize_request_to_proto, stem_file_request_to_proto
 
-_OWN_FOLDER = "Stemhouse"
-"""In which the playlists lie: they stay apart from a DJ's own."""
 _FOUND_AT_ONCE = 20
 """Tracks whose covers are held in memory."""
 _NO_ROOM = frozenset({"ENOSPC", "EDQUOT", "EROFS"})
@@ -186,29 +183,23 @@ class StemOrganizer:
     def write_lists(self) -> Documents | None:
         """Make all files that are now below the folder known to the target; None if there is none.
 
-        There is a list of each stem, and one in each crate that the library has.
+        There is a list of each stem, and one in each crate that the library has, in its order.
         """
         trees = [tree for tree in recorded_trees(self._output_dir) if tree.kind == self._target.file_kind]
         found = self._find([tree.source for tree in trees], with_cover_art=False)
         files: list[DJFile] = []
-        places: dict[tuple[str, ...], list[int]] = defaultdict(list)
-        crated: dict[tuple[str, ...], list[int]] = defaultdict(list)
+        lists = StemLists()
         for index, tree in enumerate(trees):
-            crates = found[index].crates if index in found else ()
             for told in tree.files():
-                name = told.stem.capitalize()
-                places[_OWN_FOLDER, name].append(len(files))
-                for crate in crates:
-                    crated[_OWN_FOLDER, *crate.split("/"), name].append(len(files))
+                lists.add(len(files), told.stem, found.get(index))
                 location = self._locations.of(Path(told.file.location))
                 files.append(replace(told.file, location=location))
         if not files:
             return None
-        playlists = (Playlist(path, tuple(listed)) for path, listed in (*places.items(), *sorted(crated.items())))
         root = self._volume_root
         volume_root = self._locations.of(root) if root else self._locations.volume_root(self._output_dir)
         options = PlaylistOptions(self._target, self._locations.of(self._output_dir), volume_root)
-        collection = DJCollection(tuple(files), tuple(playlists))
+        collection = DJCollection(tuple(files), lists.playlists())
         return self._production.export_playlists(collection, options, self._output_dir)
 
 

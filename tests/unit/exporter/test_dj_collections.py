@@ -100,7 +100,7 @@ def test_memory_cues_are_not_doubled() -> None:
     for cues in ((pad, memory), (memory, pad)):
         file = replace(COLLECTION.files[0], track=replace(FULL, cues=cues))
         root = etree.fromstring(rekordbox_xml(DJCollection((file,), ()), "1"))
-        assert sorted(mark.get("Num") for mark in root.iter("POSITION_MARK")) == ["-1", "4"]
+        assert sorted(mark.get("Num", "") for mark in root.iter("POSITION_MARK")) == ["-1", "4"]
 
 
 def test_track_numbers_are_those_of_their_paths() -> None:
