@@ -119,6 +119,22 @@ def test_grid_off_by_an_encoders_silence_is_told_and_moved(tmp_path: Path) -> No
     assert [cue["start_s"] for cue in track["cues"]] == pytest.approx([cue.start_s - 0.025 for cue in CUES])
 
 
+def test_grid_is_moved_by_what_was_cut_off(tmp_path: Path) -> None:
+    """As metadata.json has it: 1105 samples of LAME, where the drums are heard 4 ms from where the DJ has them."""
+    late = replace(FULL, title="Jóga", bpm=124.0, grid=(BeatMarker(0.021, 124.0, 1),), cues=())
+    with open_house(tmp_path, separated(10 * RATE_HZ)) as house:
+        house.library.found[SOURCE.file_name] = replace(FOUND, known=replace(KNOWN, track=late))
+        file = house.folder / "metadata.json"
+        metadata = json.loads(file.read_text())
+        metadata["source"]["trimmed_lead_frames"] = 1105
+        file.write_text(json.dumps(metadata))
+        made = house.organize(DJTarget.SERATO, OrganizeOptions(DJTarget.SERATO, moves_origin=True)).made
+    assert made
+    assert made.warnings[0].endswith("it was moved by 25.1 ms with its cues")
+    [marker] = json.loads(made.files[-1].read_text())["dj"]["files"][0]["track"]["grid"]
+    assert marker["position_s"] == pytest.approx(0.021 - 1105 / RATE_HZ + 60 / 124.0, abs=1e-6)
+
+
 def test_mirror_lies_as_the_library_does(house: House) -> None:
     """Below its folder; lists find it there; a second run asks nothing of the exporter, and a track may be unknown."""
     organizer = house.organizer(DJTarget.SERATO, is_mirror=True)
