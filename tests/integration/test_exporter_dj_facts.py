@@ -1,7 +1,7 @@
 """What a library knows of a track in the files and lists of each target, read by others than their writers."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
@@ -22,7 +22,7 @@ from stemhouse.cli.main import main
 from stemhouse.dj import DJTarget, FoundTrack, KnownTrack, OrganizeOptions, StemFileOptions
 from stemhouse.tracks import BeatMarker, CueKind
 from tests.integration.dj_house import House, open_house
-from tests.unit.exporter.dj_material import CUES, FULL
+from tests.unit.exporter.dj_material import CUES, DRIFTING, FULL
 from tests.unit.exporter.results import RATE_HZ, SOURCE, separated
 
 ART = b"\xff\xd8\xff" + bytes(range(256)) * 8
@@ -102,6 +102,60 @@ def test_traktor_gets_what_the_library_knows(house: House) -> None:
     marks = [(mark.name, mark.start, mark.hotcue) for mark in collection.entry[0].cue_v2]
     assert marks[:2] == [("AutoGrid", 125.0, -1), ("Intro", 125.0, 0)]
     assert [cue.kind for cue in facts.cues].count(CueKind.LOOP) == 1
+
+
+Markers = list[tuple[float, float]]
+
+
+def rekordbox_grid(house: House) -> Markers:
+    """As pyrekordbox reads it."""
+    house.files(DJTarget.REKORDBOX)
+    [document] = house.lists(DJTarget.REKORDBOX).files
+    tempos = RekordboxXml(without_colors(document)).get_track(0).tempos
+    return [(tempo["Inizio"], tempo["Bpm"]) for tempo in tempos]
+
+
+def traktor_grid(house: House) -> Markers:
+    """As traktor-nml-utils reads it."""
+    house.files(DJTarget.TRAKTOR, StemFileOptions())
+    document = house.lists(DJTarget.TRAKTOR).files[0]
+    collection = XmlParser().from_bytes(document.read_bytes(), Nml).collection
+    assert collection
+    anchors = [mark for mark in collection.entry[0].cue_v2 if mark.grid]
+    return [(float(anchor.start) / 1000.0, float(anchor.grid.bpm)) for anchor in anchors]
+
+
+def serato_grid(house: House) -> Markers:
+    """As sidecaramel reads it out of a FLAC; all but the last marker tell beats instead of a tempo."""
+    [file, _] = house.files(DJTarget.SERATO)
+    theirs = {name: blob for name, blob, _ in their_blobs.harvest(str(file))}
+    grid = their_blobs.decode_beatgrid(theirs["Serato BeatGrid"])
+    last = grid["terminal_marker"]["position_s"], grid["terminal_marker"]["bpm"]
+    markers = [(marker["position_s"], marker["beats_till_next"]) for marker in grid["non_terminal_markers"]]
+    ends_s = [*(position_s for position_s, _ in markers), last[0]][1:]
+    tempos = [(at, 60.0 * beats / (end - at)) for (at, beats), end in zip(markers, ends_s, strict=True)]
+    return [*tempos, last]
+
+
+@pytest.mark.parametrize("read", [rekordbox_grid, traktor_grid, serato_grid])
+@pytest.mark.parametrize("grid", [FULL.grid, DRIFTING.grid])
+def test_beats_of_five_minutes_are_where_they_were(
+    read: Callable[[House], Markers], grid: tuple[BeatMarker, ...], house: House
+) -> None:
+    """To the millisecond, by readers of others; a grid that drifts, too."""
+    track = replace(FULL, title="Jóga", grid=grid)
+    house.library.found[SOURCE.file_name] = replace(FOUND, known=replace(KNOWN, track=track))
+    wanted = beats_s([(marker.position_s, marker.bpm) for marker in grid])
+    assert beats_s(read(house)) == pytest.approx(wanted, abs=0.001)
+
+
+def beats_s(markers: Markers) -> list[float]:
+    """Of some five minutes; each marker counts until the next one."""
+    times_s = [markers[0][0]]
+    while len(times_s) < 600:
+        bpm = [bpm for at, bpm in markers if at <= times_s[-1] + 0.01][-1]
+        times_s.append(times_s[-1] + 60.0 / bpm)
+    return times_s
 
 
 def test_grid_off_by_an_encoders_silence_is_told_and_moved(tmp_path: Path) -> None:
