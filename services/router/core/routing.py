@@ -11,7 +11,7 @@ from itertools import takewhile
 from services.router.core.cloud_budget import worst_case_minutes
 from services.router.core.policy import Policy
 from services.router.core.refusals import nothing_chosen, obstacle
-from services.router.core.scene import CPU, STARTER, Scene, in_model_order, is_basic, is_meant
+from services.router.core.scene import CPU, STARTER, Scene, in_model_order, is_basic
 from stemhouse.errors import BudgetExceeded, EngineUnavailable, Unavailable
 from stemhouse.jobs import Attempt, Decision, EngineOffer, EngineSurvey, Preset, SeparationRequest
 from stemhouse.vocab import AUTO_ENGINE, VOCALS, QualityStatus
@@ -122,7 +122,7 @@ def choose_listener(survey: EngineSurvey) -> EngineOffer:
 
 
 def _named(request: SeparationRequest, scene: Scene) -> Decision:
-    meant = [offer for offer in scene.survey.offers if is_meant(offer, request) and not scene.has_failed(offer)]
+    meant = [offer for offer in scene.survey.offers if scene.is_meant(offer, request) and not scene.has_failed(offer)]
     able = [offer for offer in meant if request.engine in {AUTO_ENGINE, offer.name}]
     if not able:
         raise nothing_chosen(request, scene)

@@ -7,7 +7,7 @@ be fetched), `weights` and `segment_s` of the bag, `licence_note`, `origin`. A r
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -17,7 +17,7 @@ from services.separator.core.ports import EngineSpec, Task
 from stemhouse.audio import AudioFormat
 from stemhouse.errors import ModelRejected
 from stemhouse.models import Model, ModelState
-from stemhouse.vocab import in_listing_order
+from stemhouse.vocab import OTHER, VOCALS, in_listing_order
 
 DEMUCS = "demucs"
 STARTER_MODEL = "spleeter-2stems"
@@ -107,6 +107,18 @@ def demucs_spec(entry: ModelEntry, options: DemucsOptions = DEFAULT_OPTIONS, dev
         native_format=entry.audio_format,
         device=device,
     )
+
+
+def demucs_specs(entry: ModelEntry, options: DemucsOptions = DEFAULT_OPTIONS) -> tuple[EngineSpec, ...]:
+    """All engines that a demucs model makes: that of all its stems, and one of vocals and the rest if that is cheaper.
+
+    It is, if each stem can do without some network of the bag: which of them makes the vocals, only checkpoints tell.
+    """
+    whole = demucs_spec(entry, options)
+    has_idle_networks = bool(entry.weights) and all(0.0 in column for column in zip(*entry.weights or (), strict=False))
+    if not has_idle_networks or not {VOCALS, OTHER} <= set(entry.stems):
+        return (whole,)
+    return whole, replace(whole, engine_id=f"{whole.engine_id}-{VOCALS}", stems=(VOCALS, OTHER))
 
 
 def is_engine_of(entry: ModelEntry, engine_id: str) -> bool:

@@ -202,6 +202,18 @@ def test_auto_passes_over_a_model_that_lacks_base_stems() -> None:
     assert decide(wish(model="karaoke"), scene(karaoke, STARTER)).engine_id == karaoke.engine_id
 
 
+def test_engine_that_leaves_stems_out_is_for_whoever_wants_vocals_alone() -> None:
+    """And goes before the one of all stems then, whichever answered first; others keep their order."""
+    alone = replace(TUNED, engine_id=f"{TUNED.engine_id}-vocals", stems=("vocals", "other"))
+    for offers in itertools.permutations((TUNED, alone, DEMUCS)):
+        for wanted in ({"engine": "demucs", "model": TUNED.model}, {"model": TUNED.model}, {"preset": Preset.BEST}):
+            assert decide(wish(**wanted), scene(*offers)).engine_id == TUNED.engine_id
+            assert decide(wish(**wanted, is_vocals_only=True), scene(*offers)).engine_id == alone.engine_id
+        usual = decide(wish(is_vocals_only=True), scene(*offers))
+        assert (usual.engine_id, *usual.fallbacks) == (DEMUCS.engine_id, alone.engine_id, TUNED.engine_id)
+        assert set(decide(wish(), scene(*offers)).fallbacks) == {TUNED.engine_id}
+
+
 def test_model_of_another_engine_is_told_whose_it_is() -> None:
     """It is there, so no command would help, nor the answer of a separator that is silent."""
     for is_partial in (False, True):

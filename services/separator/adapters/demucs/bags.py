@@ -57,6 +57,13 @@ class Bag:
         return self.networks[0].audio_format
 
 
+def narrowed(bag: Bag, stem: str) -> Bag:
+    """The networks that have a share in a stem, and their shares in it alone."""
+    counts = bag.weights[:, bag.sources.index(stem)] > 0
+    networks = tuple(network for network, does_count in zip(bag.networks, counts, strict=True) if does_count)
+    return Bag(networks, bag.weights[counts])
+
+
 def load_bag(folder: Path, entry: ModelEntry, backend: Backend = _TORCH) -> Bag:
     """The networks of the files in `folder` that the entry names.
 
