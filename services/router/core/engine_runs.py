@@ -19,7 +19,7 @@ _MOST_FAILURES = 5
 """Engines that `auto` tries in vain before it gives up: whoever has more damaged models has another problem."""
 
 _CHARGED = "cloud_minutes"
-"""The detail of an error that says what a cloud engine has charged all the same."""
+"""The detail of an error that says what a cloud engine has charged all the same; 0 if nothing was submitted."""
 
 
 class EngineRuns:
@@ -43,8 +43,9 @@ class EngineRuns:
     def first(self, job: Job, ingested: Ingested, steps: Steps) -> tuple[Decision, StemSet]:
         """The stems of the first engine that can be used: a model may turn out to be damaged when it is loaded.
 
-        That it is still offered then, say by a volume that cannot be written to, makes no difference. Raises what the
-        last engine raised, and Cancelled.
+        That it is still offered then, say by a volume that cannot be written to, makes no difference. A service that
+        does not answer is no reason to wait for it where another engine may do the track. Raises what the last engine
+        raised, and Cancelled.
         """
         failures: list[Failure] = []
         while True:
@@ -52,9 +53,10 @@ class EngineRuns:
             decision = steps.run(Stage.CHOOSE, self._choosing(ingested), job.request, situation)
             try:
                 return decision, self.run(job, ingested, decision, steps)
-            except EngineUnavailable as error:
+            except Unavailable as error:
                 failures.append(Failure(decision, error.message))
-                if not is_free_to_choose(job.request) or len(failures) == _MOST_FAILURES:
+                is_over = isinstance(error, EngineUnavailable) or _has_another(decision)
+                if not (is_over and is_free_to_choose(job.request)) or len(failures) == _MOST_FAILURES:
                     raise
 
     def run(self, job: Job, ingested: Ingested, decision: Decision, steps: Steps) -> StemSet:
@@ -72,6 +74,8 @@ class EngineRuns:
         except StemhouseError as error:
             if order:
                 self._close(order, error)
+                if type(error) is Unavailable:  # a service that did not answer all the time
+                    self._chooser.note_failure(decision.engine_id)
             raise
 
     def without_damage(self, decision: Decision, audio: AudioRef, request: SeparationRequest) -> Decision:
@@ -125,10 +129,17 @@ class EngineRuns:
         return separate
 
     def _close(self, order: CloudOrder, error: StemhouseError) -> None:
-        if isinstance(error, EngineUnavailable) and not isinstance(error, ChargeUncertain):
-            self._budget.settle(order, float(error.details.get(_CHARGED, 0.0)))
+        minutes = float(error.details.get(_CHARGED, 0.0))
+        is_free = _CHARGED in error.details and minutes == 0.0
+        if is_free or (isinstance(error, EngineUnavailable) and not isinstance(error, ChargeUncertain)):
+            self._budget.settle(order, minutes)
         else:
             self._budget.mark_uncertain(order)
+
+
+def _has_another(decision: Decision) -> bool:
+    """Whether a service was to do the track that others can do, too."""
+    return decision.engine in CLOUD_ENGINES and bool(decision.fallbacks)
 
 
 def situation_of(job: Job, ingested: Ingested, failures: tuple[Failure, ...] = ()) -> Situation:

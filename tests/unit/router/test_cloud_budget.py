@@ -41,11 +41,15 @@ class LalalFirst(EngineChooser):
     def __init__(self, separators: Separators, budget: Room, policy: Policy, *, now_s: Callable[[], float]) -> None:
         super().__init__(separators, budget, policy, now_s=now_s)
         self.noted: list[str] = []
+        self.has_fallback = False
 
     def choose(self, request: SeparationRequest, situation: Situation) -> Decision:
         """Whoever has not failed."""
-        offer = STARTER if situation.failures else LALAL
-        return Decision(offer.name, offer.engine_id, tuple(failure.cause for failure in situation.failures))
+        causes = tuple(failure.cause for failure in situation.failures)
+        if causes:
+            return Decision(STARTER.name, STARTER.engine_id, causes)
+        fallbacks = (STARTER.engine_id,) if self.has_fallback else ()
+        return Decision(LALAL.name, LALAL.engine_id, (), fallbacks)
 
     def note_success(self, engine_id: str) -> None:
         """Note it."""
@@ -195,6 +199,23 @@ def test_job_that_ends_in_the_middle_leaves_its_order_uncertain(house: House, er
     orders = [task.order for task in house.separators.separated]
     assert orders[0] == orders[1]
     assert (account(house).minutes_today, account(house).minutes_uncertain) == (0.5, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("error", "minutes_today"),
+    [(Unavailable("gave up"), WORST_MINUTES), (Unavailable("gave up", {"cloud_minutes": "0.00"}), 0.0)],
+)
+def test_service_that_does_not_answer_leaves_the_track_to_the_next_engine(
+    house: House, error: StemhouseError, minutes_today: float
+) -> None:
+    """It counts as failed, once for each track; and nothing is counted as spent if nothing was submitted."""
+    assert isinstance(house.chooser, LalalFirst)
+    house.separators.refusals = {LALAL.engine_id: error}
+    house.chooser.has_fallback = True
+    result = house.run(WISH)
+    assert (result.stem_set.engine, result.decision.reasons) == ("starter", ("gave up",))
+    assert outcomes(house) == [f"{LALAL.engine_id} failed", f"{STARTER.engine_id} did it"]
+    assert (account(house).minutes_today, account(house).minutes_uncertain) == (minutes_today, minutes_today)
 
 
 def test_order_counts_until_it_is_recorded_that_it_was_not_spent(house: House) -> None:
