@@ -166,5 +166,5 @@ def job_text(job: Job) -> str:
     if job.result:
         lines += _lines([*_result_rows(job.result), *_story_rows(job.result)])
     if job.error:
-        lines.append(f"  {'failed':<10}{job.error.message} ({job.error.reason})")
+        lines.append(f"  {job.state.value:<10}{job.error.message} ({job.error.reason})")
     return "\n".join(lines)

@@ -576,7 +576,7 @@ Global___AllowCloudResponse: _TypeAlias = AllowCloudResponse  # noqa: Y015
 
 @_typing.final
 class JobError(_message.Message):
-    """Why a job failed: the error of the same name that an RPC would carry."""
+    """Why a job failed or was cancelled: the error of the same name that an RPC would carry."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -133,6 +133,12 @@ class Separators(Protocol):
     ) -> StemSet:
         """Separate on the least-loaded separator that has the engine. Raises Cancelled."""
 
+    def call_off(self, task: SeparationTask) -> float | None:
+        """End at the service what was begun for an order whose job was cancelled: what it has cost in minutes.
+
+        None if nobody can know. The call of `separate` must have ended. Raises Unavailable.
+        """
+
     def assess(self, stem_set: StemSet, references: dict[str, AudioRef], verifier_engine_id: str = "") -> QualityReport:
         """Measure stems against references, where there are any, or tell how good they seem to be.
 

@@ -202,6 +202,28 @@ def test_job_that_ends_in_the_middle_leaves_its_order_uncertain(house: House, er
 
 
 @pytest.mark.parametrize(
+    ("answer", "minutes_today", "minutes_uncertain", "words"),
+    [
+        (0.0, 0.0, 0.0, "job job-1 was cancelled"),
+        (0.5, 0.5, 0.0, "job job-1 was cancelled; 0.50 minutes of the account may have been taken for it"),
+        (None, WORST_MINUTES, WORST_MINUTES, f"cancelled; up to {WORST_MINUTES} minutes .* nobody knows"),
+        (Unavailable("gone"), WORST_MINUTES, WORST_MINUTES, "nobody knows"),
+    ],
+)
+def test_cancelled_job_is_called_off_at_once(
+    house: House, answer: float | StemhouseError | None, minutes_today: float, minutes_uncertain: float, words: str
+) -> None:
+    """With the task that was sent; the separator knows best what it has cost, and whoever has cancelled is told."""
+    house.separators.refusals = {LALAL.engine_id: Cancelled("Locally cancelled by application!")}
+    house.separators.before_result = lambda: house.jobs.request_cancel("job-1")
+    house.separators.call_off_minutes = answer
+    with pytest.raises(Cancelled, match=f"{words}$" if answer is not None else words):
+        house.run(WISH)
+    assert house.separators.called_off == house.separators.separated
+    assert (account(house).minutes_today, account(house).minutes_uncertain) == (minutes_today, minutes_uncertain)
+
+
+@pytest.mark.parametrize(
     ("error", "minutes_today"),
     [(Unavailable("gave up"), WORST_MINUTES), (Unavailable("gave up", {"cloud_minutes": "0.00"}), 0.0)],
 )
@@ -213,7 +235,8 @@ def test_service_that_does_not_answer_leaves_the_track_to_the_next_engine(
     house.separators.refusals = {LALAL.engine_id: error}
     house.chooser.has_fallback = True
     result = house.run(WISH)
-    assert (result.stem_set.engine, result.decision.reasons) == ("starter", ("gave up",))
+    told = "gave up" if minutes_today == 0.0 else "gave up; up to 0.67 minutes of the account may have been taken"
+    assert (result.stem_set.engine, result.decision.reasons[0].startswith(told)) == ("starter", True)
     assert outcomes(house) == [f"{LALAL.engine_id} failed", f"{STARTER.engine_id} did it"]
     assert (account(house).minutes_today, account(house).minutes_uncertain) == (minutes_today, minutes_today)
 

@@ -190,3 +190,31 @@ def test_abandoned_task_is_written_down_though_the_service_is_deaf() -> None:
     sweeper.sweep(frozenset(), ABANDONED_S)
     (record,) = TaskJournal(store).records()
     assert (record.state, record.was_paid) == (TaskState.CANCELLED, True)
+
+
+@pytest.mark.parametrize(
+    ("state", "was_paid", "minutes", "left", "is_deleted"),
+    [
+        (None, False, 0.0, None, False),
+        (TaskState.UPLOADED, False, 0.0, None, True),
+        (TaskState.SUBMITTED, False, 0.2, TaskState.CANCELLED, True),
+        (TaskState.SUBMITTING, False, None, TaskState.UNCERTAIN, True),
+        (TaskState.CANCELLED, True, 0.2, TaskState.CANCELLED, False),
+        (TaskState.FAILED, False, 0.0, TaskState.FAILED, False),
+        (TaskState.UNCERTAIN, True, None, TaskState.UNCERTAIN, False),
+    ],
+)
+def test_task_that_is_called_off_costs(
+    state: TaskState | None,
+    was_paid: bool,  # noqa: FBT001  a case
+    minutes: float | None,
+    left: TaskState | None,
+    is_deleted: bool,  # noqa: FBT001  likewise
+) -> None:
+    """Nothing before it is submitted, and its price from then on; to ask again tells the same."""
+    store = stored(replace(RECORD, state=state, was_paid=was_paid)) if state else MemoryObjectStore()
+    service = Deletions()
+    sweeper = Sweeper(TaskJournal(store), service, store, lambda: NOW_S)  # type: ignore[arg-type]  # no more is asked
+    assert [sweeper.call_off(RECORD), sweeper.call_off(RECORD)] == [minutes, minutes]
+    assert service.deleted == (["source-1"] if is_deleted else [])
+    assert [record.state for record in TaskJournal(store).records()] == ([left] if left else [])
