@@ -79,6 +79,12 @@ class MemoryCloudLedger:
         elif end is OrderEnd.SETTLED:
             entry.minutes = max(entry.minutes, minutes)
 
+    def close_uncertain(self, account: str, *, were_charged: bool) -> None:
+        """See CloudLedger.close_uncertain."""
+        for entry in self.entries:
+            if entry.wish.account == account and entry.state == OrderEnd.UNCERTAIN.value:
+                self.close(entry.key, OrderEnd.SETTLED, entry.minutes if were_charged else 0.0)
+
     def _books(self, account: str, batch: str, day: date, entries: Sequence[Entry]) -> CloudBooks:
         known = self._accounts.get(account)
         if known is None:

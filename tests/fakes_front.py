@@ -270,6 +270,14 @@ class FakeRouter(router_pb2_grpc.RouterServiceServicer):
         changed = next(account for account in self.accounts if account.account == request.account)
         return pb.AllowCloudResponse(account=cloud_account_to_proto(changed))
 
+    def SettleCloud(self, request: pb.SettleCloudRequest, context: grpc.ServicerContext) -> pb.SettleCloudResponse:
+        """Nothing is uncertain any more."""
+        [known] = [known for known in self.accounts if known.account == request.account]
+        minutes_today = known.minutes_today if request.were_charged else 0.0
+        settled = replace(known, minutes_uncertain=0.0, minutes_today=minutes_today)
+        self.accounts[self.accounts.index(known)] = settled
+        return pb.SettleCloudResponse(account=cloud_account_to_proto(settled))
+
     def ListModels(self, request: pb.ListModelsRequest, context: grpc.ServicerContext) -> pb.ListModelsResponse:
         """All."""
         return pb.ListModelsResponse(models=map(model_to_proto, self.models))

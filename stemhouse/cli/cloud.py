@@ -77,6 +77,25 @@ def forbid(output: Output, *, account: str | None) -> None:
     output.result({"account": forbidden}, account_text(forbidden))
 
 
+@cloud.command()
+@click.argument("account", required=False, metavar="[ACCOUNT]")
+@click.option("--charged", "found", flag_value="charged", help="The service's own page tells that they were taken.")
+@click.option("--not-charged", "found", flag_value="not charged", help="It tells that they were not.")
+@json_option
+@click.pass_obj
+def settle(output: Output, *, account: str | None, found: str | None) -> None:
+    """Clear uncertain minutes, once you have looked at the account.
+
+    Stemhouse cannot ask the service whether they were charged, so they count as spent until you tell. Wish for their
+    tracks again before: what can still be found costs nothing more. Afterwards such a track is ordered anew.
+    """
+    if found is None:
+        raise click.UsageError("say what you have found: --charged or --not-charged")
+    with open_client(output) as client:
+        settled = client.settle_cloud(_account_of(client, account), were_charged=found == "charged")
+    output.result({"account": settled}, account_text(settled))
+
+
 def account_text(account: CloudAccount) -> str:
     """A short block about one account."""
     may = f"allowed, at most {account.minutes_per_day:g} minutes a day" if account.is_allowed else "not allowed"
@@ -85,9 +104,8 @@ def account_text(account: CloudAccount) -> str:
     if account.minutes_reserved:
         rows.append(("at work", f"{account.minutes_reserved:.2f} minutes are set aside"))
     if account.minutes_uncertain:
-        rows.append(
-            ("uncertain", f"{account.minutes_uncertain:.2f} minutes may have been charged; they count as spent")
-        )
+        uncertain = f"{account.minutes_uncertain:.2f} minutes may have been charged; they count as spent"
+        rows.append(("uncertain", f"{uncertain} until you have looked: `stemhouse cloud settle`"))
     return "\n".join([f"{account.account}  {may}", *(f"  {label:<10}{text}" for label, text in rows)])
 
 

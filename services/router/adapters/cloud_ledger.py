@@ -66,6 +66,13 @@ class SqlCloudLedger:
             if end is OrderEnd.SETTLED:  # two jobs shared it, and the first to end has failed at no cost
                 session.connection().execute(wanted.where(col(CloudOrderRow.minutes) < minutes).values(minutes=minutes))
 
+    def close_uncertain(self, account: str, *, were_charged: bool) -> None:
+        """See CloudLedger.close_uncertain."""
+        wanted = update(CloudOrderRow).where(col(CloudOrderRow.account) == account, _UNCERTAIN)
+        minutes = {} if were_charged else {"minutes": 0.0}
+        with transaction(self._database) as session:
+            session.connection().execute(wanted.values(state=OrderEnd.SETTLED.value, **minutes))
+
 
 def _lock(session: Session) -> None:
     """Nobody else reserves before the end of the transaction: its first statement writes, and always the same row."""

@@ -15,7 +15,7 @@ from typing import NoReturn
 from services.router.core.ports import CloudBooks, CloudLedger, CloudWish, OrderEnd, Separators
 from stemhouse.audio import AudioRef
 from stemhouse.cloud import CloudAccount, CloudOrder, CloudTerms
-from stemhouse.errors import BudgetExceeded, EngineUnavailable, Unavailable
+from stemhouse.errors import BudgetExceeded, EngineUnavailable, NotFound, Unavailable
 from stemhouse.jobs import EngineOffer, Job
 
 _STEPS_PER_MINUTE = 100
@@ -43,7 +43,22 @@ class CloudBudget:
     def allow(self, account: str, *, is_allowed: bool, minutes_per_day: float) -> CloudAccount:
         """Let an account be used from now on, or no more; what is at work goes on."""
         self._ledger.allow(account, is_allowed=is_allowed, minutes_per_day=minutes_per_day)
-        return next(known for known in self.accounts() if known.account == account)
+        return self._account(account)
+
+    def settle_uncertain(self, account: str, *, were_charged: bool) -> CloudAccount:
+        """Note what the owner of an account has found out of its uncertain minutes; a later wish orders anew.
+
+        Raises NotFound for an account that was never allowed.
+        """
+        self._ledger.close_uncertain(account, were_charged=were_charged)
+        return self._account(account)
+
+    def _account(self, account: str) -> CloudAccount:
+        found = next((known for known in self.accounts() if known.account == account), None)
+        if found is None:
+            message = f"there is no account {account}"
+            raise NotFound(message, {"account": account})
+        return found
 
     def room(self, account: str, batch_id: str, request_minutes: float) -> float:
         """The minutes that a job may still spend; 0 if the account was not allowed.

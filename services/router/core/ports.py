@@ -307,6 +307,9 @@ class CloudLedger(Protocol):
     def close(self, idempotency_key: str, end: OrderEnd, minutes: float) -> None:
         """Note what became of an order, and what it cost. One that is settled stays so, at its highest cost."""
 
+    def close_uncertain(self, account: str, *, were_charged: bool) -> None:
+        """Settle all uncertain orders of an account, at their minutes or at none."""
+
 
 class Uploads(Protocol):
     """Uploaded bytes of one purpose on their way into the store."""

@@ -20,6 +20,7 @@ from stemhouse.errors import (
     ChargeUncertain,
     EngineFailed,
     EngineUnavailable,
+    NotFound,
     StemhouseError,
     Unavailable,
 )
@@ -152,6 +153,17 @@ def test_accounts_are_those_of_the_offers_and_those_that_were_allowed(house: Hou
     assert found == [("lalal-0other", True, None), (ACCOUNT, True, 500.0)]
     house.separators.is_silent = True
     assert [known.minutes_left for known in house.cloud.accounts()] == [None, None]
+
+
+def test_owner_settles_what_nobody_else_knows(house: House) -> None:
+    """Whether it was charged or not; of an account that there is."""
+    house.cloud.mark_uncertain(order(house, 1))
+    assert house.cloud.settle_uncertain(ACCOUNT, were_charged=False).minutes_today == 0.0
+    house.cloud.mark_uncertain(order(house, 2))
+    settled = house.cloud.settle_uncertain(ACCOUNT, were_charged=True)
+    assert (settled.minutes_today, settled.minutes_uncertain) == (WORST_MINUTES, 0.0)
+    with pytest.raises(NotFound):
+        house.cloud.settle_uncertain("nobody", were_charged=True)
 
 
 def test_order_goes_with_the_task_and_its_cost_is_settled(house: House) -> None:

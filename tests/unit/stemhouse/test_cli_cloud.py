@@ -77,6 +77,20 @@ def test_nothing_is_allowed_without_consent(front: FakeFront, capsys: pytest.Cap
     assert front.router.accounts == [replace(ACCOUNT, is_allowed=True, minutes_per_day=60.0)]
 
 
+@pytest.mark.parametrize(("flag", "minutes_today"), [("--charged", 3.0), ("--not-charged", 0.0)])
+def test_uncertain_minutes_are_cleared_by_their_owner(
+    front: FakeFront, capsys: pytest.CaptureFixture[str], flag: str, minutes_today: float
+) -> None:
+    """Who has to say what he has found."""
+    uncertain = replace(ACCOUNT, minutes_today=3.0, minutes_uncertain=3.0)
+    front.router.accounts = [uncertain]
+    assert main(["cloud", "settle"]) == 2
+    assert front.router.accounts == [uncertain]
+    assert main(["cloud", "settle", "lalal-1234abcd", flag, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["account"]["minutes_uncertain"] == 0.0
+    assert front.router.accounts == [replace(ACCOUNT, minutes_today=minutes_today)]
+
+
 @pytest.mark.parametrize(("answer", "code", "is_allowed"), [("y\n", 0, True), ("\n", 130, False), ("n\n", 130, False)])
 def test_somebody_at_the_terminal_is_asked(
     front: FakeFront, monkeypatch: pytest.MonkeyPatch, answer: str, code: int, *, is_allowed: bool
