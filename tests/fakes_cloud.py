@@ -65,6 +65,11 @@ class MemoryCloudLedger:
                     entry.wish, entry.state = wish, "reserved"
             return CloudOrder(entry.key, entry.minutes)
 
+    def rehearse(self, wish: CloudWish, weigh: Callable[[CloudBooks], None]) -> None:
+        """See CloudLedger.rehearse."""
+        others = [known for known in self.entries if not (known.is_open and _is_for(known.wish, wish))]
+        weigh(self._books(wish.account, wish.batch, wish.day, others))
+
     def doubt(self, wish: CloudWish) -> None:
         """See CloudLedger.doubt."""
         for entry in self.entries:

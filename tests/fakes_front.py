@@ -137,6 +137,7 @@ class FakeRouter(router_pb2_grpc.RouterServiceServicer):
         self.pulled: list[str] = []
         self.pull_breaks = 0
         self.refusal: StemhouseError | None = None
+        self.plan_refusal: StemhouseError | None = None
         self.added: list[tuple[str, list[str], str]] = []
         self.accounts: list[CloudAccount] = []
         self.cache = CacheStats((), None, 3600.0)
@@ -181,8 +182,9 @@ class FakeRouter(router_pb2_grpc.RouterServiceServicer):
         self, request: pb.PlanSeparationRequest, context: grpc.ServicerContext
     ) -> pb.PlanSeparationResponse:
         """Tell `plan`, or refuse."""
-        if self.refusal:
-            raise self.refusal
+        refusal = self.plan_refusal or self.refusal
+        if refusal:
+            raise refusal
         self.planned.append((request_from_proto(request.request), request.duration_s or None))
         return separation_plan_to_proto(self.plan)
 

@@ -189,3 +189,14 @@ def test_uncertain_orders_are_closed_by_the_account(ledger: CloudLedger, were_ch
     )
     keys = [ledger.reserve(wish, "key-4", lambda _: None).idempotency_key for wish in (first, third)]
     assert keys == ["key-4", "key-3"]
+
+
+def test_rehearsal_weighs_all_but_the_open_order_of_the_track(ledger: CloudLedger) -> None:
+    """And writes nothing."""
+    for number in (1, 2):
+        ledger.reserve(replace(WISH, pcm_sha256=f"{number:064x}"), f"key-{number}", lambda _: None)
+    scales = Scales()
+    for number in (1, 3):
+        ledger.rehearse(replace(WISH, job_id="", pcm_sha256=f"{number:064x}"), scales)
+    assert [books.minutes_today for books in scales.seen] == [12.0, 24.0]
+    assert ledger.accounts(TODAY)[0].minutes_today == 24.0

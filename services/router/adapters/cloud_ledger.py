@@ -51,6 +51,11 @@ class SqlCloudLedger:
                 session.add(row)
             return CloudOrder(row.idempotency_key, row.minutes)
 
+    def rehearse(self, wish: CloudWish, weigh: Callable[[CloudBooks], None]) -> None:
+        """See CloudLedger.rehearse."""
+        with transaction(self._database) as session:
+            weigh(_books(session, wish.account, wish.batch, wish.day, uncounted=_open_order(session, wish)))
+
     def doubt(self, wish: CloudWish) -> None:
         """See CloudLedger.doubt."""
         own = (col(CloudOrderRow.pcm_sha256) == wish.pcm_sha256, col(CloudOrderRow.job_id) == wish.job_id)

@@ -301,6 +301,9 @@ class CloudLedger(Protocol):
         between its look and the writing. A repetition by the same job on the same day is not weighed again.
         """
 
+    def rehearse(self, wish: CloudWish, weigh: Callable[[CloudBooks], None]) -> None:
+        """Weigh the wish as `reserve` would a new job's, and reserve nothing."""
+
     def doubt(self, wish: CloudWish) -> None:
         """Let the order that the wish's job has at work, if any, be uncertain: on another day it got no room again."""
 
