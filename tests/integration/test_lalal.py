@@ -283,7 +283,7 @@ def test_cancelled_job_is_called_off_at_the_service(store: DyingStore, tmp_path:
             is_cancelled.set()
             assert [made.run(CallOffTask(task()), WATCHED) for _ in range(2)] == [0.2, 0.2]
             assert (type(run.exception()), records(store)) == (Cancelled, [TaskState.CANCELLED])
-        assert len(slow.journal.of("delete")) == 1
+        assert (len(slow.journal.of("cancel")), len(slow.journal.of("delete")), slow.journal.violations) == (1, 1, ())
 
 
 def test_order_whose_result_is_stored_was_paid_for(fake: FakeLalal, store: DyingStore, tmp_path: Path) -> None:

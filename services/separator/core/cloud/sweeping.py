@@ -65,6 +65,9 @@ class Sweeper:
         return written.minutes if written.was_paid else 0.0
 
     def _abandon(self, record: TaskRecord, words: str) -> TaskRecord:
+        if record.task_id:
+            with contextlib.suppress(Unavailable):
+                self._service.cancel(record.task_id)
         self._drop(record)
         is_lost = record.state is TaskState.SUBMITTING
         error = ChargeUncertain if is_lost else EngineFailed
@@ -80,7 +83,7 @@ class Sweeper:
         return ended
 
     def _drop(self, record: TaskRecord) -> None:
-        """Deleting a source cancels its tasks."""
+        """Deleting a source cancels those of its tasks that were never found."""
         with contextlib.suppress(Unavailable):
             if record.source_id:
                 self._service.delete(record.source_id)
