@@ -8,8 +8,8 @@ from stemhouse.cli.options import NumberRange
 from stemhouse.cli.output import Output, json_option
 from stemhouse.cli.session import open_client
 from stemhouse.client.sdk import Stemhouse
-from stemhouse.cloud import CLOUD_STATEMENT, CloudAccount
-from stemhouse.errors import InvalidRequest, NotFound
+from stemhouse.cloud import CLOUD_ENGINES, CLOUD_STATEMENT, CloudAccount
+from stemhouse.errors import InvalidRequest, NotFound, Unavailable
 
 _NO_ACCOUNT = "no separator has the key of a cloud account"
 
@@ -36,8 +36,8 @@ def show_accounts(output: Output) -> None:
     Then what each account has spent, and what it has left.
     """
     with open_client(output) as client:
-        accounts = client.cloud_accounts()
-    lines = [CLOUD_STATEMENT, "", *(map(account_text, accounts) if accounts else [_NO_ACCOUNT])]
+        accounts, troubles = client.cloud_accounts(), _troubles(client)
+    lines = [CLOUD_STATEMENT, "", *(map(account_text, accounts) if accounts else [_NO_ACCOUNT]), *troubles]
     output.result({"statement": CLOUD_STATEMENT, "accounts": accounts}, "\n".join(lines))
 
 
@@ -107,6 +107,15 @@ def account_text(account: CloudAccount) -> str:
         uncertain = f"{account.minutes_uncertain:.2f} minutes may have been charged; they count as spent"
         rows.append(("uncertain", f"{uncertain} until you have looked: `stemhouse cloud settle`"))
     return "\n".join([f"{account.account}  {may}", *(f"  {label:<10}{text}" for label, text in rows)])
+
+
+def _troubles(client: Stemhouse) -> list[str]:
+    """Why a cloud engine cannot be used, such as a key that is refused; nothing while no separator answers."""
+    try:
+        gaps = client.survey().gaps
+    except Unavailable:
+        return []
+    return [f"{gap.engine} cannot be used: {gap.cause}" for gap in gaps if gap.engine in CLOUD_ENGINES]
 
 
 def _account_of(client: Stemhouse, name: str | None) -> str:

@@ -13,7 +13,7 @@ from stemhouse.audio import QualityReport, SourceRef, StemQuality
 from stemhouse.cli.main import main
 from stemhouse.client.sdk import Stemhouse
 from stemhouse.cloud import CLOUD_STATEMENT, CloudAccount
-from stemhouse.jobs import Attempt, Decision, Job, SeparationRequest
+from stemhouse.jobs import Attempt, Decision, EngineGap, Job, SeparationRequest
 from stemhouse.vocab import JobState, QualityStatus
 from tests.fakes_front import FakeFront, result_of, serve_front
 
@@ -59,8 +59,12 @@ def test_accounts_are_told_with_the_statement(front: FakeFront, capsys: pytest.C
     document = json.loads(capsys.readouterr().out)
     assert (document["statement"], document["accounts"][0]["minutes_left"]) == (CLOUD_STATEMENT, 512.5)
     front.router.accounts = []
+    front.router.gaps = [EngineGap("lalal", "LALAL.AI refuses the licence key", "another"), EngineGap("uvr", "", "")]
     assert main(["cloud"]) == 0
-    assert "no separator has the key of a cloud account" in capsys.readouterr().out
+    assert capsys.readouterr().out.splitlines()[-2:] == [
+        "no separator has the key of a cloud account",
+        "lalal cannot be used: LALAL.AI refuses the licence key",
+    ]
 
 
 def test_nothing_is_allowed_without_consent(front: FakeFront, capsys: pytest.CaptureFixture[str]) -> None:
