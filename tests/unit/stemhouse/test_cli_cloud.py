@@ -13,7 +13,7 @@ from stemhouse.audio import QualityReport, SourceRef, StemQuality
 from stemhouse.cli.main import main
 from stemhouse.client.sdk import Stemhouse
 from stemhouse.cloud import CLOUD_STATEMENT, CloudAccount
-from stemhouse.jobs import Attempt, Decision, EngineGap, Job, SeparationRequest
+from stemhouse.jobs import Attempt, Decision, EngineGap, Job, JobError, SeparationRequest
 from stemhouse.vocab import JobState, QualityStatus
 from tests.fakes_front import FakeFront, result_of, serve_front
 
@@ -201,6 +201,32 @@ def test_instrumental_is_told_of_once_and_not_as_a_trouble(
     text = capsys.readouterr().out
     assert "quality   not measured; no vocals were found\n" in text
     assert "note" not in text
+
+
+def test_guess_is_not_told_beside_the_truth(front: FakeFront, capsys: pytest.CaptureFixture[str]) -> None:
+    """With references the two may differ; the whole story has both."""
+    measured = StemQuality("vocals", QualityStatus.MEASURED, si_sdr_db=9.0, sdr_db=9.5)
+
+    def way(job: Job) -> list[Job]:
+        (done,) = alone(estimate(2.0), "The vocals are probably not clean.")(job)
+        assert done.result
+        quality = QualityReport("si-sdr", (measured,))
+        return [replace(done, result=replace(done.result, quality=quality))]
+
+    text, _ = shown_job(front, capsys, way)
+    assert "probably not clean" in text.partition("attempt")[2]
+    assert "note" not in text.partition("attempt")[0]
+
+
+def test_cancelled_job_tells_what_it_may_have_cost(front: FakeFront, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is no failure."""
+    error = JobError("CANCELLED", "job job-1 was cancelled; 0.30 minutes of the account may have been taken for it")
+
+    def way(job: Job) -> list[Job]:
+        return [replace(job, state=JobState.CANCELLED, sequence=2, error=error)]
+
+    text, _ = shown_job(front, capsys, way)
+    assert text.splitlines()[1:] == [f"  cancelled {error.message} (CANCELLED)"]
 
 
 def test_job_without_a_story_tells_none(front: FakeFront, capsys: pytest.CaptureFixture[str]) -> None:
