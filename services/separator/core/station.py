@@ -11,7 +11,7 @@ from services.separator.core.model_additions import Addition
 from services.separator.core.model_store import ModelStore
 from services.separator.core.models import FAILED_LOAD, demucs_specs
 from services.separator.core.ports import DeviceGreeting, EngineSpec, SharedRuns, TaskControl, Worker
-from services.separator.core.results import SeparateTask, find_result
+from services.separator.core.results import CallOffTask, SeparateTask, find_result
 from services.separator.core.vocal_probe import ProbeVocalsTask
 from stemhouse.audio import QualityReport, SourceRef, StemSet
 from stemhouse.errors import EngineUnavailable, UnreadableAudio, WorkerDied
@@ -80,6 +80,11 @@ class Station:
             if FAILED_LOAD in error.details:
                 self._models.note_failed_load(task.engine_id, error.details, control)
             raise
+
+    def call_off(self, task: CallOffTask, is_wanted: Callable[[], bool]) -> float | None:
+        """See CallOffTask. Raises EngineUnavailable for an engine that is not here."""
+        self._require_engine(task.separation.engine_id)
+        return self._device.run(task, control_of(is_wanted))
 
     def assess(self, task: AssessTask, is_wanted: Callable[[], bool]) -> QualityReport:
         """Measure stems; see `assess_stems`. Raises EngineUnavailable for a verifier that is not here."""
