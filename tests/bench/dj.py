@@ -27,10 +27,12 @@ from services.exporter.core.metadata import metadata_json
 from services.exporter.core.plan import plan_delivery
 from stemhouse.audio import SourceRef
 from stemhouse.client.delivery import METADATA
+from stemhouse.client.dj_places import visible_folders
 from stemhouse.delivery import DeliveryOptions
 from stemhouse.local.home import HOME_VARIABLE, Home
 from stemhouse.local.record import read_record
 from stemhouse.local.stack import ensure_stack, stop_stack
+from stemhouse.production import TREE_RECORD
 from stemhouse.vocab import BASE_STEMS
 from tests.unit.exporter.results import separated
 
@@ -142,7 +144,7 @@ class Bench:
             return subprocess.Popen(command, env=self._environment, stdout=subprocess.DEVNULL, stderr=log)
 
     def _count(self) -> int:
-        return len([*self._output.glob("**/stemhouse.json")])
+        return sum((folder / TREE_RECORD).exists() for folder in visible_folders(self._output))
 
     def _edit(self) -> int:
         files = sorted(self._output.rglob("*_Acapella.aiff"))[::EDITED_SHARE]
