@@ -9,13 +9,13 @@ import structlog
 from services.separator.adapters.installed_models import InstalledModels
 from services.separator.core.demucs_options import DEFAULT_OPTIONS, DemucsOptions
 from services.separator.core.model_additions import ADDED_ORIGIN
+from services.separator.core.model_specs import engine_spec
 from services.separator.core.models import (
     FAILED_LOAD,
     LOADED_STAMP,
     InspectModelTask,
     ModelEntry,
     ModelShape,
-    demucs_spec,
 )
 from services.separator.core.ports import DeviceGreeting, Engine
 from stemhouse.errors import EngineUnavailable, ModelRejected, Unavailable
@@ -83,7 +83,7 @@ class EngineRack:
 
     def _entry(self, engine_id: str) -> ModelEntry:
         entries = self._models.entries()
-        entry = next((one for one in entries if demucs_spec(one, self._demucs).engine_id == engine_id), None)
+        entry = next((one for one in entries if engine_spec(one, self._demucs).engine_id == engine_id), None)
         if entry is None:
             raise EngineUnavailable(f"no engine {engine_id} here", {"engine_id": engine_id})
         return entry

@@ -8,8 +8,9 @@ from services.separator.core.assessment import AssessTask
 from services.separator.core.control import control_of
 from services.separator.core.ingest import IngestedTrack, IngestTask
 from services.separator.core.model_additions import Addition
+from services.separator.core.model_specs import engine_spec
 from services.separator.core.model_store import ModelStore
-from services.separator.core.models import FAILED_LOAD, demucs_spec
+from services.separator.core.models import FAILED_LOAD
 from services.separator.core.ports import DeviceGreeting, EngineSpec, SharedRuns, TaskControl, Worker
 from services.separator.core.results import SeparateTask, find_result
 from services.separator.core.vocal_probe import ProbeVocalsTask
@@ -127,7 +128,7 @@ class Station:
     def _specs_and_gaps(self) -> tuple[tuple[EngineSpec, ...], tuple[EngineGap, ...]]:
         greeting = self._greeting
         survey = self._models.survey(greeting.model_engines)
-        specs = (demucs_spec(entry, greeting.demucs) for entry in survey.usable)
+        specs = (engine_spec(entry, greeting.demucs) for entry in survey.usable)
         return (*greeting.specs, *specs), (*greeting.gaps, *survey.gaps)
 
     @property
