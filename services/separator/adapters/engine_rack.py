@@ -9,13 +9,13 @@ import structlog
 from services.separator.adapters.installed_models import InstalledModels
 from services.separator.core.demucs_options import DEFAULT_OPTIONS, DemucsOptions
 from services.separator.core.model_additions import ADDED_ORIGIN
+from services.separator.core.model_specs import engine_specs
 from services.separator.core.models import (
     FAILED_LOAD,
     LOADED_STAMP,
     InspectModelTask,
     ModelEntry,
     ModelShape,
-    demucs_specs,
 )
 from services.separator.core.ports import DeviceGreeting, Engine, EngineSpec
 from stemhouse.errors import EngineUnavailable, ModelRejected, Unavailable
@@ -83,7 +83,7 @@ class EngineRack:
 
     def _entry_and_spec(self, engine_id: str) -> tuple[ModelEntry, EngineSpec]:
         for entry in self._models.entries():
-            for spec in demucs_specs(entry, self._demucs):
+            for spec in engine_specs(entry, self._demucs):
                 if spec.engine_id == engine_id:
                     return entry, spec
         raise EngineUnavailable(f"no engine {engine_id} here", {"engine_id": engine_id})

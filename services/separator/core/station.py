@@ -8,8 +8,9 @@ from services.separator.core.assessment import AssessTask
 from services.separator.core.control import control_of
 from services.separator.core.ingest import IngestedTrack, IngestTask
 from services.separator.core.model_additions import Addition
+from services.separator.core.model_specs import engine_specs
 from services.separator.core.model_store import ModelStore
-from services.separator.core.models import FAILED_LOAD, demucs_specs
+from services.separator.core.models import FAILED_LOAD
 from services.separator.core.ports import DeviceGreeting, EngineSpec, SharedRuns, TaskControl, Worker
 from services.separator.core.results import CallOffTask, SeparateTask, find_result
 from services.separator.core.vocal_probe import ProbeVocalsTask
@@ -132,7 +133,7 @@ class Station:
     def _specs_and_gaps(self) -> tuple[tuple[EngineSpec, ...], tuple[EngineGap, ...]]:
         greeting = self._greeting
         survey = self._models.survey(greeting.model_engines)
-        specs = (spec for entry in survey.usable for spec in demucs_specs(entry, greeting.demucs))
+        specs = (spec for entry in survey.usable for spec in engine_specs(entry, greeting.demucs))
         return (*greeting.specs, *specs), (*greeting.gaps, *survey.gaps)
 
     @property
