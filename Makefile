@@ -9,8 +9,9 @@ help: ## list the targets
 
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[local,dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[local,uvr,dev]'
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps buildable==0.4.0 # asks for lxml 5, works with 6
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps audio-separator==0.47.1 # see the extra uvr
 	touch $@
 
 .PHONY: setup

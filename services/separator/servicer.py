@@ -6,7 +6,7 @@ import grpc
 
 from services.separator.core.assessment import AssessTask
 from services.separator.core.model_additions import Addition
-from services.separator.core.results import SeparateTask
+from services.separator.core.results import CallOffTask, SeparateTask
 from services.separator.core.station import Station
 from services.separator.core.vocal_probe import ProbeVocalsTask
 from stemhouse.audio import StemSet
@@ -52,6 +52,11 @@ class SeparatorServicer(SeparatorServiceServicer):
         """Separate a track: progress, then the result."""
         for event in self._station.separate(_task_from_proto(request), context.is_active):
             yield _event_to_proto(event)
+
+    def CallOffOrder(self, request: pb.CallOffOrderRequest, context: grpc.ServicerContext) -> pb.CallOffOrderResponse:
+        """End what was begun in the cloud."""
+        task = CallOffTask(_task_from_proto(request.separation))
+        return pb.CallOffOrderResponse(minutes=self._station.call_off(task, context.is_active))
 
     def AssessStems(self, request: pb.AssessStemsRequest, context: grpc.ServicerContext) -> pb.AssessStemsResponse:
         """Measure the stems of a result."""

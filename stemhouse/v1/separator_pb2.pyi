@@ -141,6 +141,52 @@ class SeparateResponse(_message.Message):
 Global___SeparateResponse: _TypeAlias = SeparateResponse  # noqa: Y015
 
 @_typing.final
+class CallOffOrderRequest(_message.Message):
+    """The call that nobody wants any more, which has been cancelled; `cloud` must be set."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEPARATION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def separation(self) -> Global___SeparateRequest: ...
+    def __init__(
+        self,
+        *,
+        separation: Global___SeparateRequest | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["separation", b"separation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["separation", b"separation"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CallOffOrderRequest: _TypeAlias = CallOffOrderRequest  # noqa: Y015
+
+@_typing.final
+class CallOffOrderResponse(_message.Message):
+    """What it has cost."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MINUTES_FIELD_NUMBER: _builtins.int
+    minutes: _builtins.float
+    """Minutes that were, or may have been, taken; absent if nobody can know, or another call is at the same order."""
+    def __init__(
+        self,
+        *,
+        minutes: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_minutes", b"_minutes", "minutes", b"minutes"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_minutes", b"_minutes", "minutes", b"minutes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__minutes: _TypeAlias = _typing.Literal["minutes"]  # noqa: Y015
+    _WhichOneofArgType__minutes: _TypeAlias = _typing.Literal["_minutes", b"_minutes"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__minutes) -> _WhichOneofReturnType__minutes | None: ...
+
+Global___CallOffOrderResponse: _TypeAlias = CallOffOrderResponse  # noqa: Y015
+
+@_typing.final
 class AssessStemsRequest(_message.Message):
     """Stems and what to hold them against."""
 

@@ -7,19 +7,20 @@ be fetched), `weights` and `segment_s` of the bag, `licence_note`, `origin`. A r
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from services.separator.core.demucs_options import DEFAULT_OPTIONS, DemucsOptions, ScheduleKind
+from services.separator.core.demucs_options import DEFAULT_OPTIONS, BackendKind, DemucsOptions, ScheduleKind
 from services.separator.core.model_fields import check_model_fields
 from services.separator.core.ports import EngineSpec, Task
 from stemhouse.audio import AudioFormat
 from stemhouse.errors import ModelRejected
 from stemhouse.models import Model, ModelState
-from stemhouse.vocab import in_listing_order
+from stemhouse.vocab import OTHER, VOCALS, in_listing_order
 
 DEMUCS = "demucs"
+UVR = "uvr"
 STARTER_MODEL = "spleeter-2stems"
 """Of the engine that is always there; no other model may have its name."""
 FAILED_LOAD = "failed_load"
@@ -33,6 +34,7 @@ OVERLAP = 0.25
 
 _DIGEST_DIGITS = 8
 _SCHEDULE_MARKS = {ScheduleKind.DEMUCS: "", ScheduleKind.LEAN: "lean"}
+_BACKEND_MARKS = {BackendKind.TORCH: "fp32", BackendKind.OPENVINO: "ovfp32"}
 
 
 @dataclass(frozen=True)
@@ -95,12 +97,41 @@ def demucs_spec(entry: ModelEntry, options: DemucsOptions = DEFAULT_OPTIONS, dev
     """The engine that a demucs model makes.
 
     The id holds the weights (by a digest of the digests of all files), how the bag weighs and cuts, and the schedule:
-    overlap in percent, marked if it is not demucs' own, no random shifts, single precision.
+    overlap in percent, marked if it is not demucs' own, no random shifts, single precision by one backend or another.
     """
+    cut = f"ov{round(OVERLAP * 100)}{_SCHEDULE_MARKS[options.schedule]}"
     return EngineSpec(
         name=DEMUCS,
         model=entry.name,
-        engine_id=f"{_weights_id(entry)}-ov{round(OVERLAP * 100)}{_SCHEDULE_MARKS[options.schedule]}-sh0-fp32",
+        engine_id=f"{_weights_id(entry)}-{cut}-sh0-{_BACKEND_MARKS[options.backend]}",
+        stems=entry.stems,
+        native_format=entry.audio_format,
+        device=device,
+    )
+
+
+def demucs_specs(entry: ModelEntry, options: DemucsOptions = DEFAULT_OPTIONS) -> tuple[EngineSpec, ...]:
+    """All engines that a demucs model makes: that of all its stems, and one of vocals and the rest if that is cheaper.
+
+    It is, if each stem can do without some network of the bag: which of them makes the vocals, only checkpoints tell.
+    """
+    whole = demucs_spec(entry, options)
+    has_idle_networks = bool(entry.weights) and all(0.0 in column for column in zip(*entry.weights or (), strict=False))
+    if not has_idle_networks or not {VOCALS, OTHER} <= set(entry.stems):
+        return (whole,)
+    return whole, replace(whole, engine_id=f"{whole.engine_id}-{VOCALS}", stems=(VOCALS, OTHER))
+
+
+def uvr_spec(entry: ModelEntry, device: str = "cpu") -> EngineSpec:
+    """The engine that a model of UVR makes.
+
+    The id holds weights and parameters (by a digest of the digests of both files), whose windows it has, those of
+    audio-separator 0.47, and single precision.
+    """
+    return EngineSpec(
+        name=UVR,
+        model=entry.name,
+        engine_id=f"{_weights_id(entry)}-as047-fp32",
         stems=entry.stems,
         native_format=entry.audio_format,
         device=device,
@@ -113,7 +144,7 @@ def is_engine_of(entry: ModelEntry, engine_id: str) -> bool:
 
 
 def _weights_id(entry: ModelEntry) -> str:
-    return f"{DEMUCS}-{entry.name}-{_digest(entry)}"
+    return f"{entry.engine}-{entry.name}-{_digest(entry)}"
 
 
 def _digest(entry: ModelEntry) -> str:

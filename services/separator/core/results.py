@@ -54,6 +54,16 @@ class SeparateTask(Task[StemSet]):
         return f"{self.folder}/manifest.json"
 
 
+@dataclass(frozen=True)
+class CallOffTask(Task[float | None]):
+    """End what was begun in the cloud for a separation that nobody wants any more.
+
+    The answer is what it has cost in minutes; None if nobody can know, or another call is at the same order.
+    """
+
+    separation: SeparateTask
+
+
 def find_result(store: ObjectStore, task: SeparateTask) -> StemSet | None:
     """The stored result, or None. Raises StorageUnavailable, and InternalFault for a manifest that is none."""
     try:

@@ -12,18 +12,26 @@ import pytest
 import torch
 
 from services.separator.adapters.adapting import separate_in_format
-from services.separator.adapters.demucs.bags import load_bag
+from services.separator.adapters.demucs.bags import Bag, load_bag, narrowed
 from services.separator.adapters.demucs.engine import DemucsEngine, DemucsModels
 from services.separator.core.demucs_options import DemucsOptions, ScheduleKind
-from services.separator.core.models import ModelEntry, demucs_spec
-from services.separator.core.ports import Block, Engine
+from services.separator.core.models import ModelEntry, demucs_spec, demucs_specs
+from services.separator.core.ports import Block, Engine, EngineSpec
 from stemhouse.audio import AudioFormat
 from stemhouse.errors import Cancelled
-from stemhouse.vocab import BASE_STEMS, EXTRA_STEMS, VOCALS
+from stemhouse.vocab import BASE_STEMS, EXTRA_STEMS, OTHER, VOCALS
 from tests.demucs_command import sdr_db, separate_by_demucs
-from tests.fakes_separator import FakeMixture, SeparatorHouse
+from tests.fakes_separator import CD_STEREO, FakeMixture, SeparatorHouse
 from tests.signals import noise, song
-from tests.tiny_demucs import install, install_tiny, install_tiny_bag, tiny_demucs, tiny_hdemucs, tiny_htdemucs
+from tests.tiny_demucs import (
+    install,
+    install_tiny,
+    install_tiny_bag,
+    install_tiny_tuned,
+    tiny_demucs,
+    tiny_hdemucs,
+    tiny_htdemucs,
+)
 from tests.unit.separator.idle_network import IdleNetwork, idle_demucs_engine
 
 _RATE_HZ = 44_100
@@ -110,6 +118,31 @@ def test_lean_schedule_differs_only_where_it_has_left_something_out(
     for name in BASE_STEMS:
         differs = np.any(lean[name] != by_demucs[name], axis=0)
         assert int(differs.argmax()) == _THIRD_SEGMENT_BEGIN
+
+
+def test_vocals_alone_are_those_of_all_stems_and_the_rest_is_the_mixture_without_them(
+    tmp_path: Path, mixture: Block
+) -> None:
+    """Bit for bit the same vocals, by one network instead of four."""
+    entry = install_tiny_tuned(tmp_path)
+    whole, vocals_only = (DemucsModels().load(tmp_path / entry.name, entry, spec) for spec in demucs_specs(entry))
+    vocals = _separate(whole, mixture)[VOCALS]
+    given = _separate(vocals_only, mixture)
+    assert list(given) == [VOCALS, OTHER]
+    assert np.array_equal(given[VOCALS], vocals)
+    assert np.array_equal(given[OTHER], mixture - vocals)
+    assert sdr_db(mixture, vocals) < 20
+
+
+def test_only_networks_with_a_share_in_a_stem_run() -> None:
+    """One of two, which hears each segment once."""
+    idle, busy = IdleNetwork(), IdleNetwork()
+    weights = np.array([[0.5, 0, 1, 1], [0.5, 1, 0, 0]], np.float32)
+    bag = narrowed(Bag((idle, busy), weights), BASE_STEMS[1])
+    spec = EngineSpec("demucs", "two", "demucs-two", (BASE_STEMS[1],), CD_STEREO)
+    given = list(DemucsEngine(bag, spec).separate(FakeMixture([noise(2 * _RATE_HZ)])))
+    assert {name for stems in given for name in stems} == {BASE_STEMS[1]}
+    assert (idle.run_count, busy.run_count) == (0, 3)
 
 
 def test_stems_differ_from_each_other_and_from_the_mixture(stems: dict[str, Block], mixture: Block) -> None:
