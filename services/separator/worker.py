@@ -4,6 +4,7 @@ Only the device worker imports torch, and only once it runs in its own process.
 """
 
 import time
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
@@ -27,12 +28,11 @@ from services.separator.core.gpu import CPU, DeviceLease, GPUManager
 from services.separator.core.ingest import IngestTask, ingest_track
 from services.separator.core.listening import Judges
 from services.separator.core.models import DEMUCS, InspectModelTask
-from services.separator.core.ports import TRACKS_BESIDE, Task, TaskControl
+from services.separator.core.ports import TRACKS_BESIDE, Engine, Task, TaskControl
 from services.separator.core.results import SeparateTask
 from services.separator.core.separation import Bench, separate_track
 from services.separator.core.vocal_probe import ProbeVocalsTask, probe_vocals
 from services.separator.settings import SeparatorSettings
-from stemhouse.audio import AudioFormat
 from stemhouse.errors import InternalFault
 from stemhouse.platform.object_stores import connect_object_store
 from stemhouse.platform.telemetry import configure_logging
@@ -124,26 +124,25 @@ def device_workshop(
     """
     device, leased = DeviceThread(), lease or DeviceLease(CPU, 1)
 
-    def engine_for(task: Task[Any], engine_id: str, audio_format: AudioFormat, control: TaskControl) -> EngineInFormat:
+    def engine_for(task: Task[Any], engine_id: str, control: TaskControl, streams: ExitStack) -> Engine:
         load = partial(rack.engine, engine_id)
         engine = rack.find(engine_id) or device.call(load, task.priority, control)
-        return EngineInFormat(EngineOnDevice(engine, device, task.priority, control), audio_format)
+        return EngineOnDevice(engine, device, task.priority, control, streams)
 
     def perform(task: Task[Any], control: TaskControl) -> Any:
         if isinstance(task, InspectModelTask):
             return device.call(partial(rack.inspect, task), task.priority, control)
-        if isinstance(task, SeparateTask):
-            engine = engine_for(task, task.engine_id, task.audio.format, control)
-            with open_desk(store, scratch, control) as desk:
+        with open_desk(store, scratch, control) as desk, ExitStack() as streams:
+            if isinstance(task, SeparateTask):
+                engine = EngineInFormat(engine_for(task, task.engine_id, control, streams), task.audio.format)
                 versions = _versions(engine.spec.name)
                 return separate_track(task, engine, Bench(desk, control, time.monotonic, versions, lease=leased))
-        if isinstance(task, ProbeVocalsTask):
-            listener = engine_for(task, task.engine_id, task.audio.format, control)
-            with open_desk(store, scratch, control) as desk:
+            if isinstance(task, ProbeVocalsTask):
+                listener = EngineInFormat(engine_for(task, task.engine_id, control, streams), task.audio.format)
                 return probe_vocals(task, listener, desk, control)
-        if isinstance(task, AssessTask):
-            verifier = engine_for(task, task.verifier_engine_id, task.stem_set.audio.format, control)
-            with open_desk(store, scratch, control) as desk:
+            if isinstance(task, AssessTask):
+                heard = engine_for(task, task.verifier_engine_id, control, streams)
+                verifier = EngineInFormat(heard, task.stem_set.audio.format)
                 return assess_stems(task, desk, Judges(calibrations, verifier), control)
         message = f"the device worker has no {type(task).__name__}"
         raise InternalFault(message)

@@ -11,8 +11,9 @@ go of its lock.
 import contextvars
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -36,7 +37,7 @@ class DeviceThread:
         self._turn = Places(1)
         self._thread = ThreadPoolExecutor(1, "device")
 
-    def stream(self, items: Iterator[Item], priority: int, control: TaskControl) -> Iterator[Item]:
+    def stream(self, items: Iterator[Item], priority: int, control: TaskControl) -> Generator[Item]:
         """The items, made in the device's thread once it is their turn, and a little before they are asked for.
 
         Of those that wait the lowest priority goes first. The device is free again when the last item is made, or when
@@ -58,13 +59,15 @@ class DeviceThread:
 class EngineOnDevice:
     """Engine whose computing waits for its turn on a device; what it reads is decoded ahead.
 
-    `separate` itself is called at once: engines do there what needs no device.
+    `separate` itself is called at once: engines do there what needs no device. When `streams` ends, nobody asks any
+    of its streams for more: a task that fails must not hold the device.
     """
 
     engine: Engine
     device: DeviceThread
     priority: int
     control: TaskControl
+    streams: ExitStack
 
     @property
     def spec(self) -> EngineSpec:
@@ -73,7 +76,10 @@ class EngineOnDevice:
 
     def separate(self, mixture: Mixture) -> Iterator[StemBlocks]:
         """See Engine.separate."""
-        return self.device.stream(self.engine.separate(_ReadAhead(mixture, self.control)), self.priority, self.control)
+        heard = self.engine.separate(_ReadAhead(mixture, self.control))
+        stream = self.device.stream(heard, self.priority, self.control)
+        self.streams.callback(stream.close)
+        return stream
 
 
 @dataclass(frozen=True)

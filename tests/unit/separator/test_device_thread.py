@@ -1,8 +1,9 @@
 """One device, several tracks: each to its end, the urgent first, and nothing computed for who has left."""
 
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 
 import numpy as np
 import pytest
@@ -110,7 +111,6 @@ def test_device_is_not_far_ahead_and_free_when_nobody_takes_more(room: Room) -> 
     next_one.may_go_on.set()
     items = room.device.stream(long.items(), 100, UNWATCHED)
     next(items)
-    assert isinstance(items, Generator)
     items.close()
     assert len(room.made) < 10
     assert room.begin(next_one).result(TIMEOUT_S) == ["b0", "b1"]
@@ -152,10 +152,20 @@ def test_engine_on_a_device_gives_the_same_samples() -> None:
     """All of them, whatever was read ahead."""
     mixture = FakeMixture(np.array_split(song(300_000, 44_100), 30, axis=1))
     engine = FakeEngine()
-    given = list(EngineOnDevice(engine, DeviceThread(), 100, UNWATCHED).separate(mixture))
+    given = list(EngineOnDevice(engine, DeviceThread(), 100, UNWATCHED, ExitStack()).separate(mixture))
     for stem in engine.spec.stems:
         plain = np.concatenate([stems[stem] for stems in engine.separate(mixture)], axis=1)
         assert np.array_equal(np.concatenate([stems[stem] for stems in given], axis=1), plain)
+
+
+def test_task_that_ends_early_lets_the_device_go() -> None:
+    """Even if somebody still holds its stream, as a traceback does."""
+    device, mixture = DeviceThread(), FakeMixture([song(44_100, 44_100)] * 60)
+    with ExitStack() as streams:
+        items = EngineOnDevice(FakeEngine(), device, 100, UNWATCHED, streams).separate(mixture)
+        next(items)
+    assert device.call(lambda: 7, 100, UNWATCHED) == 7
+    assert list(items) == []
 
 
 class HungryEngine:
@@ -186,7 +196,7 @@ def test_cancel_is_not_kept_waiting_by_what_lies_ready() -> None:
 
     engine = HungryEngine()
     control = TaskControl(lambda: is_cancelled.is_set() and are_read.is_set())
-    items = EngineOnDevice(engine, DeviceThread(), 100, control).separate(LongMixture())
+    items = EngineOnDevice(engine, DeviceThread(), 100, control, ExitStack()).separate(LongMixture())
     next(items)
     assert are_read.wait(TIMEOUT_S)
     is_cancelled.set()
