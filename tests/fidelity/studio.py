@@ -21,6 +21,7 @@ from services.separator.adapters.scratch import ScratchRoot
 from services.separator.adapters.starter.engine import StarterEngine
 from services.separator.adapters.worker_child import Workshop
 from services.separator.core.ingest import IngestTask
+from services.separator.core.models import demucs_specs
 from services.separator.core.ports import Engine, Task
 from services.separator.core.results import SeparateTask
 from services.separator.worker import device_workshop, files_workshop
@@ -29,13 +30,14 @@ from stemhouse.delivery import DeliveryOptions, DeliveryPlan
 from stemhouse.jobs import Decision, SeparationResult
 from tests.fakes_separator import UNWATCHED, FakeMixture, FolderObjectStore, stored_source
 from tests.fidelity.readers import Audio
-from tests.tiny_demucs import install_tiny
+from tests.tiny_demucs import install_tiny, install_tiny_tuned
 
 STARTER = "starter"
 DEMUCS_OF_FOUR = "demucs, 4 stems"
 DEMUCS_OF_SIX = "demucs, 6 stems"
 _TAIL_S = 0.01
-ENGINES = (STARTER, DEMUCS_OF_FOUR, DEMUCS_OF_SIX)
+DEMUCS_VOCALS = "demucs, vocals"
+ENGINES = (STARTER, DEMUCS_OF_FOUR, DEMUCS_OF_SIX, DEMUCS_VOCALS)
 
 
 @dataclass(frozen=True)
@@ -103,11 +105,13 @@ class Studio:
 
 @contextmanager
 def open_studio(folder: Path) -> Iterator[Studio]:
-    """A studio with the starter and two tiny Demucs of random weights."""
+    """A studio with the starter and tiny Demucs of random weights: two of all their stems, one of vocals alone."""
     engines: dict[str, Engine] = {STARTER: StarterEngine.installed()}
     for name, is_six in ((DEMUCS_OF_FOUR, False), (DEMUCS_OF_SIX, True)):
         entry = install_tiny(folder / "models", name="tiny6" if is_six else "tiny4", six=is_six)
         engines[name] = DemucsModels().load(folder / "models" / entry.name, entry)
+    tuned = install_tiny_tuned(folder / "models")
+    engines[DEMUCS_VOCALS] = DemucsModels().load(folder / "models" / tuned.name, tuned, demucs_specs(tuned)[-1])
     studio = Studio(folder, engines)
     try:
         yield studio
