@@ -6,7 +6,7 @@ Only the device worker imports torch, and only once it runs in its own process.
 import time
 from importlib.metadata import version
 from importlib.util import find_spec
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import soundfile
 
@@ -19,7 +19,7 @@ from services.separator.adapters.scratch import ScratchRoot
 from services.separator.adapters.worker_child import Workshop
 from services.separator.core.assessment import AssessTask, assess_stems
 from services.separator.core.calibrations import Calibrations
-from services.separator.core.demucs_options import DemucsOptions
+from services.separator.core.demucs_options import BackendKind, DemucsOptions
 from services.separator.core.ingest import IngestTask, ingest_track
 from services.separator.core.listening import Judges
 from services.separator.core.models import DEMUCS, InspectModelTask
@@ -33,9 +33,14 @@ from stemhouse.platform.object_stores import connect_object_store
 from stemhouse.platform.telemetry import configure_logging
 from stemhouse.ports import ObjectStore
 
+if TYPE_CHECKING:
+    from services.separator.adapters.demucs.hybrid import Backend
+
 _UNCALIBRATED = Calibrations()
 _PACKAGES = ("numpy", "soundfile", "soxr", "stemhouse", "torch")
-_MORE_PACKAGES = {DEMUCS: ("demucs", "safetensors")}
+_MORE_PACKAGES = {DEMUCS: ("demucs", "safetensors", *(("openvino",) if find_spec("openvino") else ()))}
+_CONVERTED = ".openvino"
+"""In the folder of the models: no model's name begins with a dot."""
 
 
 def open_files_workshop(settings: SeparatorSettings) -> Workshop:
@@ -58,18 +63,28 @@ def open_device_workshop(settings: SeparatorSettings) -> Workshop:
     configure_logging("separator-device", settings.log_level)
     torch.set_num_threads(settings.threads_per_device)
     models, demucs = InstalledModels(settings.models.dir), settings.demucs.options
-    rack = EngineRack([StarterEngine.installed()], models, _model_loaders(demucs), demucs)
+    rack = EngineRack([StarterEngine.installed()], models, _model_loaders(settings, demucs), demucs)
     store, scratch = connect_object_store(settings.store), ScratchRoot(settings.scratch_dir)
     return device_workshop(store, scratch, rack, installed_calibrations())
 
 
-def _model_loaders(demucs: DemucsOptions) -> dict[str, ModelLoader]:
+def _model_loaders(settings: SeparatorSettings, demucs: DemucsOptions) -> dict[str, ModelLoader]:
     """By engine; those whose package is not installed are missing."""
     if find_spec("demucs") is None:
         return {}
     from services.separator.adapters.demucs.engine import DemucsModels  # noqa: PLC0415 - see open_device_workshop
 
-    return {DEMUCS: DemucsModels(demucs)}
+    return {DEMUCS: DemucsModels(demucs, _demucs_backend(settings, demucs))}
+
+
+def _demucs_backend(settings: SeparatorSettings, demucs: DemucsOptions) -> "Backend":
+    from services.separator.adapters.demucs.hybrid import TorchBackend  # noqa: PLC0415 - see open_device_workshop
+
+    if demucs.backend is BackendKind.TORCH:
+        return TorchBackend()
+    from services.separator.adapters.demucs.openvino_backend import OpenVinoBackend  # noqa: PLC0415 - may be missing
+
+    return OpenVinoBackend(settings.models.dir / _CONVERTED, settings.threads_per_device)
 
 
 def files_workshop(store: ObjectStore, scratch: ScratchRoot, calibrations: Calibrations = _UNCALIBRATED) -> Workshop:

@@ -80,6 +80,7 @@ class Stemhouse:
 
     def close(self) -> None:
         """End the connections, and with them every open stream."""
+        self._calls.close()
         for channel in self._channels:
             channel.close()
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from services.separator.core.demucs_options import DEFAULT_OPTIONS, DemucsOptions, ScheduleKind
+from services.separator.core.demucs_options import DEFAULT_OPTIONS, BackendKind, DemucsOptions, ScheduleKind
 from services.separator.core.model_fields import check_model_fields
 from services.separator.core.ports import EngineSpec, Task
 from stemhouse.audio import AudioFormat
@@ -33,6 +33,7 @@ OVERLAP = 0.25
 
 _DIGEST_DIGITS = 8
 _SCHEDULE_MARKS = {ScheduleKind.DEMUCS: "", ScheduleKind.LEAN: "lean"}
+_BACKEND_MARKS = {BackendKind.TORCH: "fp32", BackendKind.OPENVINO: "ovfp32"}
 
 
 @dataclass(frozen=True)
@@ -95,13 +96,13 @@ def demucs_spec(entry: ModelEntry, options: DemucsOptions = DEFAULT_OPTIONS, dev
     """The engine that a demucs model makes.
 
     The id holds the weights (by a digest of the digests of all files), how the bag weighs and cuts, and the schedule:
-    overlap in percent, marked if it is not demucs' own, no random shifts, single precision.
+    overlap in percent, marked if it is not demucs' own, no random shifts, single precision by one backend or another.
     """
-    schedule = f"ov{round(OVERLAP * 100)}{_SCHEDULE_MARKS[options.schedule]}"
+    cut = f"ov{round(OVERLAP * 100)}{_SCHEDULE_MARKS[options.schedule]}"
     return EngineSpec(
         name=DEMUCS,
         model=entry.name,
-        engine_id=f"{_weights_id(entry)}-{schedule}-sh0-fp32",
+        engine_id=f"{_weights_id(entry)}-{cut}-sh0-{_BACKEND_MARKS[options.backend]}",
         stems=entry.stems,
         native_format=entry.audio_format,
         device=device,

@@ -10,11 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from services.separator.adapters.demucs.checkpoints import read_checkpoint
+from services.separator.adapters.demucs.hybrid import Backend, TorchBackend
 from services.separator.adapters.demucs.networks import Network, build_network
 from services.separator.core.models import ModelEntry, ModelFile
 from services.separator.core.segments import Schedule
 from stemhouse.audio import AudioFormat
 from stemhouse.errors import EngineUnavailable, ModelRejected
+
+_TORCH = TorchBackend()
 
 
 class BagNetwork(Protocol):
@@ -61,28 +64,28 @@ def narrowed(bag: Bag, stem: str) -> Bag:
     return Bag(networks, bag.weights[counts])
 
 
-def load_bag(folder: Path, entry: ModelEntry) -> Bag:
+def load_bag(folder: Path, entry: ModelEntry, backend: Backend = _TORCH) -> Bag:
     """The networks of the files in `folder` that the entry names.
 
     Raises ModelRejected if a file is not what the entry says, or no model, and EngineUnavailable if it cannot be read.
     """
     if not entry.files:
         raise ModelRejected(f"{entry.name} names no checkpoints", {"model": entry.name})
-    networks = tuple(_load_network(folder / file.name, file, entry.segment_s) for file in entry.files)
+    networks = tuple(_load_network(folder / file.name, file, entry.segment_s, backend) for file in entry.files)
     bag = Bag(networks, _weights(entry, networks))
     if any((one.sources, one.audio_format) != (bag.sources, bag.audio_format) for one in networks):
         raise ModelRejected(f"the checkpoints of {entry.name} differ in sources or audio", {"model": entry.name})
     return bag
 
 
-def _load_network(path: Path, file: ModelFile, segment_s: float | None) -> Network:
+def _load_network(path: Path, file: ModelFile, segment_s: float | None, backend: Backend) -> Network:
     try:
         content = path.read_bytes()
     except OSError as error:
         message = f"{file.name} cannot be read: {error.strerror}"
         raise EngineUnavailable(message, {"file": str(path)}) from error
     _require_promised(content, file)
-    return build_network(read_checkpoint(content, file.name), file.name, segment_s)
+    return build_network(read_checkpoint(content, file.name), file, segment_s, backend)
 
 
 def _require_promised(content: bytes, file: ModelFile) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from services.separator.adapters.demucs.bags import Bag, BagNetwork, load_bag, narrowed
+from services.separator.adapters.demucs.hybrid import Backend, TorchBackend
 from services.separator.core.blocks import recut
 from services.separator.core.demucs_options import DEFAULT_OPTIONS, DemucsOptions, ScheduleKind
 from services.separator.core.models import ModelEntry, ModelShape, demucs_spec
@@ -23,6 +24,8 @@ from services.separator.core.segments import Crossfade, Level, Window, measure_l
 from services.separator.core.vocals_only import VocalsOnly
 from stemhouse.errors import ModelRejected
 from stemhouse.vocab import VOCALS, in_listing_order
+
+_TORCH = TorchBackend()
 
 
 class DemucsEngine:
@@ -74,13 +77,15 @@ def _levelled(blocks: Iterable[Block], level: Level) -> Iterator[Block]:
 class DemucsModels:
     """ModelLoader for models of demucs."""
 
-    def __init__(self, options: DemucsOptions = DEFAULT_OPTIONS) -> None:
+    def __init__(self, options: DemucsOptions = DEFAULT_OPTIONS, backend: Backend = _TORCH) -> None:
+        """`backend` must be what the options name."""
         self._options = options
+        self._backend = backend
 
     def load(self, folder: Path, entry: ModelEntry, spec: EngineSpec | None = None) -> Engine:
         """See ModelLoader.load; without a `spec`, the engine of all stems."""
         spec = spec or demucs_spec(entry, self._options)
-        bag = load_bag(folder, entry)
+        bag = load_bag(folder, entry, self._backend)
         found = _shape(bag)
         if found != ModelShape(entry.stems, entry.audio_format):
             message = f"the checkpoints of {entry.name} give {found}, not {entry.stems} at {entry.audio_format}"
@@ -91,7 +96,7 @@ class DemucsModels:
         return VocalsOnly(vocals, spec)
 
     def inspect(self, folder: Path, entry: ModelEntry) -> ModelShape:
-        """See ModelLoader.inspect."""
+        """See ModelLoader.inspect; by PyTorch, which is ready at once."""
         return _shape(load_bag(folder, entry))
 
 
