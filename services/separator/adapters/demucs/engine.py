@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from services.separator.adapters.demucs.bags import Bag, BagNetwork, load_bag, narrowed
+from services.separator.adapters.demucs.bags import Bag, BagNetwork, load_bag
 from services.separator.adapters.demucs.hybrid import Backend, TorchBackend
 from services.separator.core.blocks import recut
 from services.separator.core.demucs_options import DEFAULT_OPTIONS, DemucsOptions, ScheduleKind
@@ -85,14 +85,15 @@ class DemucsModels:
     def load(self, folder: Path, entry: ModelEntry, spec: EngineSpec | None = None) -> Engine:
         """See ModelLoader.load; without a `spec`, the engine of all stems."""
         spec = spec or demucs_spec(entry, self._options)
-        bag = load_bag(folder, entry, self._backend)
+        is_whole = spec.stems == entry.stems
+        bag = load_bag(folder, entry, self._backend, "" if is_whole else VOCALS)
         found = _shape(bag)
         if found != ModelShape(entry.stems, entry.audio_format):
             message = f"the checkpoints of {entry.name} give {found}, not {entry.stems} at {entry.audio_format}"
             raise ModelRejected(message, {"model": entry.name})
-        if spec.stems == entry.stems:
+        if is_whole:
             return DemucsEngine(bag, spec, schedule=self._options.schedule)
-        vocals = DemucsEngine(narrowed(bag, VOCALS), replace(spec, stems=(VOCALS,)), schedule=self._options.schedule)
+        vocals = DemucsEngine(bag, replace(spec, stems=(VOCALS,)), schedule=self._options.schedule)
         return VocalsOnly(vocals, spec)
 
     def inspect(self, folder: Path, entry: ModelEntry) -> ModelShape:
