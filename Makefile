@@ -82,6 +82,10 @@ bench: .venv/ready ## all that promises a speed, in one report: build/bench/repo
 bench-speed: .venv/ready ## speed of the starter through the running stack, against real time
 	$(BIN)/python -m tests.bench.speed
 
+.PHONY: bench-idle
+bench-idle: .venv/ready ## how long a device of 20 and of 50 times real time waits in a batch of 20 tracks
+	$(BIN)/python -m tests.bench.idle
+
 .PHONY: fidelity
 fidelity: .venv/ready ## the fidelity contract for every engine, format, rate and channel count, as a printed matrix
 	$(BIN)/python -m tests.bench.fidelity

@@ -10,7 +10,7 @@ from services.separator.core.station import Station
 from services.separator.pull import open_model_store
 from services.separator.servicer import SeparatorServicer, service
 from services.separator.settings import Flavour, LalalSettings, SeparatorSettings
-from services.separator.worker import open_device_workshop, open_files_workshop
+from services.separator.worker import DEVICE_TASKS, open_device_workshop, open_files_workshop
 from stemhouse.errors import InvalidRequest
 from stemhouse.platform.entry import enter
 from stemhouse.platform.object_stores import connect_object_store
@@ -42,7 +42,7 @@ def main() -> None:
 def _open_device(settings: SeparatorSettings, store: ObjectStore) -> "WorkerProcess | LalalWorker":
     if settings.flavour is Flavour.CLOUD:
         return LalalWorker(_account(settings.lalal), store, ScratchRoot(settings.scratch_dir))
-    return WorkerProcess("device", partial(open_device_workshop, settings))
+    return WorkerProcess("device", partial(open_device_workshop, settings), slot_count=DEVICE_TASKS)
 
 
 def _account(settings: LalalSettings) -> LalalAccount:

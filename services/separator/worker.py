@@ -4,6 +4,8 @@ Only the device worker imports torch, and only once it runs in its own process.
 """
 
 import time
+from dataclasses import replace
+from functools import partial
 from importlib.metadata import version
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -13,6 +15,7 @@ import soundfile
 from services.separator.adapters.adapting import EngineInFormat
 from services.separator.adapters.audio_desk import open_desk
 from services.separator.adapters.calibration_files import installed_calibrations
+from services.separator.adapters.device_thread import DeviceThread, EngineOnDevice
 from services.separator.adapters.engine_rack import EngineRack, ModelLoader
 from services.separator.adapters.installed_models import InstalledModels
 from services.separator.adapters.scratch import ScratchRoot
@@ -23,11 +26,12 @@ from services.separator.core.demucs_options import BackendKind, DemucsOptions
 from services.separator.core.ingest import IngestTask, ingest_track
 from services.separator.core.listening import Judges
 from services.separator.core.models import DEMUCS, InspectModelTask
-from services.separator.core.ports import Task, TaskControl
+from services.separator.core.ports import TRACKS_BESIDE, Task, TaskControl
 from services.separator.core.results import SeparateTask
 from services.separator.core.separation import Bench, separate_track
 from services.separator.core.vocal_probe import ProbeVocalsTask, probe_vocals
 from services.separator.settings import SeparatorSettings
+from stemhouse.audio import AudioFormat
 from stemhouse.errors import InternalFault
 from stemhouse.platform.object_stores import connect_object_store
 from stemhouse.platform.telemetry import configure_logging
@@ -35,6 +39,9 @@ from stemhouse.ports import ObjectStore
 
 if TYPE_CHECKING:
     from services.separator.adapters.demucs.hybrid import Backend
+
+DEVICE_TASKS = 1 + TRACKS_BESIDE + 2
+"""Of a device worker at once: its slots, one track that the router sends ahead, and one more urgent than all."""
 
 _UNCALIBRATED = Calibrations()
 _PACKAGES = ("numpy", "soundfile", "soxr", "stemhouse", "torch")
@@ -106,26 +113,32 @@ def device_workshop(
     store: ObjectStore, scratch: ScratchRoot, rack: EngineRack, calibrations: Calibrations = _UNCALIBRATED
 ) -> Workshop:
     """A workshop for tasks that need an engine or a model; it greets with what the rack holds and can load."""
+    device = DeviceThread()
+
+    def engine_for(task: Task[Any], engine_id: str, audio_format: AudioFormat, control: TaskControl) -> EngineInFormat:
+        load = partial(rack.engine, engine_id)
+        engine = rack.find(engine_id) or device.call(load, task.priority, control)
+        return EngineInFormat(EngineOnDevice(engine, device, task.priority, control), audio_format)
 
     def perform(task: Task[Any], control: TaskControl) -> Any:
         if isinstance(task, InspectModelTask):
-            return rack.inspect(task)
+            return device.call(partial(rack.inspect, task), task.priority, control)
         if isinstance(task, SeparateTask):
-            engine = EngineInFormat(rack.engine(task.engine_id), task.audio.format)
+            engine = engine_for(task, task.engine_id, task.audio.format, control)
             with open_desk(store, scratch, control) as desk:
                 return separate_track(task, engine, Bench(desk, control, time.monotonic, _versions(engine.spec.name)))
         if isinstance(task, ProbeVocalsTask):
-            listener = EngineInFormat(rack.engine(task.engine_id), task.audio.format)
+            listener = engine_for(task, task.engine_id, task.audio.format, control)
             with open_desk(store, scratch, control) as desk:
                 return probe_vocals(task, listener, desk, control)
         if isinstance(task, AssessTask):
-            verifier = EngineInFormat(rack.engine(task.verifier_engine_id), task.stem_set.audio.format)
+            verifier = engine_for(task, task.verifier_engine_id, task.stem_set.audio.format, control)
             with open_desk(store, scratch, control) as desk:
                 return assess_stems(task, desk, Judges(calibrations, verifier), control)
         message = f"the device worker has no {type(task).__name__}"
         raise InternalFault(message)
 
-    return Workshop(rack.greeting, perform, scratch.close)
+    return Workshop(replace(rack.greeting, slot_count=1 + TRACKS_BESIDE), perform, scratch.close)
 
 
 def _versions(engine: str) -> dict[str, str]:

@@ -45,7 +45,9 @@ class DemucsEngine:
 
     def separate(self, mixture: Mixture) -> Iterator[StemBlocks]:
         """See Engine.separate; holds two segments of the track for each network."""
-        level = measure_level(mixture.blocks())
+        return self._separated(mixture, measure_level(mixture.blocks()))
+
+    def _separated(self, mixture: Mixture, level: Level) -> Iterator[StemBlocks]:
         piece_frames = min(network.schedule.stride_frames for network in self._bag.networks)
         lanes = [recut(self._lane(network, mixture, level), piece_frames) for network in self._bag.networks]
         shares = np.repeat(self._bag.weights, self._bag.audio_format.channel_count, axis=1)[:, :, np.newaxis]
