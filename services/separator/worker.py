@@ -23,6 +23,7 @@ from services.separator.adapters.worker_child import Workshop
 from services.separator.core.assessment import AssessTask, assess_stems
 from services.separator.core.calibrations import Calibrations
 from services.separator.core.demucs_options import BackendKind, DemucsOptions
+from services.separator.core.gpu import CPU, DeviceLease, GPUManager
 from services.separator.core.ingest import IngestTask, ingest_track
 from services.separator.core.listening import Judges
 from services.separator.core.models import DEMUCS, InspectModelTask
@@ -70,18 +71,19 @@ def open_device_workshop(settings: SeparatorSettings) -> Workshop:
     configure_logging("separator-device", settings.log_level)
     torch.set_num_threads(settings.threads_per_device)
     models, demucs = InstalledModels(settings.models.dir), settings.demucs.options
-    rack = EngineRack([StarterEngine.installed()], models, _model_loaders(settings, demucs), demucs)
+    lease = GPUManager([CPU]).lease()
+    rack = EngineRack([StarterEngine.installed()], models, _model_loaders(settings, demucs, lease), demucs)
     store, scratch = connect_object_store(settings.store), ScratchRoot(settings.scratch_dir)
-    return device_workshop(store, scratch, rack, installed_calibrations())
+    return device_workshop(store, scratch, rack, installed_calibrations(), lease)
 
 
-def _model_loaders(settings: SeparatorSettings, demucs: DemucsOptions) -> dict[str, ModelLoader]:
+def _model_loaders(settings: SeparatorSettings, demucs: DemucsOptions, lease: DeviceLease) -> dict[str, ModelLoader]:
     """By engine; those whose package is not installed are missing."""
     if find_spec("demucs") is None:
         return {}
     from services.separator.adapters.demucs.engine import DemucsModels  # noqa: PLC0415 - see open_device_workshop
 
-    return {DEMUCS: DemucsModels(demucs, _demucs_backend(settings, demucs))}
+    return {DEMUCS: DemucsModels(demucs, _demucs_backend(settings, demucs), lease)}
 
 
 def _demucs_backend(settings: SeparatorSettings, demucs: DemucsOptions) -> "Backend":
@@ -110,10 +112,17 @@ def files_workshop(store: ObjectStore, scratch: ScratchRoot, calibrations: Calib
 
 
 def device_workshop(
-    store: ObjectStore, scratch: ScratchRoot, rack: EngineRack, calibrations: Calibrations = _UNCALIBRATED
+    store: ObjectStore,
+    scratch: ScratchRoot,
+    rack: EngineRack,
+    calibrations: Calibrations = _UNCALIBRATED,
+    lease: DeviceLease | None = None,
 ) -> Workshop:
-    """A workshop for tasks that need an engine or a model; it greets with what the rack holds and can load."""
-    device = DeviceThread()
+    """A workshop for tasks that need an engine or a model; it greets with what the rack holds and can load.
+
+    `lease` is what the engines of the rack have; without one they take one segment at a time.
+    """
+    device, leased = DeviceThread(), lease or DeviceLease(CPU, 1)
 
     def engine_for(task: Task[Any], engine_id: str, audio_format: AudioFormat, control: TaskControl) -> EngineInFormat:
         load = partial(rack.engine, engine_id)
@@ -126,7 +135,8 @@ def device_workshop(
         if isinstance(task, SeparateTask):
             engine = engine_for(task, task.engine_id, task.audio.format, control)
             with open_desk(store, scratch, control) as desk:
-                return separate_track(task, engine, Bench(desk, control, time.monotonic, _versions(engine.spec.name)))
+                versions = _versions(engine.spec.name)
+                return separate_track(task, engine, Bench(desk, control, time.monotonic, versions, lease=leased))
         if isinstance(task, ProbeVocalsTask):
             listener = engine_for(task, task.engine_id, task.audio.format, control)
             with open_desk(store, scratch, control) as desk:
