@@ -91,8 +91,9 @@ fidelity: .venv/ready ## the fidelity contract for every engine, format, rate an
 	$(BIN)/python -m tests.bench.fidelity
 
 .PHONY: bench-demucs
-bench-demucs: .venv/ready ## a full-size HTDemucs of random weights: our samples against demucs' own
+bench-demucs: .venv/ready ## a full-size HTDemucs of random weights: samples and speed against demucs' own: [REPEATS=3] [TRACKS=10]
 	$(BIN)/python -m tests.bench.demucs
+	$(BIN)/python -m tests.bench.demucs_speed $(if $(REPEATS),--repeats $(REPEATS)) $(if $(TRACKS),--tracks $(TRACKS))
 
 .PHONY: bench-long
 bench-long: .venv/ready ## memory, length and cancel on a long file: make bench-long [MINUTES=180]

@@ -13,14 +13,14 @@ import pytest
 import torch
 
 from services.separator.adapters.adapting import separate_in_format
-from services.separator.adapters.demucs.bags import Bag, load_bag, narrowed
+from services.separator.adapters.demucs.bags import Bag, load_bag
 from services.separator.adapters.demucs.engine import DemucsEngine, DemucsModels
 from services.separator.core.demucs_options import DemucsOptions, ScheduleKind
 from services.separator.core.gpu import CPU, Device, DeviceLease
 from services.separator.core.models import ModelEntry, demucs_spec, demucs_specs
-from services.separator.core.ports import Block, Engine, EngineSpec
+from services.separator.core.ports import Block, Engine
 from stemhouse.audio import AudioFormat
-from stemhouse.errors import Cancelled, Unavailable
+from stemhouse.errors import Cancelled, ModelRejected, Unavailable
 from stemhouse.vocab import BASE_STEMS, EXTRA_STEMS, OTHER, VOCALS
 from tests.demucs_command import sdr_db, separate_by_demucs
 from tests.fakes_separator import CD_STEREO, FakeMixture, SeparatorHouse
@@ -136,15 +136,15 @@ def test_vocals_alone_are_those_of_all_stems_and_the_rest_is_the_mixture_without
     assert sdr_db(mixture, vocals) < 20
 
 
-def test_only_networks_with_a_share_in_a_stem_run() -> None:
-    """One of two, which hears each segment once."""
-    idle, busy = IdleNetwork(), IdleNetwork()
-    weights = np.array([[0.5, 0, 1, 1], [0.5, 1, 0, 0]], np.float32)
-    bag = narrowed(Bag((idle, busy), weights), BASE_STEMS[1])
-    spec = EngineSpec("demucs", "two", "demucs-two", (BASE_STEMS[1],), CD_STEREO)
-    given = list(DemucsEngine(bag, spec).separate(FakeMixture([noise(2 * _RATE_HZ)])))
-    assert {name for stems in given for name in stems} == {BASE_STEMS[1]}
-    assert (idle.run_count, busy.run_count) == (0, 3)
+def test_only_networks_with_a_share_in_a_stem_are_loaded(tmp_path: Path) -> None:
+    """Of the first one also what it gives, or nobody would know whose the weights are."""
+    entry = install_tiny_tuned(tmp_path)
+    for number in (1, 2):
+        (tmp_path / entry.name / entry.files[number].name).unlink()
+    bag = load_bag(tmp_path / entry.name, entry, stem=VOCALS)
+    assert (len(bag.networks), bag.weights.tolist()) == (1, [[0, 0, 0, 1]])
+    with pytest.raises(ModelRejected, match="give drums, bass, other, vocals"):
+        load_bag(tmp_path / entry.name, entry, stem=EXTRA_STEMS[0])
 
 
 def test_stems_differ_from_each_other_and_from_the_mixture(stems: dict[str, Block], mixture: Block) -> None:

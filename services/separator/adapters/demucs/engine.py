@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import structlog
 
-from services.separator.adapters.demucs.bags import Bag, BagNetwork, load_bag, narrowed
+from services.separator.adapters.demucs.bags import Bag, BagNetwork, load_bag
 from services.separator.adapters.demucs.checkpoints import is_out_of_memory
 from services.separator.adapters.demucs.hybrid import Backend, TorchBackend
 from services.separator.core.blocks import recut
@@ -117,14 +117,15 @@ class DemucsModels:
     def load(self, folder: Path, entry: ModelEntry, spec: EngineSpec | None = None) -> Engine:
         """See ModelLoader.load; without a `spec`, the engine of all stems."""
         spec = spec or demucs_spec(entry, self._options)
-        bag = load_bag(folder, entry, self._backend)
+        is_whole = spec.stems == entry.stems
+        bag = load_bag(folder, entry, self._backend, "" if is_whole else VOCALS)
         found = _shape(bag)
         if found != ModelShape(entry.stems, entry.audio_format):
             message = f"the checkpoints of {entry.name} give {found}, not {entry.stems} at {entry.audio_format}"
             raise ModelRejected(message, {"model": entry.name})
-        if spec.stems == entry.stems:
+        if is_whole:
             return self._engine(bag, spec)
-        return VocalsOnly(self._engine(narrowed(bag, VOCALS), replace(spec, stems=(VOCALS,))), spec)
+        return VocalsOnly(self._engine(bag, replace(spec, stems=(VOCALS,))), spec)
 
     def _engine(self, bag: Bag, spec: EngineSpec) -> DemucsEngine:
         return DemucsEngine(bag, spec, self._lease, self._options.schedule)
