@@ -22,7 +22,7 @@ from services.separator.core.calibrations import Calibrations
 from services.separator.core.demucs_options import DemucsOptions
 from services.separator.core.ingest import IngestTask, ingest_track
 from services.separator.core.listening import Judges
-from services.separator.core.models import DEMUCS, InspectModelTask
+from services.separator.core.models import DEMUCS, UVR, InspectModelTask
 from services.separator.core.ports import Task, TaskControl
 from services.separator.core.results import SeparateTask
 from services.separator.core.separation import Bench, separate_track
@@ -35,7 +35,7 @@ from stemhouse.ports import ObjectStore
 
 _UNCALIBRATED = Calibrations()
 _PACKAGES = ("numpy", "soundfile", "soxr", "stemhouse", "torch")
-_MORE_PACKAGES = {DEMUCS: ("demucs", "safetensors")}
+_MORE_PACKAGES = {DEMUCS: ("demucs", "safetensors"), UVR: ("audio-separator", "onnxruntime")}
 
 
 def open_files_workshop(settings: SeparatorSettings) -> Workshop:
