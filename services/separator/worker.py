@@ -27,7 +27,7 @@ from services.separator.core.demucs_options import BackendKind, DemucsOptions
 from services.separator.core.gpu import CPU, DeviceLease, GPUManager
 from services.separator.core.ingest import IngestTask, ingest_track
 from services.separator.core.listening import Judges
-from services.separator.core.models import DEMUCS, InspectModelTask
+from services.separator.core.models import DEMUCS, UVR, InspectModelTask
 from services.separator.core.ports import TRACKS_BESIDE, Engine, Task, TaskControl
 from services.separator.core.results import SeparateTask
 from services.separator.core.separation import Bench, separate_track
@@ -46,7 +46,10 @@ DEVICE_TASKS = 1 + TRACKS_BESIDE + 2
 
 _UNCALIBRATED = Calibrations()
 _PACKAGES = ("numpy", "soundfile", "soxr", "stemhouse", "torch")
-_MORE_PACKAGES = {DEMUCS: ("demucs", "safetensors", *(("openvino",) if find_spec("openvino") else ()))}
+_MORE_PACKAGES = {
+    DEMUCS: ("demucs", "safetensors", *(("openvino",) if find_spec("openvino") else ())),
+    UVR: ("audio-separator", "onnxruntime"),
+}
 _CONVERTED = ".openvino"
 """In the folder of the models: no model's name begins with a dot."""
 

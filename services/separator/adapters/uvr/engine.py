@@ -76,9 +76,9 @@ class UvrEngine:
 class UvrModels:
     """ModelLoader for models of UVR."""
 
-    def load(self, folder: Path, entry: ModelEntry) -> UvrEngine:
-        """See ModelLoader.load."""
-        network, spec = _load_network(folder, entry), uvr_spec(entry)
+    def load(self, folder: Path, entry: ModelEntry, spec: EngineSpec | None = None) -> UvrEngine:
+        """See ModelLoader.load; a model makes one engine."""
+        network, spec = _load_network(folder, entry), spec or uvr_spec(entry)
         found = _shape(network)
         if found != ModelShape(spec.stems, spec.native_format):
             message = f"the files of {entry.name} give {found}, not {spec.stems} at {spec.native_format}"
