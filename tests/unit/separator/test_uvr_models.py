@@ -166,7 +166,7 @@ def test_an_end_of_the_program_is_an_error() -> None:
 
     def end() -> None:
         try:
-            {}["a key"]
+            dict[str, int]()["a key"]
         except KeyError:
             sys.exit(1)
 
