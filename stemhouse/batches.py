@@ -14,6 +14,9 @@ from stemhouse.vocab import AUTO_ENGINE
 BATCH_PRIORITY = 500
 """Of a batch's jobs: behind everything that somebody waits for (`stemhouse.jobs.DEFAULT_PRIORITY`)."""
 
+DJ_FOLDER = "dj"
+"""Below the output folder of a batch; a folder for each target is in it."""
+
 
 class BatchLayout(StrEnum):
     """Where a track's folder goes: all into the output folder, or below it as the sources lie below theirs."""

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from stemhouse.vocab import DERIVED_STEMS, VOCALS
+
 
 class FileFormat(StrEnum):
     """Container of delivered files; the value is the file extension."""
@@ -60,6 +62,11 @@ class DeliveryOptions:
     file_format: FileFormat = FileFormat.WAV
     sample_format: SampleFormat = SampleFormat.PCM24
     stems: tuple[str, ...] = ()
+
+    @property
+    def is_vocals_only(self) -> bool:
+        """Whether nothing is delivered but vocals and what is left without them."""
+        return bool(self.stems) and {VOCALS, *DERIVED_STEMS}.issuperset(self.stems)
 
 
 @dataclass(frozen=True)

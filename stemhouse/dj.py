@@ -130,13 +130,15 @@ class TrackClue:
 class FoundTrack:
     """A track of the library that a clue has led to; of its crates outer and inner ones are joined with `/`.
 
-    `folder` is that of its file as seen from the scanned folder that it is in, or else from the root, with `/`.
+    `crate_places` are its places in them, from 0, for whoever lists tracks; else empty. `folder` is that of its file as
+    seen from the scanned folder that it is in, or else from the root, with `/`.
     """
 
     path: str
     known: KnownTrack
     crates: tuple[str, ...] = ()
     folder: str = ""
+    crate_places: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

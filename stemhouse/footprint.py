@@ -12,6 +12,9 @@ STEM_FLAC16_SHARE = 0.27
 STEM_FLAC24_SHARE = 0.38
 MIX_FLAC24_SHARE = 0.61
 
+STEM_FILE_BYTES_PER_S = 5 * 320_000 / 8
+"""Of NI's stem files: five streams of AAC."""
+
 SCRATCH_BYTES_PER_S = 190e6 / 60
 """Of the track that is being separated: 131 to 190 MB a minute were measured."""
 

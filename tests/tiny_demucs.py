@@ -160,6 +160,12 @@ def install_tiny_bag(models_dir: Path, name: str = "tinybag", kind: FileKind = "
     return install(models_dir, [tiny_htdemucs(seed=1), tiny_htdemucs(seed=2)], name=name, kind=kind, weights=weights)
 
 
+def install_tiny_tuned(models_dir: Path, name: str = "tinytuned") -> ModelEntry:
+    """Put a bag of four into `models_dir`, each of them for one source alone, as htdemucs_ft is."""
+    weights = ((1.0, 0.0, 0.0, 0.0), (0.0, 1.0, 0.0, 0.0), (0.0, 0.0, 1.0, 0.0), (0.0, 0.0, 0.0, 1.0))
+    return install(models_dir, [tiny_htdemucs(seed=seed) for seed in range(4)], name=name, weights=weights)
+
+
 def described(path: Path) -> ModelFile:
     """The file as a catalogue would have it."""
     content = path.read_bytes()

@@ -13,7 +13,7 @@ from services.separator.pull import open_model_store
 from services.separator.servicer import SeparatorServicer, service
 from services.separator.settings import Flavour, LalalSettings, SeparatorSettings
 from services.separator.uvr_worker import open_uvr_workshop, uvr_gap
-from services.separator.worker import open_device_workshop, open_files_workshop
+from services.separator.worker import DEVICE_TASKS, open_device_workshop, open_files_workshop
 from stemhouse.errors import InvalidRequest
 from stemhouse.platform.entry import enter
 from stemhouse.platform.object_stores import connect_object_store
@@ -45,11 +45,13 @@ def main() -> None:
 def _open_device(settings: SeparatorSettings, store: ObjectStore) -> "EngineWorkers | LalalWorker":
     if settings.flavour is Flavour.CLOUD:
         return LalalWorker(_account(settings.lalal), store, ScratchRoot(settings.scratch_dir))
-    device = WorkerProcess("device", partial(open_device_workshop, settings))
+    device = WorkerProcess("device", partial(open_device_workshop, settings), slot_count=DEVICE_TASKS)
     gap = uvr_gap()
     if gap:
         return EngineWorkers(device, {}, [gap])
-    return EngineWorkers(device, {UVR: lambda: WorkerProcess("uvr", partial(open_uvr_workshop, settings))})
+    return EngineWorkers(
+        device, {UVR: lambda: WorkerProcess("uvr", partial(open_uvr_workshop, settings), slot_count=DEVICE_TASKS)}
+    )
 
 
 def _account(settings: LalalSettings) -> LalalAccount:

@@ -4,6 +4,7 @@ import os
 import re
 import tempfile
 from enum import StrEnum
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
@@ -11,7 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from services.separator.core.demucs_options import DemucsOptions, ScheduleKind
+from services.separator.core.demucs_options import BackendKind, DemucsOptions, ScheduleKind
 from stemhouse.platform.object_stores import StoreSettings
 from stemhouse.platform.settings import LogLevel
 
@@ -21,6 +22,7 @@ _NO_KEY = "the licence key must be one line of visible ASCII"
 _NOT_PRIVATE = "must begin with https://, or the licence key could be read on its way"
 _POLITE_INTERVAL_S = 2.1
 _IMPOLITE = f"check_interval_s must be at least {_POLITE_INTERVAL_S:g}: the service takes thirty questions a minute"
+_NO_OPENVINO = "OpenVINO is not installed: pip install openvino"
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
@@ -63,15 +65,33 @@ def _whole_path(path: Path) -> Path:
     return whole
 
 
+class BackendChoice(StrEnum):
+    """A backend, or the fastest one that is installed."""
+
+    AUTO = "auto"
+    TORCH = "torch"
+    OPENVINO = "openvino"
+
+
 class DemucsSettings(BaseModel):
     """How models of demucs are run; see `core.demucs_options`."""
 
     schedule: ScheduleKind = ScheduleKind.LEAN
+    backend: BackendChoice = BackendChoice.AUTO
+
+    @field_validator("backend")
+    @classmethod
+    def _installed_backend(cls, backend: BackendChoice) -> BackendChoice:
+        if backend is BackendChoice.OPENVINO and not find_spec("openvino"):
+            raise ValueError(_NO_OPENVINO)
+        return backend
 
     @property
     def options(self) -> DemucsOptions:
         """All that changes samples."""
-        return DemucsOptions(self.schedule)
+        if self.backend is not BackendChoice.AUTO:
+            return DemucsOptions(self.schedule, BackendKind(self.backend.value))
+        return DemucsOptions(self.schedule, BackendKind.OPENVINO if find_spec("openvino") else BackendKind.TORCH)
 
 
 class LalalSettings(BaseModel):
@@ -158,7 +178,10 @@ class MirrorStoreSettings(BaseSettings):
 
 
 class SeparatorSettings(BaseSettings):
-    """While a minute of stereo at 44.1 kHz is separated, `scratch_dir` needs room for about 150 MB."""
+    """While a minute of stereo at 44.1 kHz is separated, `scratch_dir` needs room for about 150 MB.
+
+    A device works on three tracks at once, of which up to two need that much.
+    """
 
     model_config = SettingsConfigDict(env_prefix="STEMHOUSE_", env_nested_delimiter="__", frozen=True)
 

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from stemhouse.batches import Batch, BatchItem, BatchPlan, BatchState, ItemState, VolumePlan, command_to_go_on
+from stemhouse.cli.dj_steps import steps_of_batch
 from stemhouse.cli.output import on_one_line
 from stemhouse.tracks import ScanProblem, ScanProgress
 
@@ -61,11 +62,14 @@ def report_document(batch: Batch, items: Sequence[BatchItem]) -> dict[str, Any]:
 
 
 def report_text(batch: Batch, items: Sequence[BatchItem]) -> str:
-    """Where the batch stands, where its files are, each track that failed, why and what helps, and each damaged one."""
+    """Where the batch stands and its files are, what failed and what helps, what is damaged, and what DJs do next."""
     failed = [item for item in items if item.state is ItemState.FAILED]
     damaged = [item for item in items if item.damage and item.state in {ItemState.DONE, ItemState.SKIPPED}]
     lines = [batch_line(batch), f"output: {batch.spec.output_dir}", *map(_failure_text, failed)]
-    return "\n".join([*lines, *map(_damage_text, damaged), *_cancelled_lines(batch)])
+    has_lists = batch.state is BatchState.DONE and bool(batch.counts.done + batch.counts.skipped)
+    steps = steps_of_batch(batch.spec.targets, batch.spec.output_dir) if has_lists else []
+    lines += [*map(_damage_text, damaged), *_cancelled_lines(batch)]
+    return "\n".join([*lines, *(f"- {step}" for step in steps)])
 
 
 def _cancelled_lines(batch: Batch) -> list[str]:

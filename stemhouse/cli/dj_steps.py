@@ -1,15 +1,34 @@
 """What is left to do by hand: DJ programs take files and lists in by themselves only."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
+from stemhouse.batches import DJ_FOLDER
 from stemhouse.cli.output import path_text
-from stemhouse.client.documents import Documents
 from stemhouse.dj import DJTarget
 
 
-def import_steps(target: DJTarget, lists: Documents, output_dir: Path) -> list[str]:
-    """How a program is told of what was written, a sentence each."""
-    return list(_STEPS[target](path_text(lists.files[0]), path_text(output_dir.resolve())))
+def import_steps(target: DJTarget, first_list: str, place: str) -> list[str]:
+    """How a program is told of what was written, a sentence each; paths are as the program finds them."""
+    return list(_STEPS[target](path_text(Path(first_list)), path_text(Path(place))))
+
+
+def steps_of_batch(targets: Iterable[DJTarget], output_dir: str) -> list[str]:
+    """The same of all that a batch has made."""
+    steps: list[str] = []
+    for target in targets:
+        place = Path(output_dir, DJ_FOLDER, target.value)
+        steps += import_steps(target, str(place / _FIRST_LISTS[target]), str(place))
+    return steps
+
+
+_FIRST_LISTS = {
+    DJTarget.REKORDBOX: "rekordbox.xml",
+    DJTarget.SERATO: "_Serato_/Subcrates/Stemhouse.crate",
+    DJTarget.TRAKTOR: "playlist.nml",
+    DJTarget.STEM_MP4: "Stemhouse - Stems.m3u8",
+}
+"""Those that the exporter names first."""
 
 
 def _rekordbox(collection: str, _place: str) -> tuple[str, ...]:

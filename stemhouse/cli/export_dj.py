@@ -1,22 +1,23 @@
 """`stemhouse export-dj`: stems as DJ programs take them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import click
 
+from stemhouse.cli.dj_report import require_room, room_for, tell_exports, tell_outcome, tell_plan, tell_strangers
 from stemhouse.cli.dj_steps import import_steps
 from stemhouse.cli.exit_codes import exit_code_of_all
-from stemhouse.cli.output import Output, error_document, json_option, path_text
+from stemhouse.cli.locations import as_path_maps
+from stemhouse.cli.output import Output, json_option, path_text
 from stemhouse.cli.session import open_client
 from stemhouse.cli.stem_dirs import hint_options, hints_of, stem_dir_type
-from stemhouse.client.dj import DJLibrary, DJPlace, Organized, StemOrganizer
+from stemhouse.client.dj import DJLibrary, DJPlace, Options, Organized, StemOrganizer, Surveyed
+from stemhouse.client.dj_locations import ProgramLocations
 from stemhouse.client.dj_places import own_place
-from stemhouse.client.documents import Documents
+from stemhouse.client.dj_room import free_bytes
 from stemhouse.client.receiving import require_place
-from stemhouse.client.stem_folders import read_stem_folder
 from stemhouse.delivery import FileFormat
 from stemhouse.dj import TARGET_FORMATS, DJTarget, OrganizeOptions, StemChoice, StemFileOptions
 
@@ -46,7 +47,7 @@ _ANY, _NONE = "any", "none"
     type=click.Choice(_FORMATS),
     help="rekordbox: aiff or wav; serato: flac or aiff. [default: the first]",
 )
-@click.option("--alac", is_flag=True, help="Stem files without loss, about four times as large.")
+@click.option("--alac", is_flag=True, help="Stem files without loss, several times as large.")
 @click.option(
     "--name",
     "name_template",
@@ -57,6 +58,14 @@ _ANY, _NONE = "any", "none"
     "--drive-root",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Root of the drive, of which crates name files relative to it. [default: where the volume is mounted]",
+)
+@click.option(
+    "--map",
+    "path_maps",
+    metavar="THERE=HERE",
+    multiple=True,
+    callback=as_path_maps,
+    help="Where a DJ program on another machine finds what is HERE: /Volumes/USB=/mnt/usb, D:/=/mnt/d. Repeatable.",
 )
 @click.option(
     "--layout",
@@ -78,6 +87,7 @@ _ANY, _NONE = "any", "none"
     is_flag=True,
     help="Move a grid that lies 20 to 30 ms off the drums, which is the silence of an MP3 encoder, and its cues.",
 )
+@click.option("--dry-run", is_flag=True, help="Tell what is to be made, and the room that it takes; make nothing.")
 @hint_options
 @json_option
 @click.pass_obj
@@ -92,9 +102,11 @@ def export_dj(  # noqa: PLR0913  one parameter for each option
     alac: bool,
     name_template: str | None,
     drive_root: Path | None,
+    path_maps: dict[str, str],
     layout: str,
     grids_of: str,
     moves_origin: bool,
+    dry_run: bool,
     tag_bpm: float,
     genre: str,
 ) -> int:
@@ -107,18 +119,40 @@ def export_dj(  # noqa: PLR0913  one parameter for each option
     taker = DJTarget(target)
     plain = _options(taker, stems, file_format, name_template, is_lossless=alac)
     options = replace(plain, moves_origin=moves_origin)
-    folders = [read_stem_folder(stem_dir, hints_of(tag_bpm, genre)) for stem_dir in stem_dirs]
-    place = DJPlace(output_dir or Path("dj", target), drive_root, is_mirror=layout == _MIRROR)
+    place = DJPlace(output_dir or Path("dj", target), drive_root, layout == _MIRROR, path_maps)
     require_place(place.output_dir)
-    with open_client(output) as client, own_place(place.output_dir):
+    with open_client(output) as client, own_place(place.output_dir, tidies=not dry_run):
         library = None if grids_of == _NONE else DJLibrary(client.library, _program(taker, grids_of))
         organizer = StemOrganizer(client.production, taker, place, library)
-        outcomes = [_told(output, outcome) for outcome in organizer.organize(folders, options)]
+        if len(stem_dirs) > 1:
+            output.say(f"reading {len(stem_dirs)} folders of stems")
+        surveyed = [*organizer.survey(stem_dirs, options, hints_of(tag_bpm, genre))]
+        room = room_for(surveyed, place.output_dir, free_bytes(place.output_dir.resolve()))
+        if library:
+            tell_strangers(output, surveyed)
+        if dry_run:
+            tell_plan(output, surveyed, room)
+            return exit_code_of_all([one.error for one in surveyed])
+        require_room(output, room)
+        outcomes = [*_organized(organizer, surveyed, options, output)]
         lists = organizer.write_lists()
     has_files = any(outcome.made for outcome in outcomes)
-    steps = import_steps(taker, lists, place.output_dir) if lists and has_files else []
-    _tell(output, outcomes, lists, steps)
+    there = ProgramLocations(path_maps)
+    told = [there.of(path.resolve()) for path in (lists.files[0], place.output_dir)] if lists and has_files else []
+    steps = import_steps(taker, *told) if told else []
+    tell_exports(output, outcomes, lists, steps)
     return exit_code_of_all([outcome.error for outcome in outcomes])
+
+
+def _organized(
+    organizer: StemOrganizer, surveyed: Sequence[Surveyed], options: Options, output: Output
+) -> Iterator[Organized]:
+    """What becomes of each folder, in order, told as it does."""
+    made = organizer.organize([one.stems for one in surveyed if one.stems], options)
+    for number, one in enumerate(surveyed, 1):
+        outcome = next(made) if one.stems else Organized(one.path, error=one.error)
+        tell_outcome(output, outcome, f"{number}/{len(surveyed)} {path_text(one.path)}")
+        yield outcome
 
 
 def _program(target: DJTarget, grids_of: str) -> str:
@@ -150,53 +184,4 @@ def _options(
         stems=StemChoice(stems) if stems else OrganizeOptions.stems,
         file_format=FileFormat(file_format) if file_format else None,
         name_template=template or OrganizeOptions.name_template,
-    )
-
-
-def _told(output: Output, outcome: Organized) -> Organized:
-    for warning in outcome.made.warnings if outcome.made else ():
-        output.say(f"note: {warning}")
-    if outcome.made and outcome.made.edited:
-        names = ", ".join(file.name for file in outcome.made.edited)
-        output.say(f"note: {path_text(outcome.made.folder)}: edited since, and left alone: {names}")
-    if outcome.error:
-        output.say(f"error: {path_text(outcome.stems.path)}: {outcome.error.message}")
-    return outcome
-
-
-def _tell(output: Output, outcomes: Sequence[Organized], lists: Documents | None, steps: Sequence[str]) -> None:
-    for warning in lists.warnings if lists else ():
-        output.say(f"note: {warning}")
-    document = {
-        "tracks": [_document(outcome) for outcome in outcomes],
-        "lists": lists.files if lists else (),
-        "lists_are_reused": lists is not None and lists.is_reused,
-        "steps": steps,
-    }
-    lines = [_text(outcome) for outcome in outcomes if outcome.made]
-    lines += [path_text(file) for file in lists.files] if lists else []
-    output.result(document, "\n".join([*lines, *(f"- {step}" for step in steps)]))
-
-
-def _document(outcome: Organized) -> dict[str, Any]:
-    made = outcome.made
-    return {
-        "stem_dir": outcome.stems.path,
-        "folder": made.folder if made else None,
-        "files": made.files if made else (),
-        "is_reused": made is not None and made.is_reused,
-        "warnings": made.warnings if made else (),
-        "edited": made.edited if made else (),
-        "library_track": outcome.found.path if outcome.found else None,
-        "error": error_document(outcome.error),
-    }
-
-
-def _text(outcome: Organized) -> str:
-    made = outcome.made
-    if made is None:
-        return ""
-    state = " (as it was)" if made.is_reused else ""
-    return "\n".join(
-        [f"{path_text(made.folder)}{state}", *(f"  {path_text(Path(file.name))}" for file in made.files[:-1])]
     )

@@ -31,8 +31,8 @@ class Wish:
 
     @property
     def is_vocals_only(self) -> bool:
-        """Whether nothing is delivered but vocals and what is left without them."""
-        return bool(self.delivery.stems) and {VOCALS, *DERIVED_STEMS}.issuperset(self.delivery.stems)
+        """See DeliveryOptions."""
+        return self.delivery.is_vocals_only
 
 
 def offers_for(client: Stemhouse, wish: Wish) -> list[EngineOffer] | None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from stemhouse.client.patience import Patience
-from stemhouse.errors import Unavailable
+from stemhouse.errors import Cancelled, Unavailable
 from stemhouse.platform.status import rpc_errors
 
 UNARY_DEADLINE_S = 30.0
@@ -42,15 +42,26 @@ class Calls:
     def __init__(self, require_servers: Callable[[], None]) -> None:
         """`require_servers` is called whenever contact is lost; it raises where waiting is known to be in vain."""
         self.require_servers = require_servers
+        self._is_closed = False
 
-    def call(self, method: Callable[..., Answer], request: Any, deadline_s: float = UNARY_DEADLINE_S) -> Answer:
+    def close(self) -> None:
+        """From now on calls that are cancelled were meant to be."""
+        self._is_closed = True
+
+    def call(
+        self,
+        method: Callable[..., Answer],
+        request: Any,
+        deadline_s: float = UNARY_DEADLINE_S,
+        patience_s: float = CALL_PATIENCE_S,
+    ) -> Answer:
         """The answer of a call, which is repeated while nobody listens."""
 
         def attempt() -> Answer:
             with rpc_errors():
                 return method(request, timeout=deadline_s)
 
-        return self.patiently(attempt, CALL_PATIENCE_S)
+        return self.patiently(attempt, patience_s)
 
     def patiently(self, action: Callable[[], Answer], limit_s: float) -> Answer:
         """The action's value, repeated while its service cannot be reached, for about `limit_s` seconds."""
@@ -60,6 +71,11 @@ class Calls:
                 return action()
             except Unavailable as error:
                 patience.wait_or_raise(error)
+            except Cancelled as error:
+                if self._is_closed:
+                    raise
+                # Not by anybody here: a service that ends lets go of its calls.
+                patience.wait_or_raise(Unavailable("the service ended during the call", error.details))
 
     def patience(self, limit_s: float) -> Patience:
         """For a stream that is taken up again where it broke."""

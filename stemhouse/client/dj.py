@@ -1,21 +1,23 @@
 """Folders of stems as what a DJ program takes: files in a folder for each track, and lists of all of them."""
 
 import hashlib
-import os
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Protocol
 
+from stemhouse.analysis import AnalysisHints
+from stemhouse.client.dj_lists import StemLists
+from stemhouse.client.dj_locations import ProgramLocations
 from stemhouse.client.dj_mirror import mirrored_folder
-from stemhouse.client.dj_records import RecordedTree, recorded_trees
+from stemhouse.client.dj_records import RecordedTree, note_on_doubles, recorded_trees
+from stemhouse.client.dj_room import tree_bytes
 from stemhouse.client.documents import Documents
 from stemhouse.client.library import LibraryClient
 from stemhouse.client.production import ProductionClient
-from stemhouse.client.stem_folders import LocalStems
+from stemhouse.client.stem_folders import LocalStems, read_stem_folder
 from stemhouse.client.trees import Made
 from stemhouse.dj import (
     DJCollection,
@@ -25,27 +27,40 @@ from stemhouse.dj import (
     FoundTrack,
     KnownTrack,
     OrganizeOptions,
-    Playlist,
     PlaylistOptions,
     StemFileOptions,
     TrackClue,
 )
-from stemhouse.errors import InputRejected, InvalidRequest, NotFound, StemhouseError
+from stemhouse.errors import InputRejected, InternalFault, InvalidRequest, NotFound, StemhouseError
 from stemhouse.wire.dj import organize_request_to_proto, stem_file_request_to_proto
 
-_OWN_FOLDER = "Stemhouse"
-"""In which the playlists lie: they stay apart from a DJ's own."""
 _FOUND_AT_ONCE = 20
 """Tracks whose covers are held in memory."""
+_NO_ROOM = frozenset({"ENOSPC", "EDQUOT", "EROFS"})
+"""What keeps a disk from taking any file."""
+_OF_ALL = frozenset({"name_template"})
+"""What is asked for all folders alike."""
 
 Options = OrganizeOptions | StemFileOptions
+
+
+@dataclass(frozen=True)
+class Surveyed:
+    """What would become of a folder: files that are there already, or so many bytes; or why it cannot be read."""
+
+    path: Path
+    stems: LocalStems | None = None
+    is_there: bool = False
+    size_bytes: int = 0
+    library_track: str | None = None
+    error: StemhouseError | None = None
 
 
 @dataclass(frozen=True)
 class Organized:
     """What became of a folder: files that were made or found, or why there are none; and what the library knew."""
 
-    stems: LocalStems
+    path: Path
     made: Made | None = None
     error: StemhouseError | None = None
     found: FoundTrack | None = None
@@ -78,11 +93,13 @@ class DJPlace:
     """Where files go, in a folder for each track: side by side, or (`is_mirror`) as the library has its own.
 
     `volume_root` is that of the drive, of which crates name files relative to it; found if it is not given.
+    `path_maps` say where the files of lists are here, by where a program on another machine finds them.
     """
 
     output_dir: Path
     volume_root: Path | None = None
     is_mirror: bool = False
+    path_maps: Mapping[str, str] = field(default_factory=dict)
 
 
 class StemOrganizer:
@@ -98,14 +115,34 @@ class StemOrganizer:
         self._production = production
         self._target = target
         self._output_dir = place.output_dir.resolve()
-        self._volume_root = place.volume_root.resolve() if place.volume_root else _volume_root(self._output_dir)
+        self._locations = ProgramLocations(place.path_maps)
+        self._volume_root = place.volume_root.resolve() if place.volume_root else None
         self._is_mirror = place.is_mirror
         self._library = library
+
+    def survey(self, stem_dirs: Sequence[Path], options: Options, hints: AnalysisHints) -> Iterator[Surveyed]:
+        """What `organize` would do, with nothing done; a folder that cannot be read does not stop the rest."""
+        for start in range(0, len(stem_dirs), _FOUND_AT_ONCE):
+            read = [_read(path, hints) for path in stem_dirs[start : start + _FOUND_AT_ONCE]]
+            clues = [clue_of(one.stems) if one.stems else None for one in read]
+            found = self._find(clues, with_cover_art=True)
+            for place, one in enumerate(read):
+                yield self._surveyed(one, one.stems, options, found.get(place)) if one.stems else one
+
+    def _surveyed(self, read: Surveyed, stems: LocalStems, options: Options, found: FoundTrack | None) -> Surveyed:
+        known = found.known if found else KnownTrack()
+        earlier = self._earlier.get(_request_key(stems, options, known))
+        return replace(
+            read,
+            is_there=earlier is not None and earlier.whole() is not None,
+            size_bytes=tree_bytes(stems, options, len(known.cover_art)),
+            library_track=found.path if found else None,
+        )
 
     def organize(self, folders: Sequence[LocalStems], options: Options) -> Iterator[Organized]:
         """Make the files of each folder, one after the other; a folder that cannot be made does not stop the rest.
 
-        Raises what would fail every folder, Unavailable above all.
+        Raises what would fail every folder: Unavailable above all, InvalidRequest for a full disk or a bad template.
         """
         for start in range(0, len(folders), _FOUND_AT_ONCE):
             some = folders[start : start + _FOUND_AT_ONCE]
@@ -116,9 +153,11 @@ class StemOrganizer:
     def organize_one(self, stems: LocalStems, options: Options, found: FoundTrack | None) -> Organized:
         """The same of one folder, whose track has been found, or is not known."""
         try:
-            return Organized(stems, self._made(stems, options, found), found=found)
-        except (InvalidRequest, InputRejected, NotFound) as error:
-            return Organized(stems, error=error, found=found)
+            return Organized(stems.path, self._made(stems, options, found), found=found)
+        except (InvalidRequest, InputRejected, NotFound, InternalFault) as error:
+            if error.details.get("errno") in _NO_ROOM or _OF_ALL & error.details.keys():
+                raise
+            return Organized(stems.path, error=error, found=found)
 
     def _made(self, stems: LocalStems, options: Options, found: FoundTrack | None) -> Made:
         known = found.known if found else KnownTrack()
@@ -144,27 +183,32 @@ class StemOrganizer:
     def write_lists(self) -> Documents | None:
         """Make all files that are now below the folder known to the target; None if there is none.
 
-        There is a list of each stem, and one in each crate that the library has.
+        There is a list of each stem, and one in each crate that the library has, in its order.
         """
         trees = [tree for tree in recorded_trees(self._output_dir) if tree.kind == self._target.file_kind]
         found = self._find([tree.source for tree in trees], with_cover_art=False)
         files: list[DJFile] = []
-        places: dict[tuple[str, ...], list[int]] = defaultdict(list)
-        crated: dict[tuple[str, ...], list[int]] = defaultdict(list)
+        lists = StemLists()
         for index, tree in enumerate(trees):
-            crates = found[index].crates if index in found else ()
             for told in tree.files():
-                name = told.stem.capitalize()
-                places[_OWN_FOLDER, name].append(len(files))
-                for crate in crates:
-                    crated[_OWN_FOLDER, *crate.split("/"), name].append(len(files))
-                files.append(told.file)
+                lists.add(len(files), told.stem, found.get(index))
+                location = self._locations.of(Path(told.file.location))
+                files.append(replace(told.file, location=location))
         if not files:
             return None
-        playlists = (Playlist(path, tuple(listed)) for path, listed in (*places.items(), *sorted(crated.items())))
-        options = PlaylistOptions(self._target, self._output_dir.as_posix(), self._volume_root.as_posix())
-        collection = DJCollection(tuple(files), tuple(playlists))
-        return self._production.export_playlists(collection, options, self._output_dir)
+        root = self._volume_root
+        volume_root = self._locations.of(root) if root else self._locations.volume_root(self._output_dir)
+        options = PlaylistOptions(self._target, self._locations.of(self._output_dir), volume_root)
+        collection = DJCollection(tuple(files), lists.playlists())
+        written = self._production.export_playlists(collection, options, self._output_dir)
+        return replace(written, warnings=(*written.warnings, *note_on_doubles(trees)))
+
+
+def _read(path: Path, hints: AnalysisHints) -> Surveyed:
+    try:
+        return Surveyed(path, read_stem_folder(path, hints))
+    except (InvalidRequest, InputRejected) as error:
+        return Surveyed(path, error=error)
 
 
 def clue_of(stems: LocalStems) -> TrackClue | None:
@@ -182,8 +226,3 @@ def _request_key(stems: LocalStems, options: Options, known: KnownTrack) -> str:
     else:
         asked = stem_file_request_to_proto(stems.folder, options, DJOrder(known)).SerializeToString(deterministic=True)
     return hashlib.sha256(version("stemhouse").encode() + b"\0" + asked).hexdigest()
-
-
-def _volume_root(folder: Path) -> Path:
-    """The nearest folder above at which a volume is mounted."""
-    return next(found for found in (folder, *folder.parents) if os.path.ismount(found) or found == found.parent)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from stemhouse.analysis import TrackAnalysis
-from stemhouse.client.calls import CALL_PATIENCE_S, JOB_PATIENCE_S, Calls, transfer_deadline_s
+from stemhouse.client.calls import JOB_PATIENCE_S, Calls, transfer_deadline_s
 from stemhouse.client.documents import Documents, receive_documents
 from stemhouse.client.files import read_chunks
 from stemhouse.client.stem_folders import LocalStems
@@ -108,7 +108,7 @@ class ProductionClient:
                 responses = self._stub.ExportPlaylists(requests, timeout=LISTS_DEADLINE_S)
                 return receive_documents(responses, output_dir, DJ_LABEL)
 
-        return self._calls.patiently(attempt, CALL_PATIENCE_S)
+        return self._calls.patiently(attempt, JOB_PATIENCE_S)
 
     def _make(
         self,
@@ -134,11 +134,12 @@ class ProductionClient:
         return self._calls.patiently(attempt, JOB_PATIENCE_S)
 
     def _upload_missing(self, stems: LocalStems) -> None:
+        """As patient as what comes after it: a service that is started again under load takes its time."""
         request = pb.FindStemsRequest(folder=folder_to_proto(stems.folder))
-        for stem in self._calls.call(self._stub.FindStems, request).missing_stems:
+        for stem in self._calls.call(self._stub.FindStems, request, patience_s=JOB_PATIENCE_S).missing_stems:
             file = stems.folder.file(stem)
             if file:
-                self._calls.patiently(partial(self._upload, file, stems.files[stem]), CALL_PATIENCE_S)
+                self._calls.patiently(partial(self._upload, file, stems.files[stem]), JOB_PATIENCE_S)
 
     def _upload(self, file: StemFile, path: Path) -> None:
         with rpc_errors():

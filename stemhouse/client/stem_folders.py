@@ -182,6 +182,7 @@ def _delivered_result(metadata: Mapping[str, Any]) -> SeparationResult:
             codec=source["codec"],
             bits_per_sample=source["bits_per_sample"] or 0,
             decoder=source["decoder"],
+            trimmed_lead_frames=int(source.get("trimmed_lead_frames", 0)),
             artist=source["artist"],
             title=source["title"],
         ),

@@ -549,6 +549,7 @@ class FindTracksResponse(_message.Message):
     KNOWN_FIELD_NUMBER: _builtins.int
     CRATES_FIELD_NUMBER: _builtins.int
     FOLDER_FIELD_NUMBER: _builtins.int
+    CRATE_PLACES_FIELD_NUMBER: _builtins.int
     clue: _builtins.int
     """The place of its clue, from 0."""
     path: _builtins.str
@@ -560,6 +561,10 @@ class FindTracksResponse(_message.Message):
     def crates(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Outer and inner ones joined with `/`."""
 
+    @_builtins.property
+    def crate_places(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Its place in each of the crates, from 0."""
+
     def __init__(
         self,
         *,
@@ -568,10 +573,11 @@ class FindTracksResponse(_message.Message):
         known: _dj_pb2.KnownTrack | None = ...,
         crates: _abc.Iterable[_builtins.str] | None = ...,
         folder: _builtins.str = ...,
+        crate_places: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["known", b"known"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["clue", b"clue", "crates", b"crates", "folder", b"folder", "known", b"known", "path", b"path"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clue", b"clue", "crate_places", b"crate_places", "crates", b"crates", "folder", b"folder", "known", b"known", "path", b"path"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

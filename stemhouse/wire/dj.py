@@ -312,11 +312,16 @@ def clues_from_proto(message: library_pb2.FindTracksRequest) -> tuple[TrackClue,
 def found_track_to_proto(place: int, found: FoundTrack) -> library_pb2.FindTracksResponse:
     """Value to message, with the place of its clue."""
     return library_pb2.FindTracksResponse(
-        clue=place, path=found.path, known=known_track_to_proto(found.known), crates=found.crates, folder=found.folder
+        clue=place,
+        path=found.path,
+        known=known_track_to_proto(found.known),
+        crates=found.crates,
+        folder=found.folder,
+        crate_places=found.crate_places,
     )
 
 
 def found_track_from_proto(message: library_pb2.FindTracksResponse) -> tuple[int, FoundTrack]:
     """Message to value, and the place of its clue."""
     known, crates = known_track_from_proto(message.known), tuple(message.crates)
-    return message.clue, FoundTrack(message.path, known, crates, message.folder)
+    return message.clue, FoundTrack(message.path, known, crates, message.folder, tuple(message.crate_places))

@@ -49,7 +49,7 @@ FULL = OrganizeOptions(DJTarget.REKORDBOX, StemChoice.ALL, FileFormat.WAV, "{art
 FULL_FILE = StemFileOptions(is_lossless=True, name_template="{bpm}", moves_origin=True)
 ORDER = DJOrder(KnownTrack(TRACK, "serato", b"\xff\xd8\xff"), "key")
 CLUE = TrackClue("a" * 64, 5_000_000_000, "Jóga.mp3", 305.4)
-FOUND = FoundTrack("/music/Jóga.mp3", ORDER.known, ("House/Deep", "All"), "Björk/1997")
+FOUND = FoundTrack("/music/Jóga.mp3", ORDER.known, ("House/Deep", "All"), "Björk/1997", (3, 0))
 
 
 def test_examples_leave_no_field_at_its_default() -> None:

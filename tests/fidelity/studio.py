@@ -4,23 +4,27 @@ import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import soxr
+import torch
 
 from services.exporter.adapters.stored_audio import StoredFlac
 from services.exporter.core.delivery import StemDelivery
 from services.exporter.core.parts import FileStart
 from services.exporter.main import file_encoders
 from services.separator.adapters.demucs.engine import DemucsModels
+from services.separator.adapters.demucs.hybrid import Backend, TorchBackend
 from services.separator.adapters.engine_rack import EngineRack
 from services.separator.adapters.installed_models import InstalledModels
 from services.separator.adapters.scratch import ScratchRoot
 from services.separator.adapters.starter.engine import StarterEngine
 from services.separator.adapters.worker_child import Workshop
 from services.separator.core.ingest import IngestTask
+from services.separator.core.models import demucs_specs
 from services.separator.core.ports import Engine, Task
 from services.separator.core.results import SeparateTask
 from services.separator.worker import device_workshop, files_workshop
@@ -29,13 +33,14 @@ from stemhouse.delivery import DeliveryOptions, DeliveryPlan
 from stemhouse.jobs import Decision, SeparationResult
 from tests.fakes_separator import UNWATCHED, FakeMixture, FolderObjectStore, stored_source
 from tests.fidelity.readers import Audio
-from tests.tiny_demucs import install_tiny
+from tests.tiny_demucs import install_tiny, install_tiny_tuned
 
 STARTER = "starter"
 DEMUCS_OF_FOUR = "demucs, 4 stems"
 DEMUCS_OF_SIX = "demucs, 6 stems"
 _TAIL_S = 0.01
-ENGINES = (STARTER, DEMUCS_OF_FOUR, DEMUCS_OF_SIX)
+DEMUCS_VOCALS = "demucs, vocals"
+ENGINES = (STARTER, DEMUCS_OF_FOUR, DEMUCS_OF_SIX, DEMUCS_VOCALS)
 
 
 @dataclass(frozen=True)
@@ -103,16 +108,33 @@ class Studio:
 
 @contextmanager
 def open_studio(folder: Path) -> Iterator[Studio]:
-    """A studio with the starter and two tiny Demucs of random weights."""
+    """A studio with the starter and tiny Demucs of random weights.
+
+    Two give all their stems, one by PyTorch and one by OpenVINO if it is there; one gives vocals alone.
+    """
+    models_dir = folder / "models"
     engines: dict[str, Engine] = {STARTER: StarterEngine.installed()}
-    for name, is_six in ((DEMUCS_OF_FOUR, False), (DEMUCS_OF_SIX, True)):
-        entry = install_tiny(folder / "models", name="tiny6" if is_six else "tiny4", six=is_six)
-        engines[name] = DemucsModels().load(folder / "models" / entry.name, entry)
+    for name, backend, is_six in (
+        (DEMUCS_OF_FOUR, TorchBackend(), False),
+        (DEMUCS_OF_SIX, _fast_backend(folder), True),
+    ):
+        entry = install_tiny(models_dir, name="tiny6" if is_six else "tiny4", six=is_six)
+        engines[name] = DemucsModels(backend=backend).load(models_dir / entry.name, entry)
+    tuned = install_tiny_tuned(models_dir)
+    engines[DEMUCS_VOCALS] = DemucsModels().load(models_dir / tuned.name, tuned, demucs_specs(tuned)[-1])
     studio = Studio(folder, engines)
     try:
         yield studio
     finally:
         studio.close()
+
+
+def _fast_backend(folder: Path) -> Backend:
+    if not find_spec("openvino"):
+        return TorchBackend()
+    from services.separator.adapters.demucs.openvino_backend import OpenVinoBackend  # noqa: PLC0415 - may be missing
+
+    return OpenVinoBackend(folder / "converted", torch.get_num_threads())
 
 
 def _perform(workshop: Workshop, task: Task[Any]) -> Any:

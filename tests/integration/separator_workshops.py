@@ -8,8 +8,8 @@ from services.separator.adapters.engine_rack import EngineRack
 from services.separator.adapters.installed_models import InstalledModels
 from services.separator.adapters.scratch import ScratchRoot
 from services.separator.adapters.worker_child import Workshop
-from services.separator.core.models import DEMUCS, ModelEntry, ModelShape, demucs_spec
-from services.separator.core.ports import Block, Mixture, StemBlocks
+from services.separator.core.models import DEMUCS, ModelEntry, ModelShape
+from services.separator.core.ports import Block, EngineSpec, Mixture, StemBlocks
 from services.separator.worker import device_workshop, files_workshop
 from stemhouse.errors import ModelRejected
 from stemhouse.vocab import BASE_STEMS
@@ -41,11 +41,11 @@ class GatedEngine(FakeEngine):
 class FakeLoader:
     """ModelLoader for checkpoints that begin with `MODEL`; what they make is the fake engine."""
 
-    def load(self, folder: Path, entry: ModelEntry) -> FakeEngine:
+    def load(self, folder: Path, entry: ModelEntry, spec: EngineSpec) -> FakeEngine:
         """See ModelLoader.load."""
         self.inspect(folder, entry)
         engine = FakeEngine()
-        engine.spec = demucs_spec(entry)
+        engine.spec = spec
         return engine
 
     def inspect(self, folder: Path, entry: ModelEntry) -> ModelShape:

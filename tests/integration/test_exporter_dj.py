@@ -12,6 +12,7 @@ import taglib
 
 from services.exporter.adapters.soxr_resampler import SoxrResampler
 from services.exporter.core.production.ports import AudioShape
+from services.library.core.serato_crates import crate_locations, parse_crate
 from stemhouse.cli.exit_codes import ExitCode
 from stemhouse.cli.main import main
 from stemhouse.client.stem_folders import read_stem_folder
@@ -186,9 +187,9 @@ def test_names_that_a_drive_would_take_for_one_become_two(house: House, tmp_path
 
 @pytest.mark.parametrize("template", ["{title}", "{stem} {nobody}", "{stem!r}", "{", "{stem} {title.__class__}"])
 def test_template_that_cannot_name_is_refused(template: str, house: House) -> None:
-    """Before anything is written; a template cannot reach into values."""
-    outcome = house.organize(DJTarget.SERATO, OrganizeOptions(DJTarget.SERATO, name_template=template))
-    assert isinstance(outcome.error, InvalidRequest)
+    """Before anything is written, and for all folders at once; a template cannot reach into values."""
+    with pytest.raises(InvalidRequest):
+        house.organize(DJTarget.SERATO, OrganizeOptions(DJTarget.SERATO, name_template=template))
     assert not house.output.exists()
 
 
@@ -210,6 +211,59 @@ def test_cli_tells_files_lists_and_steps(
     assert document["lists"] == [str(house.output / "rekordbox.xml")]
     assert str(house.output / "rekordbox.xml") in document["steps"][0]
     assert "<TEMPO" not in (house.output / "rekordbox.xml").read_text()
+
+
+def test_dry_run_tells_room_and_writes_nothing(
+    house: House, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is there takes no more; a folder that cannot be read is told; the room is what files then take."""
+    monkeypatch.setenv("STEMHOUSE_SERVER", house.address)
+    stranger = house.folder.parent / "empty"
+    stranger.mkdir()
+    arguments = ["export-dj", str(house.folder), str(stranger), "--target", "rekordbox", "--output", str(house.output)]
+    assert main([*arguments, "--dry-run", "--json"]) == ExitCode.FAILURES
+    told = capsys.readouterr()
+    plan = json.loads(told.out)
+    assert "1 of 2 tracks are in no library that was scanned" in told.err
+    assert [(track["is_there"], bool(track["error"])) for track in plan["tracks"]] == [(False, False), (False, True)]
+    assert not house.output.exists()
+    assert main([*arguments, "--json"]) == ExitCode.FAILURES
+    [made, _] = json.loads(capsys.readouterr().out)["tracks"]
+    taken_bytes = sum(Path(file).stat().st_size for file in made["files"][:-1])
+    assert plan["needed_bytes"] == pytest.approx(taken_bytes, rel=0.05)
+    assert main([*arguments, "--dry-run", "--json"]) == ExitCode.FAILURES
+    again = json.loads(capsys.readouterr().out)
+    assert (again["needed_bytes"], again["tracks"][0]["is_there"]) == (0, True)
+
+
+def test_what_does_not_fit_is_not_begun(
+    house: House, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With the numbers; a disk of which nothing is known is tried."""
+    monkeypatch.setenv("STEMHOUSE_SERVER", house.address)
+    arguments = ["export-dj", str(house.folder), "--target", "stem-mp4", "--output", str(house.output)]
+    monkeypatch.setattr("stemhouse.cli.export_dj.free_bytes", lambda _: 1000)
+    assert main(arguments) == ExitCode.USAGE
+    assert "0.3 MB to be written, 0.0 MB free: it does not fit" in capsys.readouterr().err
+    assert not [*house.output.glob("*")]
+    monkeypatch.setattr("stemhouse.cli.export_dj.free_bytes", lambda _: None)
+    assert main(arguments) == ExitCode.OK
+
+
+def test_lists_tell_where_another_machine_finds_files(
+    house: House, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A drive that is mounted here, and there: paths, the crates' root, and the steps; relative ones stay."""
+    monkeypatch.setenv("STEMHOUSE_SERVER", house.address)
+    arguments = ["export-dj", str(house.folder), "--output", str(house.output), "--target"]
+    here = house.output.parent
+    assert main([*arguments, "rekordbox", "--map", f"D:/={here}"]) == ExitCode.OK
+    assert "choose D:/dj/rekordbox.xml" in capsys.readouterr().out
+    assert 'Location="file://localhost/D:/dj/Bj%C3%B6rk' in (house.output / "rekordbox.xml").read_text()
+    assert main([*arguments, "serato", "--map", f"/Volumes/USB={here}"]) == ExitCode.OK
+    crate = (house.output / "_Serato_/Subcrates/Stemhouse.crate").read_bytes()
+    locations, _ = crate_locations(parse_crate(crate))
+    assert [location.partition("/")[0] for location in locations] == ["dj", "dj"]
 
 
 @pytest.mark.parametrize(

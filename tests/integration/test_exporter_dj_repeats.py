@@ -98,9 +98,7 @@ def test_killed_runs_leave_nothing_behind(repeats: Repeats, tmp_path: Path, monk
             time.sleep(0.005)
     port = int(address.rpartition(":")[2])
     with serve_exporter(repeats.store, scratch_dir, tools, library, port):
-        # A track whose call the exporter's end has cut at a bad moment may have failed: a rerun makes it.
-        assert process.wait(timeout=_LONGEST_S) in {ExitCode.OK, ExitCode.FAILURES}
-        assert main(repeats.arguments) == ExitCode.OK
+        assert process.wait(timeout=_LONGEST_S) == ExitCode.OK
     assert repeats.tree() == whole
 
 

@@ -6,15 +6,13 @@ from pathlib import Path
 from threading import Lock
 
 from services.library.core.track_search import TrackSearch
-from stemhouse.batches import BatchLayout, BatchSpec
+from stemhouse.batches import DJ_FOLDER, BatchLayout, BatchSpec
 from stemhouse.client.dj import DJPlace, StemOrganizer
 from stemhouse.client.dj_places import own_place
 from stemhouse.client.sdk import Stemhouse
 from stemhouse.client.stem_folders import read_stem_folder
 from stemhouse.dj import TARGET_FORMATS, DJTarget, FoundTrack, OrganizeOptions, StemFileOptions, TrackClue
 
-DJ_FOLDER = "dj"
-"""Below the output folder of a batch; a folder for each target is in it."""
 _PATIENCE_S = 600.0
 
 

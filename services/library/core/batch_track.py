@@ -90,6 +90,7 @@ class TrackWork:
             priority=BATCH_PRIORITY,
             force=spec.force,
             sum_to_mix=spec.sum_to_mix,
+            is_vocals_only=spec.delivery.is_vocals_only,
             cloud_minutes=spec.cloud_minutes,
         )
         batch_id = run.batch.batch_id

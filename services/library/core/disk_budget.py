@@ -11,10 +11,14 @@ from services.library.core.batch_line import Limits
 from services.library.core.batch_ports import Volume
 from stemhouse.batches import BatchSpec, DiskNeed, VolumePlan
 from stemhouse.delivery import DeliveryOptions, FileFormat, SampleFormat
+from stemhouse.dj import DJTarget
 from stemhouse.footprint import (
     CHANNELS,
     FRAME_RATE_HZ,
+    MIX_FLAC24_SHARE,
+    PCM24_BYTES_PER_S,
     SCRATCH_BYTES_PER_S,
+    STEM_FILE_BYTES_PER_S,
     STEM_FLAC16_SHARE,
     STEM_FLAC24_SHARE,
     stored_bytes_per_s,
@@ -41,7 +45,15 @@ _LARGEST_VOLUME_BYTES = 1024**3
 """Of SeaweedFS, on a large disk: it is copied when it is cleared up, without what was deleted."""
 _AHEAD = Limits()
 
-OUTPUT, SOURCES, STORE, TEMPORARY = "output", "source copies", "store", "temporary"
+OUTPUT, DJ_FILES, SOURCES, STORE, TEMPORARY = "output", "files for DJs", "source copies", "store", "temporary"
+
+_DJ_BYTES_PER_S = {
+    DJTarget.REKORDBOX: 2.0 * PCM24_BYTES_PER_S,
+    DJTarget.SERATO: (STEM_FLAC24_SHARE + MIX_FLAC24_SHARE) * PCM24_BYTES_PER_S,
+    DJTarget.TRAKTOR: STEM_FILE_BYTES_PER_S,
+    DJTarget.STEM_MP4: STEM_FILE_BYTES_PER_S,
+}
+"""Acapella and instrumental as AIFF or FLAC, or a stem file."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +124,9 @@ def needs_by_folder(
     delivered_count = len(spec.delivery.stems) or stem_count
     delivered_bytes = output_bytes(work, spec.delivery, delivered_count, measured.output_bytes_per_s)
     needs = [(spec.output_dir, DiskNeed(OUTPUT, delivered_bytes))]
+    if spec.targets:
+        dj_bytes = round(work.audio_s * sum(_DJ_BYTES_PER_S[target] for target in spec.targets))
+        needs.append((spec.output_dir, DiskNeed(DJ_FILES, dj_bytes)))
     if places.store_dir:
         stored_bytes = _stored_bytes(work, stem_count, measured, keeps_results=spec.keeps_results)
         needs += [

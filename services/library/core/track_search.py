@@ -55,12 +55,15 @@ class TrackSearch:
         """Those that are found, with the places of their clues; see `known_track` for the program."""
         paths = self._paths(clues)
         tracks = self._ports.catalogue.tracks([path for found in paths for path in found])
+        places = self._crate_places(tracks)
         for place, found in enumerate(paths):
             # Copies are one track: the one that DJ programs know counts.
             there = [tracks[path] for path in found if path in tracks]
             if there:
                 track = max(there, key=lambda track: len(track.dj_facts))
-                yield place, self._found(track, program, with_cover_art=with_cover_art)
+                found_track = self._found(track, program, with_cover_art=with_cover_art)
+                in_crates = tuple(places.get((track.path, crate), 0) for crate in track.crates)
+                yield place, replace(found_track, crate_places=in_crates)
 
     def of_path(self, path: str, program: str) -> FoundTrack | None:
         """A track of the catalogue, with its cover; None if it is not known."""
@@ -72,6 +75,17 @@ class TrackSearch:
         if with_cover_art:
             known = replace(known, cover_art=self._ports.covers.cover_art(track.path))
         return FoundTrack(track.path, known, track.crates, self._folder(track.path))
+
+    def _crate_places(self, tracks: Mapping[str, Track]) -> Mapping[tuple[str, str], int]:
+        """The first place of each track in each of its crates, in one reading of them."""
+        if not any(track.crates for track in tracks.values()):
+            return {}
+        names = [crate.name for crate in self._ports.libraries.crates("")]
+        places: dict[tuple[str, str], int] = {}
+        for path, crate, place in self._ports.libraries.crate_places(""):
+            if path in tracks:
+                places.setdefault((path, names[crate]), place)
+        return places
 
     def _folder(self, path: str) -> str:
         """Seen from the outermost scanned folder, so that one that is scanned within it later changes nothing."""

@@ -7,6 +7,7 @@ better engine or another policy, make it a miss. `auto` in a batch takes no resu
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from services.router.core.cache_care import CacheCare
 from services.router.core.choices import EngineChooser
@@ -35,11 +36,13 @@ _SAMPLES_SINCE = {
 def wish_of(request: SeparationRequest, policy: Policy) -> str:
     """The part of a request that decides which samples answer it, as one word.
 
-    What only tells how to choose counts where there is a choice.
+    What only tells how to choose counts where there is a choice. Whoever wants vocals alone may get fewer stems, so
+    what he gets answers nobody else.
     """
     model = f".{request.model}" if request.model else ""
     choice = "".join(f"-{word}" for word in _choice_words(request, policy)) if is_free_to_choose(request) else ""
-    return f"{request.engine}{model}{choice}-{'sum' if request.sum_to_mix else 'raw'}"
+    stems = "-vocals" if request.is_vocals_only else ""
+    return f"{request.engine}{model}{choice}-{'sum' if request.sum_to_mix else 'raw'}{stems}"
 
 
 def _choice_words(request: SeparationRequest, policy: Policy) -> Iterator[str]:
@@ -51,7 +54,7 @@ def _choice_words(request: SeparationRequest, policy: Policy) -> Iterator[str]:
     if request.cloud_minutes > 0.0:
         yield "cloud"
     if request.cloud_minutes > 0.0 and is_urgent_for_vocals(request, policy):
-        yield "vocals"
+        yield "urgent"
 
 
 class StemCache:
@@ -98,9 +101,18 @@ class StemCache:
         return ingested is not None and not _is_outdated(ingested)
 
     def find_accepted(self, request: SeparationRequest, ingested: Ingested, batch_id: str = "") -> Accepted | None:
-        """The accepted result for the request about this audio, unless the request forces a new one."""
+        """The accepted result for the request about this audio, unless the request forces a new one.
+
+        One with all stems answers whoever wants vocals alone, too, unless that is urgent: then other engines may count.
+        """
         if request.force:
             return None
+        accepted = self._find_accepted(request, ingested, batch_id)
+        if accepted or not request.is_vocals_only or is_urgent_for_vocals(request, self._chooser.policy):
+            return accepted
+        return self._find_accepted(replace(request, is_vocals_only=False), ingested, batch_id)
+
+    def _find_accepted(self, request: SeparationRequest, ingested: Ingested, batch_id: str) -> Accepted | None:
         accepted = self._ledger.find_accepted(ingested.audio.pcm_sha256, self._wish_of(request))
         if accepted is None or (batch_id and is_free_to_choose(request) and accepted.stem_set.engine == STARTER):
             return None

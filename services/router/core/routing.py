@@ -11,7 +11,7 @@ from itertools import takewhile
 from services.router.core.cloud_budget import worst_case_minutes
 from services.router.core.policy import Policy
 from services.router.core.refusals import nothing_chosen, obstacle
-from services.router.core.scene import CPU, STARTER, Scene, in_model_order, is_basic, is_meant
+from services.router.core.scene import CPU, STARTER, Scene, in_model_order, is_basic
 from stemhouse.errors import BudgetExceeded, EngineUnavailable, Unavailable
 from stemhouse.jobs import Attempt, Decision, EngineOffer, EngineSurvey, Preset, SeparationRequest
 from stemhouse.vocab import AUTO_ENGINE, VOCALS, QualityStatus
@@ -92,6 +92,16 @@ def decide_again(request: SeparationRequest, scene: Scene, first: Attempt) -> De
     return _decision(candidates, [f"auto: {_title(candidates[0].offer)} {praise}", *_costs(candidates[0].offer, scene)])
 
 
+def why_not_again(request: SeparationRequest, scene: Scene, first: Attempt) -> list[str]:
+    """Why engines that are offered may not try once more, as a sentence without its end about each."""
+    sentences = []
+    for name in scene.policy.retry.engines:
+        offers = scene.offers_of(name, request) if name != first.decision.engine else []
+        causes = (_bar_of_score(offer, first, scene) or _bar(offer, request, scene) for offer in offers)
+        sentences += [f"{name} {cause}" for cause in dict.fromkeys(causes) if cause]
+    return sentences
+
+
 def most_minutes(request: SeparationRequest, scene: Scene, decision: Decision) -> float:
     """The most that a track can cost, whatever its first engine comes to: fallbacks, and a second go, counted in."""
     planned_ids = {decision.engine_id, *decision.fallbacks}
@@ -122,7 +132,7 @@ def choose_listener(survey: EngineSurvey) -> EngineOffer:
 
 
 def _named(request: SeparationRequest, scene: Scene) -> Decision:
-    meant = [offer for offer in scene.survey.offers if is_meant(offer, request) and not scene.has_failed(offer)]
+    meant = [offer for offer in scene.survey.offers if scene.is_meant(offer, request) and not scene.has_failed(offer)]
     able = [offer for offer in meant if request.engine in {AUTO_ENGINE, offer.name}]
     if not able:
         raise nothing_chosen(request, scene)
@@ -198,6 +208,11 @@ def _cost_minutes(offer: EngineOffer, scene: Scene) -> float | None:
     if offer.cloud is None or scene.longest_s is None:
         return None
     return worst_case_minutes(scene.longest_s, offer.cloud.rate)
+
+
+def _bar_of_score(offer: EngineOffer, first: Attempt, scene: Scene) -> str:
+    is_guess = offer.cloud is not None and not _may_cost_money(first, scene)
+    return f"costs minutes, and no data stands behind the scores of {first.decision.engine}" if is_guess else ""
 
 
 def _may_cost_money(first: Attempt, scene: Scene) -> bool:

@@ -57,13 +57,21 @@ class Scene:
 
     def offers_of(self, engine: str, request: SeparationRequest) -> list[EngineOffer]:
         """The engine's offers that could answer the request, but for those that failed."""
-        offers = [offer for offer in self.survey.offers if offer.name == engine and is_meant(offer, request)]
+        offers = [offer for offer in self.survey.offers if offer.name == engine and self.is_meant(offer, request)]
         return [offer for offer in offers if not self.has_failed(offer)]
 
+    def is_meant(self, offer: EngineOffer, request: SeparationRequest) -> bool:
+        """Whether it is of the model that was named, or gives all base stems where none was.
 
-def is_meant(offer: EngineOffer, request: SeparationRequest) -> bool:
-    """Whether it is of the model that was named, or gives all base stems where none was."""
-    return offer.model == request.model if request.model else set(BASE_STEMS) <= set(offer.stems)
+        An engine that leaves stems of its model out is for whoever wants nothing but vocals and the rest.
+        """
+        if self._leaves_stems_out(offer):
+            return request.is_vocals_only and request.model in {"", offer.model}
+        return offer.model == request.model if request.model else set(BASE_STEMS) <= set(offer.stems)
+
+    def _leaves_stems_out(self, offer: EngineOffer) -> bool:
+        others = (other for other in self.survey.offers if (other.name, other.model) == (offer.name, offer.model))
+        return any(set(offer.stems) < set(other.stems) for other in others)
 
 
 def is_basic(offer: EngineOffer) -> bool:
@@ -74,15 +82,16 @@ def is_basic(offer: EngineOffer) -> bool:
 def in_model_order(offers: Sequence[EngineOffer], request: SeparationRequest, scene: Scene) -> list[EngineOffer]:
     """The models that the preset prefers first; the others as separators list them, an engine's better ones first.
 
-    A model that is offered on several devices is taken on a GPU before it is on a processor.
+    A model that is offered on several devices is taken on a GPU before it is on a processor, and before an engine that
+    gives all of its stems one that leaves out what the request does not want.
     """
     models = scene.policy.presets.of(request.preset).models
     listed = [offer.model for offer in offers]
 
-    def place(offer: EngineOffer) -> tuple[int, bool]:
+    def place(offer: EngineOffer) -> tuple[int, bool, int]:
         preferred = models.get(offer.name, ())
         is_preferred = offer.model in preferred
         rank = preferred.index(offer.model) if is_preferred else len(preferred) + listed.index(offer.model)
-        return rank, offer.device == CPU
+        return rank, offer.device == CPU, len(offer.stems)
 
     return sorted(offers, key=place)

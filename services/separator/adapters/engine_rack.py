@@ -9,7 +9,7 @@ import structlog
 from services.separator.adapters.installed_models import InstalledModels
 from services.separator.core.demucs_options import DEFAULT_OPTIONS, DemucsOptions
 from services.separator.core.model_additions import ADDED_ORIGIN
-from services.separator.core.model_specs import engine_spec
+from services.separator.core.model_specs import engine_specs
 from services.separator.core.models import (
     FAILED_LOAD,
     LOADED_STAMP,
@@ -17,7 +17,7 @@ from services.separator.core.models import (
     ModelEntry,
     ModelShape,
 )
-from services.separator.core.ports import DeviceGreeting, Engine
+from services.separator.core.ports import DeviceGreeting, Engine, EngineSpec
 from stemhouse.errors import EngineUnavailable, ModelRejected, Unavailable
 
 log = structlog.get_logger(__name__)
@@ -26,8 +26,8 @@ log = structlog.get_logger(__name__)
 class ModelLoader(Protocol):
     """Makes engines of the models of one kind."""
 
-    def load(self, folder: Path, entry: ModelEntry) -> Engine:
-        """The engine of the entry's files in `folder`, as its spec says.
+    def load(self, folder: Path, entry: ModelEntry, spec: EngineSpec) -> Engine:
+        """The engine of the entry's files in `folder` that is to be as `spec` says, one of those of the entry.
 
         Raises ModelRejected if a file is not what the entry says or cannot be loaded, EngineUnavailable if it cannot
         be read, and MemoryError.
@@ -60,18 +60,23 @@ class EngineRack:
         specs = tuple(engine.spec for engine in self._ready.values())
         return DeviceGreeting(specs, tuple(self._loaders), demucs=self._demucs)
 
+    def find(self, engine_id: str) -> Engine | None:
+        """The engine of that id if it is loaded; any thread may ask."""
+        loaded = self._loaded
+        return loaded if loaded and loaded.spec.engine_id == engine_id else self._ready.get(engine_id)
+
     def engine(self, engine_id: str) -> Engine:
         """The engine of that id; raises EngineUnavailable if it is not here, or its model cannot be used.
 
+        Only one thread may ask. Tracks that have been given another model keep it until they are done.
         Details hold FAILED_LOAD and LOADED_STAMP where a load has shown that: whoever has the lock of the model's
         folder is to mark it. Raises Unavailable where memory is short, which is not the model's fault.
         """
-        if engine_id in self._ready:
-            return self._ready[engine_id]
-        if self._loaded is None or self._loaded.spec.engine_id != engine_id:
+        engine = self.find(engine_id)
+        if engine is None:
             self._loaded = None  # before the next one, or both would be in memory
-            self._loaded = self._load(self._entry(engine_id))
-        return self._loaded
+            engine = self._loaded = self._load(*self._entry_and_spec(engine_id))
+        return engine
 
     def inspect(self, task: InspectModelTask) -> ModelShape:
         """Load a model and forget it; raises ModelRejected, EngineUnavailable, Unavailable."""
@@ -81,25 +86,25 @@ class EngineRack:
         except MemoryError as error:
             raise _too_large(task.entry) from error
 
-    def _entry(self, engine_id: str) -> ModelEntry:
-        entries = self._models.entries()
-        entry = next((one for one in entries if engine_spec(one, self._demucs).engine_id == engine_id), None)
-        if entry is None:
-            raise EngineUnavailable(f"no engine {engine_id} here", {"engine_id": engine_id})
-        return entry
+    def _entry_and_spec(self, engine_id: str) -> tuple[ModelEntry, EngineSpec]:
+        for entry in self._models.entries():
+            for spec in engine_specs(entry, self._demucs):
+                if spec.engine_id == engine_id:
+                    return entry, spec
+        raise EngineUnavailable(f"no engine {engine_id} here", {"engine_id": engine_id})
 
     def _loader(self, entry: ModelEntry) -> ModelLoader:
         if entry.engine not in self._loaders:
             raise EngineUnavailable(f"this separator has no engine {entry.engine}", {"engine": entry.engine})
         return self._loaders[entry.engine]
 
-    def _load(self, entry: ModelEntry) -> Engine:
+    def _load(self, entry: ModelEntry, spec: EngineSpec) -> Engine:
         loader = self._loader(entry)
         stamp, problem = self._models.stamp(entry.name), self._models.problem(entry)
         if problem:
             raise _unusable(entry, problem)
         try:
-            engine = loader.load(self._models.folder(entry.name), entry)
+            engine = loader.load(self._models.folder(entry.name), entry, spec)
         except ModelRejected as error:
             details = {**error.details, FAILED_LOAD: error.message, LOADED_STAMP: stamp}
             raise _unusable(entry, error.message, details) from error

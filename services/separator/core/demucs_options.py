@@ -15,11 +15,19 @@ class ScheduleKind(StrEnum):
     DEMUCS = "demucs"
 
 
+class BackendKind(StrEnum):
+    """What runs networks: PyTorch, or OpenVINO those parts of HTDemucs that lie between its spectrograms."""
+
+    TORCH = "torch"
+    OPENVINO = "openvino"
+
+
 @dataclass(frozen=True)
 class DemucsOptions:
     """All of it changes samples, so all of it is part of an engine's id."""
 
     schedule: ScheduleKind = ScheduleKind.LEAN
+    backend: BackendKind = BackendKind.TORCH
 
 
 DEFAULT_OPTIONS = DemucsOptions()

@@ -7,17 +7,17 @@ be fetched), `weights` and `segment_s` of the bag, `licence_note`, `origin`. A r
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from services.separator.core.demucs_options import DEFAULT_OPTIONS, DemucsOptions, ScheduleKind
+from services.separator.core.demucs_options import DEFAULT_OPTIONS, BackendKind, DemucsOptions, ScheduleKind
 from services.separator.core.model_fields import check_model_fields
 from services.separator.core.ports import EngineSpec, Task
 from stemhouse.audio import AudioFormat
 from stemhouse.errors import ModelRejected
 from stemhouse.models import Model, ModelState
-from stemhouse.vocab import in_listing_order
+from stemhouse.vocab import OTHER, VOCALS, in_listing_order
 
 DEMUCS = "demucs"
 UVR = "uvr"
@@ -34,6 +34,7 @@ OVERLAP = 0.25
 
 _DIGEST_DIGITS = 8
 _SCHEDULE_MARKS = {ScheduleKind.DEMUCS: "", ScheduleKind.LEAN: "lean"}
+_BACKEND_MARKS = {BackendKind.TORCH: "fp32", BackendKind.OPENVINO: "ovfp32"}
 
 
 @dataclass(frozen=True)
@@ -96,16 +97,29 @@ def demucs_spec(entry: ModelEntry, options: DemucsOptions = DEFAULT_OPTIONS, dev
     """The engine that a demucs model makes.
 
     The id holds the weights (by a digest of the digests of all files), how the bag weighs and cuts, and the schedule:
-    overlap in percent, marked if it is not demucs' own, no random shifts, single precision.
+    overlap in percent, marked if it is not demucs' own, no random shifts, single precision by one backend or another.
     """
+    cut = f"ov{round(OVERLAP * 100)}{_SCHEDULE_MARKS[options.schedule]}"
     return EngineSpec(
         name=DEMUCS,
         model=entry.name,
-        engine_id=f"{_weights_id(entry)}-ov{round(OVERLAP * 100)}{_SCHEDULE_MARKS[options.schedule]}-sh0-fp32",
+        engine_id=f"{_weights_id(entry)}-{cut}-sh0-{_BACKEND_MARKS[options.backend]}",
         stems=entry.stems,
         native_format=entry.audio_format,
         device=device,
     )
+
+
+def demucs_specs(entry: ModelEntry, options: DemucsOptions = DEFAULT_OPTIONS) -> tuple[EngineSpec, ...]:
+    """All engines that a demucs model makes: that of all its stems, and one of vocals and the rest if that is cheaper.
+
+    It is, if each stem can do without some network of the bag: which of them makes the vocals, only checkpoints tell.
+    """
+    whole = demucs_spec(entry, options)
+    has_idle_networks = bool(entry.weights) and all(0.0 in column for column in zip(*entry.weights or (), strict=False))
+    if not has_idle_networks or not {VOCALS, OTHER} <= set(entry.stems):
+        return (whole,)
+    return whole, replace(whole, engine_id=f"{whole.engine_id}-{VOCALS}", stems=(VOCALS, OTHER))
 
 
 def uvr_spec(entry: ModelEntry, device: str = "cpu") -> EngineSpec:

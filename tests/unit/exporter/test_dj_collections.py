@@ -1,5 +1,6 @@
 """Collections for DJ programs, read by others than their writer."""
 
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from services.library.core.musical_key import key_from_open_key, key_from_trakto
 from services.library.core.rekordbox_xml import read_rekordbox_xml
 from services.library.core.traktor_nml import read_traktor_nml
 from stemhouse.dj import DJCollection, DJFile, DJTrack
-from stemhouse.tracks import BeatMarker, Cue
+from stemhouse.tracks import BeatMarker, Cue, CueKind
 from tests.unit.exporter.dj_material import COLLECTION, CUES, DRIFTING, FULL, LOCATIONS
 
 MAJOR = ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
@@ -91,6 +92,17 @@ def test_rekordbox_collection_follows_the_published_list() -> None:
         "file://localhost/Volumes/USB%20%C3%A9/Stems/b:%20c%3F.flac",
         "file://localhost/C:/Music/Stems/d%20(e)'s.wav",
     ]
+
+
+def test_memory_cues_are_not_doubled() -> None:
+    """A library of rekordbox has each pad's mark as a memory cue, too, before or after it."""
+    pad, memory = Cue(CueKind.CUE, 30.5, slot=4), Cue(CueKind.CUE, 30.5)
+    for cues in ((pad, memory), (memory, pad)):
+        file = replace(COLLECTION.files[0], track=replace(FULL, cues=cues))
+        root = etree.fromstring(rekordbox_xml(DJCollection((file,), ()), "1"))
+        assert sorted(mark.get("Num", "") for mark in root.iter("POSITION_MARK")) == ["-1", "4"]
+        root = etree.fromstring(traktor_nml(DJCollection((file,), ())))
+        assert [mark.get("HOTCUE") for mark in root.iter("CUE_V2")] == ["-1", "4"]  # the first one is the grid's
 
 
 def test_track_numbers_are_those_of_their_paths() -> None:

@@ -10,7 +10,7 @@ from hypothesis import given, strategies as st
 from services.exporter.adapters.soxr_downmixer import SoxrDownmixer
 from services.exporter.core.analysis.signals import AnalysisAudio
 from services.exporter.core.analysis.tracks import TrackAnalyzer
-from services.exporter.core.dj.origins import disagreement, moved
+from services.exporter.core.dj.origins import Disagreement, disagreement, moved
 from services.exporter.core.keys import key_from_text
 from stemhouse.analysis import AnalysisHints, BeatGrid, GridMarker
 from stemhouse.dj import DJTrack
@@ -60,12 +60,20 @@ def test_26_ms_trap_is_found_and_corrected() -> None:
     found = disagreement(program.grid, heard, DURATION_S)
     assert found
     assert found.is_of_an_origin
-    corrected = moved(program, -found.late_s)
-    assert corrected.grid[0].position_s == pytest.approx(FIRST_S, abs=0.003)
-    assert corrected.cues[0].start_s == pytest.approx(4.06, abs=0.003)
+    corrected = moved(program, -found.origin_s(1105 / RATE_HZ))
+    assert corrected.grid[0].position_s == pytest.approx(FIRST_S, abs=0.001)
+    assert corrected.cues[0].start_s == pytest.approx(4.06, abs=0.001)
     again = disagreement(corrected.grid, heard, DURATION_S)
     assert again
     assert not again.is_of_an_origin
+
+
+def test_what_was_cut_off_is_what_a_grid_is_moved_by() -> None:
+    """Not what was measured, which is as good as the hearing; but where nothing was cut, or something else, it is."""
+    cut_s = 1105 / RATE_HZ
+    assert Disagreement(0.021).origin_s(cut_s) == cut_s
+    assert [Disagreement(late_s).origin_s(cut_s) for late_s in (0.034, -0.025)] == [0.034, -0.025]
+    assert Disagreement(0.021).origin_s(0.0) == 0.021
 
 
 HEARD = BeatGrid(120.0, (GridMarker(0.2, 0.0),), 120.0)

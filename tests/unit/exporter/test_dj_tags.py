@@ -52,6 +52,20 @@ def test_taglib_reads_every_field(bare: TaggedFiles, tmp_path: Path, file_format
 
 
 @pytest.mark.parametrize("file_format", FileFormat)
+def test_ffmpeg_reads_texts_tempo_and_cover(bare: TaggedFiles, tmp_path: Path, file_format: FileFormat) -> None:
+    """By names of its own; MP4 has decimals beside its whole tempo. Of WAV it knows LIST/INFO, and no cover."""
+    with av.open(str(tagged(bare, tmp_path, file_format))) as container:
+        found = {name.lower(): text for name, text in container.metadata.items()}
+        pictures = [bytes(packet) for stream in container.streams.video for packet in container.demux(stream)]
+    wanted = {"title": FULL.title, "artist": FULL.artist, "album": FULL.album, "genre": FULL.genre}
+    assert {name: found.get(name) for name in wanted} == wanted
+    if file_format is not FileFormat.WAV:
+        assert "127.99" in {found.get(name) for name in ("tbpm", "bpm")}
+        assert FULL.key in {found.get(name) for name in ("tkey", "initialkey")}
+        assert ART in pictures
+
+
+@pytest.mark.parametrize("file_format", FileFormat)
 def test_serato_finds_grid_and_marks(bare: TaggedFiles, tmp_path: Path, file_format: FileFormat) -> None:
     """By a scan of ours, and by the sidecaramel package."""
     path = tagged(bare, tmp_path, file_format)

@@ -1,6 +1,7 @@
 """Working through a batch, on fakes."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -40,6 +41,18 @@ def test_all_tracks_are_separated_in_order_and_delivered(world: World) -> None:
     batch = world.batch()
     assert (batch.state, batch.counts) == (BatchState.DONE, BatchCounts(done=5))
     assert batch.ended_at is not None
+
+
+@pytest.mark.parametrize(("stems", "is_vocals_only"), [(("instrumental",), True), (("vocals", "drums"), False)])
+def test_batch_of_vocals_alone_is_asked_for_as_that(
+    world: World,
+    stems: tuple[str, ...],
+    is_vocals_only: bool,  # noqa: FBT001  a case
+) -> None:
+    """So that no engine makes stems that nobody is to get."""
+    world.process(world.start(delivery=replace(spec().delivery, stems=stems)))
+    requests = [job.request for job in world.separations.jobs_by_request.values()]
+    assert {request.is_vocals_only for request in requests} == {is_vocals_only}
 
 
 def test_done_item_tells_where_its_files_are(world: World) -> None:

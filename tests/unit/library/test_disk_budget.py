@@ -14,6 +14,7 @@ from services.library.core.disk_budget import (
 )
 from stemhouse.batches import BatchSpec, DiskNeed
 from stemhouse.delivery import DeliveryOptions, FileFormat, SampleFormat
+from stemhouse.dj import DJTarget
 
 WORK = Workload(
     track_count=10, audio_s=2400.0, longest_s=600.0, source_bytes=96_000_000, largest_source_bytes=24_000_000
@@ -44,6 +45,17 @@ def test_what_was_measured_counts_where_encoders_decide() -> None:
     assert output_bytes(WORK, flac, 4, 100_000.0) == 240_000_000 + SIDE
     wav = DeliveryOptions(FileFormat.WAV)
     assert output_bytes(WORK, wav, 4, 100_000.0) == output_bytes(WORK, wav, 4, None)
+
+
+def test_files_for_djs_take_room_of_their_own() -> None:
+    """Of each target, in the same output folder: two AIFFs, two FLACs, or five streams of AAC."""
+    spec = BatchSpec("/music", "/out", targets=(DJTarget.REKORDBOX, DJTarget.SERATO, DJTarget.TRAKTOR))
+    [need] = [
+        (folder, need.peak_bytes)
+        for folder, need in needs_by_folder(WORK, spec, Places(None, None), 4, Measured())
+        if need.use == "files for DJs"
+    ]
+    assert need == ("/out", round(2400 * (44_100 * 6 * (2 + 0.38 + 0.61) + 200_000)))
 
 
 def test_needs_of_a_run() -> None:

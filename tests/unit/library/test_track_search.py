@@ -7,7 +7,7 @@ import pytest
 
 from services.library.adapters.cover_art import cover_art
 from services.library.core.known_tracks import known_track
-from services.library.core.ports import CatalogueEntry, FileStamp, LibraryRecord
+from services.library.core.ports import CatalogueEntry, FiledCrate, FileStamp, LibraryFile, LibraryRecord, NamedFile
 from services.library.core.track_search import SearchPorts, TrackSearch
 from stemhouse.dj import LARGEST_COVER_BYTES, FoundTrack, TrackClue
 from stemhouse.tracks import BeatMarker, Cue, CueKind, DJFacts, LibraryKind, Track
@@ -85,6 +85,19 @@ def test_of_copies_the_one_counts_that_programs_know(catalogue: MemoryCatalogue)
     """Outside of scanned folders a track's own folder is told from the root on."""
     [found] = find(catalogue, TrackClue("d" * 64, 900, "Copy.mp3", 1.0))
     assert (found.path, found.folder) == ("/usb/y/Copy.mp3", "usb/y")
+
+
+def test_places_in_crates_are_told(catalogue: MemoryCatalogue) -> None:
+    """Of a track that a crate has twice the first one; files that are missing count, too."""
+    paths = ["/gone.mp3", "/usb/x/Copy.mp3", "/music/c/Intro.mp3"]
+    files = [
+        LibraryFile(NamedFile(path, LibraryKind.REKORDBOX, ""), path if place else "", None)
+        for place, path in enumerate(paths)
+    ]
+    crates = [FiledCrate("House/Deep", (0, 1, 2, 2)), FiledCrate("All", (2, 0))]
+    catalogue.replace(LibraryRecord("/lib.xml", LibraryKind.REKORDBOX, ""), files, crates)
+    [found] = find(catalogue, TrackClue("b" * 64, 8000, "Intro.mp3", 99.0))
+    assert dict(zip(found.crates, found.crate_places, strict=True)) == {"House/Deep": 2, "All": 0}
 
 
 def test_grid_and_cues_come_from_one_program() -> None:

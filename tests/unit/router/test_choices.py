@@ -125,7 +125,7 @@ def test_wish_has_what_may_change_the_choice_and_nothing_else() -> None:
     wishes = {wish_of(request, policy) for request in [usual, *others]}
     wishes.add(wish_of(usual, Policy(large_files=LargeFilePolicy(1))))
     assert len(wishes) == len(others) + 2
-    assert wish_of(replace(URGENT, cloud_minutes=0.0), policy) == wish_of(usual, policy)
+    assert wish_of(replace(URGENT, cloud_minutes=0.0), policy) == f"{wish_of(usual, policy)}-vocals"
     named = replace(URGENT, engine="demucs", preset=Preset.BEST, is_difficult=True)
-    assert wish_of(named, policy) == "demucs-sum"
-    assert wish_of(replace(named, engine="auto", model="mine", sum_to_mix=False), policy) == "auto.mine-raw"
+    assert wish_of(named, policy) == "demucs-sum-vocals"
+    assert wish_of(replace(named, engine="auto", model="mine", sum_to_mix=False), policy) == "auto.mine-raw-vocals"

@@ -244,6 +244,25 @@ def test_another_wish_is_another_answer(house: House) -> None:
     assert house.run(SeparationRequest(source(), engine="starter", model="tiny")).cache_hit is CacheHit.FILE
 
 
+@pytest.mark.parametrize("is_whole_first", [False, True])
+def test_all_stems_answer_whoever_wants_vocals_alone_but_not_the_other_way(
+    is_whole_first: bool,  # noqa: FBT001  a case
+    house: House,
+) -> None:
+    """What leaves stems out is never given to whoever wants them."""
+    tuned = replace(DEMUCS, model="htdemucs_ft", engine_id="demucs-htdemucs_ft-1")
+    alone = replace(tuned, engine_id="demucs-htdemucs_ft-1-vocals", stems=("vocals", "other"))
+    house.separators.offered = [tuned, alone]
+    everything = SeparationRequest(source(), engine="demucs")
+    vocals = replace(everything, is_vocals_only=True)
+    first, second = (everything, vocals) if is_whole_first else (vocals, everything)
+    house.run(first)
+    answer = house.run(second)
+    assert answer.stem_set.engine_id == tuned.engine_id
+    assert answer.cache_hit is (CacheHit.FILE if is_whole_first else CacheHit.NONE)
+    assert house.run(vocals).stem_set.engine_id == (tuned if is_whole_first else alone).engine_id
+
+
 def test_answer_of_an_older_policy_is_a_miss(house: House) -> None:
     """Nothing has to be migrated: it is never asked for again."""
     decision = Decision(STARTER.name, STARTER.engine_id, ())

@@ -143,7 +143,7 @@ def test_too_little_memory_is_not_the_files_fault() -> None:
     """PyTorch has no class of its own for it."""
     checkpoint = Checkpoint("demucs.htdemucs.HTDemucs", (), {"sources": ["vocals"]}, Starved())
     with pytest.raises(MemoryError, match="can't allocate memory"):
-        build_network(checkpoint, "a.th", None)
+        build_network(checkpoint, ModelFile("a.th", "0" * 64, 4), None)
 
 
 class Attack:

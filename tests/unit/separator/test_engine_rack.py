@@ -17,6 +17,7 @@ from services.separator.core.models import (
     ModelEntry,
     ModelShape,
     demucs_spec,
+    demucs_specs,
 )
 from services.separator.core.ports import DeviceGreeting, Engine, EngineSpec, Mixture, StemBlocks
 from services.separator.core.results import SeparateTask
@@ -25,7 +26,7 @@ from stemhouse.errors import EngineUnavailable, ModelRejected, Unavailable
 from stemhouse.vocab import BASE_STEMS
 from tests.fakes_separator import UNWATCHED, FakeEngine, SeparatorHouse
 from tests.signals import song
-from tests.tiny_demucs import CD_STEREO, install_tiny
+from tests.tiny_demucs import CD_STEREO, install_tiny, install_tiny_tuned
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class FakeLoader:
 
     loaded: list[str] = field(default_factory=list)
 
-    def load(self, folder: Path, entry: ModelEntry) -> Engine:
+    def load(self, folder: Path, entry: ModelEntry, spec: EngineSpec) -> Engine:
         """See ModelLoader.load."""
         assert folder.name == entry.name
         self.loaded.append(entry.name)
@@ -53,7 +54,7 @@ class FakeLoader:
             raise ModelRejected("a.th is not the file that was promised", {"file": "a.th"})
         if entry.name == "huge":
             raise MemoryError
-        return SilentEngine(demucs_spec(entry))
+        return SilentEngine(spec)
 
     def inspect(self, folder: Path, entry: ModelEntry) -> ModelShape:
         """See ModelLoader.inspect."""
@@ -95,6 +96,13 @@ def test_model_is_loaded_once_and_goes_for_the_next(rack: EngineRack, loader: Fa
     given = [rack.engine(engine_id).spec.model for engine_id in (one, one, other, other, one)]
     assert given == ["one", "one", "other", "other", "one"]
     assert loader.loaded == ["one", "other", "one"]
+
+
+def test_vocals_alone_are_an_engine_of_their_own(rack: EngineRack, loader: FakeLoader, tmp_path: Path) -> None:
+    """Of the same model, loaded as its spec says."""
+    specs = demucs_specs(install_tiny_tuned(tmp_path))
+    assert [rack.engine(spec.engine_id).spec for spec in specs] == list(specs)
+    assert loader.loaded == ["tinytuned", "tinytuned"]
 
 
 def test_engine_that_nobody_has_is_named(rack: EngineRack, tmp_path: Path) -> None:

@@ -11,9 +11,16 @@ import pytest
 from services.separator.adapters.model_catalogue import read_catalogue
 from services.separator.core.demucs_options import DemucsOptions, ScheduleKind
 from services.separator.core.model_store import merged_catalogue, progress_at
-from services.separator.core.models import demucs_spec, entries_from_catalogue, entry_from_record, record_of
+from services.separator.core.models import (
+    demucs_spec,
+    demucs_specs,
+    entries_from_catalogue,
+    entry_from_record,
+    record_of,
+)
 from stemhouse.errors import ModelRejected
 from stemhouse.models import PullProgress
+from stemhouse.vocab import BASE_STEMS
 from stemhouse.wire.validation import ENGINE_ID
 from tests.model_house import NOW, file_of, model_entry, noise
 
@@ -160,11 +167,35 @@ def test_engine_id_names_all_that_changes_samples() -> None:
     assert demucs_spec(same).engine_id == engine_id
 
 
+@pytest.mark.parametrize(
+    ("weights", "stems", "is_offered"),
+    [
+        (((1, 0, 0, 0), (0, 1, 0, 0), (0, 0, 1, 0), (0, 0, 0, 1)), BASE_STEMS, True),
+        (((1, 0.5, 0, 0), (0, 0.5, 1, 1)), BASE_STEMS, False),
+        (None, BASE_STEMS, False),
+        (((1, 0), (0, 1)), ("vocals", "drums"), False),
+    ],
+)
+def test_vocals_alone_are_offered_where_they_are_cheaper(
+    weights: tuple[tuple[float, ...], ...] | None,
+    stems: tuple[str, ...],
+    is_offered: bool,  # noqa: FBT001  a case
+) -> None:
+    """Of bags in which each stem can do without some network, and which have a stem for the rest."""
+    entry = dataclasses.replace(model_entry(), weights=weights, stems=stems)
+    whole, *others = demucs_specs(entry)
+    assert whole == demucs_spec(entry)
+    wanted = dataclasses.replace(whole, engine_id=f"{whole.engine_id}-vocals", stems=("vocals", "other"))
+    assert others == ([wanted] if is_offered else [])
+
+
 def test_engine_id_of_the_longest_name_can_be_asked_for() -> None:
     """A model's name may have 64 characters, and the id has more."""
     entry = dataclasses.replace(model_entry(), name="a" * 64)
     assert entry_from_record(record_of(entry), "model.json") == entry
-    assert ENGINE_ID.fullmatch(demucs_spec(entry).engine_id)
+    entry = dataclasses.replace(entry, weights=((1, 0), (0, 1)))
+    assert len(demucs_specs(entry)) == 2
+    assert all(ENGINE_ID.fullmatch(spec.engine_id) for spec in demucs_specs(entry))
 
 
 @pytest.mark.parametrize(

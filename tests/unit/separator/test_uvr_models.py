@@ -15,7 +15,7 @@ import torch
 from services.separator.adapters.uvr.engine import UvrModels
 from services.separator.adapters.uvr.package import contained
 from services.separator.core.model_additions import uvr_bag
-from services.separator.core.model_specs import engine_spec
+from services.separator.core.model_specs import engine_specs
 from services.separator.core.models import ModelEntry, ModelShape, entry_from_record, record_of
 from services.separator.core.uvr_parameters import check_mdx, check_mdxc, read_parameters
 from services.separator.core.uvr_stems import stem_names
@@ -65,8 +65,9 @@ def test_a_record_gives_the_model_back(good: tuple[Path, ModelEntry]) -> None:
     _, entry = good
     assert entry_from_record(record_of(entry), "record") == entry
     other = replace(entry, files=(entry.files[0], replace(entry.files[1], sha256="0" * 64)))
-    assert engine_spec(entry).engine_id.startswith("uvr-tinyckpt-")
-    assert engine_spec(entry).engine_id != engine_spec(other).engine_id
+    (spec,), (other_spec,) = engine_specs(entry), engine_specs(other)
+    assert spec.engine_id.startswith("uvr-tinyckpt-")
+    assert spec.engine_id != other_spec.engine_id
 
 
 def test_another_file_than_was_promised_is_not_looked_into(copied: tuple[Path, ModelEntry]) -> None:

@@ -95,7 +95,10 @@ def test_library_is_scanned_planned_started_and_followed(front: FakeFront, capsy
     told = capsys.readouterr()
     assert "3 tracks, 0:10 h of music, how long is not known yet" in told.err
     assert "batch-1  running  1/3, 1 done" in told.err
-    assert told.out == "batch-1  done  3/3, 3 done\noutput: /stems\n"
+    lines = told.out.splitlines()
+    assert lines[:2] == ["batch-1  done  3/3, 3 done", "output: /stems"]
+    assert "what is in /stems/dj/serato/_Serato_/Subcrates into _Serato_/Subcrates" in lines[2]
+    assert "import /stems/dj/stem-mp4/Stemhouse - Stems.m3u8 as a playlist" in lines[5]
 
 
 def test_failed_tracks_are_told_with_cause_and_remedy(front: FakeFront, capsys: pytest.CaptureFixture[str]) -> None:

@@ -35,6 +35,14 @@ class Disagreement:
         """Whether it is as large as the silence of an encoder."""
         return SHORTEST_ORIGIN_S <= abs(self.late_s) <= LONGEST_ORIGIN_S
 
+    def origin_s(self, trimmed_s: float) -> float:
+        """By how much the grid counts another origin, where our decoder has cut `trimmed_s` off.
+
+        A program that does not cut it counts just that: beats are heard some milliseconds from where a DJ sets them.
+        """
+        is_what_was_cut = trimmed_s > 0.0 and abs(self.late_s - trimmed_s) <= _STRAY_S
+        return trimmed_s if is_what_was_cut else self.late_s
+
 
 def disagreement(grid: Sequence[BeatMarker], heard: BeatGrid | None, duration_s: float) -> Disagreement | None:
     """Between a grid and the beats that were heard; None where it is not the same from beginning to end.

@@ -5,11 +5,12 @@ shows lists without it as empty.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from urllib.parse import quote
 
 from lxml import etree
 
+from services.exporter.core.dj.cues import without_doubles
 from services.exporter.core.dj.playlist_folders import PlaylistFolder, folder_tree
 from services.exporter.core.dj.xml_text import child, document
 from stemhouse.dj import DJCollection, DJFile
@@ -61,9 +62,8 @@ def _add_track(parent: etree._Element, file: DJFile, track_id: int) -> None:
     element = child(parent, "TRACK", _attributes(file, track_id))
     for marker in file.track.grid:
         child(element, "TEMPO", _tempo(marker))
-    for cue in file.track.cues:
-        for mark in _marks(cue):
-            child(element, "POSITION_MARK", mark)
+    for mark in _marks(file.track.cues):
+        child(element, "POSITION_MARK", mark)
 
 
 def _attributes(file: DJFile, track_id: int) -> Mapping[str, object]:
@@ -97,15 +97,19 @@ def _tempo(marker: BeatMarker) -> Mapping[str, object]:
     }
 
 
-def _marks(cue: Cue) -> list[Mapping[str, object]]:
+def _marks(cues: Sequence[Cue]) -> Iterator[Mapping[str, object]]:
     """A pad's mark, and the same as a memory cue, since players show no others; one without a pad is that alone."""
+    for cue in without_doubles(cues):
+        mark = _mark(cue)
+        if cue.slot is not None and cue.slot < _PADS:
+            yield {**mark, "Num": cue.slot, **_color(cue.color)}
+        yield {**mark, "Num": _MEMORY_CUE}
+
+
+def _mark(cue: Cue) -> Mapping[str, object]:
+    """Kind, name and place."""
     mark: dict[str, object] = {"Name": cue.name, "Type": _TYPES[cue.kind], "Start": f"{cue.start_s:.3f}"}
-    if cue.end_s is not None:
-        mark["End"] = f"{cue.end_s:.3f}"
-    memory = {**mark, "Num": _MEMORY_CUE}
-    if cue.slot is None or cue.slot >= _PADS:
-        return [memory]
-    return [{**mark, "Num": cue.slot, **_color(cue.color)}, memory]
+    return mark if cue.end_s is None else {**mark, "End": f"{cue.end_s:.3f}"}
 
 
 def _color(color: str) -> Mapping[str, object]:

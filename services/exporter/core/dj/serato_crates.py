@@ -12,7 +12,7 @@ _VERSION = "1.0/Serato ScratchLive Crate"
 _COLUMNS = ("song", "artist", "bpm", "key", "album", "length", "comment")
 _COLUMN_WIDTH = "250"
 _NESTING = "%%"
-_FORBIDDEN = re.compile(r'[/\\:*?"<>|\x00-\x1f\x7f]|%(?=%)')
+_FORBIDDEN = re.compile(r'[/\\:*?"<>|\x00-\x1f\x7f]|^%|%(?=%)|%$')
 _DIGEST_CHARS = 7
 _LONGEST_NAME = 120
 """In characters, of the whole file name: with the folders before it, Windows takes 260."""
@@ -29,6 +29,8 @@ def serato_crate(paths: Iterable[str]) -> bytes:
 def crate_file_name(path: Sequence[str]) -> str:
     """`House%%Deep.crate` is the crate Deep in the crate House; what Serato takes for a mark is replaced.
 
+    So is a per cent sign beside such a mark, since nobody could tell where that begins.
+
     Names that are too long together are cut, each to its share, and told apart by a digest.
     """
     names = [_FORBIDDEN.sub("_", part).strip(". ") or "_" for part in path]
@@ -43,12 +45,6 @@ def _cut(name: str, chars: int) -> str:
         return name
     digest = hashlib.sha256(name.encode(errors="surrogateescape")).hexdigest()[: _DIGEST_CHARS - 1]
     return f"{name[: chars - _DIGEST_CHARS].rstrip('. ')}~{digest}"
-
-
-def crate_order(names: Iterable[str]) -> bytes:
-    """`neworder.pref`: file names of crates without their ending, in the order in which Serato shows them."""
-    lines = ["[begin record]", *(f"[crate]{name.removesuffix('.crate')}" for name in names), "[end record]"]
-    return "".join(f"{line}\n" for line in lines).encode("utf-16-be")
 
 
 def _record(tag: str, payload: bytes) -> bytes:

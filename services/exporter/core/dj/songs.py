@@ -73,8 +73,16 @@ def _placed(
     whose, by_ms = known.program or "the library", f"{abs(found.late_s) * 1000:.0f} ms"
     told = f"{folder.title}: the grid of {whose} lies {by_ms} {side} the drums"
     if moves_origin:
-        return moved(known.track, -found.late_s), (f"{told}; it was moved there with its cues",)
+        by_s = found.origin_s(_trimmed_s(folder))
+        return moved(known.track, -by_s), (f"{told}; it was moved by {abs(by_s) * 1000:.1f} ms with its cues",)
     return known.track, (f"{told}, as with programs that count an MP3 encoder's silence: --mp3-origin moves it",)
+
+
+def _trimmed_s(folder: StemFolder) -> float:
+    """What our decoder has left out before the music, as far as is known."""
+    if not folder.result:
+        return 0.0
+    return folder.result.facts.trimmed_lead_frames / folder.result.stem_set.audio.format.sample_rate_hz
 
 
 def beat_markers(grid: BeatGrid) -> tuple[BeatMarker, ...]:

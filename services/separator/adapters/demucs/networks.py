@@ -3,6 +3,8 @@
 import inspect
 import math
 import warnings
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,27 +12,32 @@ import numpy.typing as npt
 import torch
 from demucs.demucs import Demucs
 from demucs.hdemucs import HDemucs
-from demucs.htdemucs import HTDemucs
 from demucs.states import load_model
 
 from services.separator.adapters.demucs.checkpoints import NETWORK_NAMES, Checkpoint, is_out_of_memory
-from services.separator.core.models import OVERLAP
+from services.separator.adapters.demucs.hybrid import Backend, HTDemucsCore, TorchBackend
+from services.separator.core.models import OVERLAP, ModelFile
 from services.separator.core.segments import Schedule
 from stemhouse.audio import AudioFormat
 from stemhouse.errors import ModelRejected
 
-_CLASSES = dict(zip(NETWORK_NAMES, (HTDemucs, HDemucs, Demucs), strict=True))
+_CLASSES = dict(zip(NETWORK_NAMES, (HTDemucsCore, HDemucs, Demucs), strict=True))
 _RANDOM_SHIFT = "t_sin_random_shift"
 _COUNTS_OF_LAYERS = {"depth", "dconv_depth", "lstm_layers", "t_layers"}
+_TORCH = TorchBackend()
 _LEAST_FRAMES = 2  # one frame of mono has no standard deviation, and HDemucs divides by it
 
 
 class Network:
     """One network on the CPU, in single precision, ready for use."""
 
-    def __init__(self, model: Any) -> None:
-        """Take one of demucs' models, with what demucs has as its attributes."""
-        self._model = model.eval()
+    def __init__(self, model: Any, run: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        """Take one of demucs' models, with what demucs has as its attributes, and the way to run it.
+
+        `run` is of float32 (segments, channels, frames), and gives float32 (segments, sources, channels, frames).
+        """
+        self._model = model
+        self._run = run
         self.sources: tuple[str, ...] = tuple(model.sources)
         self.audio_format = AudioFormat(model.samplerate, model.audio_channels)
         segment_frames = int(model.samplerate * model.segment)
@@ -39,7 +46,7 @@ class Network:
     def separate(self, heard: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Of float32 (segments, channels, frames): float32 (segments, sources, channels, frames)."""
         with torch.inference_mode():
-            given: npt.NDArray[np.float32] = self._model(torch.from_numpy(heard)).numpy()
+            given: npt.NDArray[np.float32] = self._run(torch.from_numpy(heard)).numpy()
         return given
 
     def _heard_frames(self, frame_count: int) -> int:
@@ -47,17 +54,28 @@ class Network:
         return int(self._model.valid_length(wanted_frames)) if hasattr(self._model, "valid_length") else wanted_frames
 
 
-def build_network(checkpoint: Checkpoint, file_name: str, segment_s: float | None) -> Network:
+def build_network(
+    checkpoint: Checkpoint, file: ModelFile, segment_s: float | None, backend: Backend = _TORCH
+) -> Network:
     """The network of a checkpoint; `segment_s` overrides its segment as a bag of demucs would.
 
-    Raises ModelRejected that names the file and the cause, and MemoryError.
+    Raises ModelRejected that names the file and the cause, EngineUnavailable as Backend does, and MemoryError.
     """
+    model = _sound_model(checkpoint, file.name, segment_s)
+    if not isinstance(model, HTDemucsCore):
+        return Network(model, model)
+    fitting = backend if model.has_one_shape else _TORCH
+    forward = fitting.forward_of(model, f"{file.sha256} {model.segment}")
+    return Network(model, partial(model.separate, forward))
+
+
+def _sound_model(checkpoint: Checkpoint, file_name: str, segment_s: float | None) -> Any:
+    """Raises ModelRejected and MemoryError."""
     try:
         model = _loaded(checkpoint)
-        if segment_s is not None and (not isinstance(model, HTDemucs) or segment_s <= model.segment):
+        if segment_s is not None and (not isinstance(model, HTDemucsCore) or segment_s <= model.segment):
             model.segment = segment_s  # a transformer must not hear more than in training
-        network = Network(model)
-        _require_sound(network, model)
+        _require_sound(Network(model, model), model)
     except MemoryError:
         raise
     except Exception as error:  # the file gives a stranger's code its arguments: whatever fails is the file's fault
@@ -66,7 +84,7 @@ def build_network(checkpoint: Checkpoint, file_name: str, segment_s: float | Non
         cause = str(error).partition("\n")[0]
         message = f"{file_name} cannot be loaded as {checkpoint.network}: {type(error).__name__}: {cause}"
         raise ModelRejected(message, {"file": file_name}) from error
-    return network
+    return model
 
 
 def _loaded(checkpoint: Checkpoint) -> Any:
@@ -79,7 +97,7 @@ def _loaded(checkpoint: Checkpoint) -> Any:
         _require_few_layers(checkpoint)
         with torch.device("meta"):
             load_model(_package(checkpoint, keywords))
-        return load_model(_package(checkpoint, keywords))
+        return load_model(_package(checkpoint, keywords)).eval()
 
 
 def _package(checkpoint: Checkpoint, keywords: dict[str, Any]) -> dict[str, Any]:
