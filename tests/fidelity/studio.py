@@ -22,6 +22,7 @@ from services.separator.adapters.engine_rack import EngineRack
 from services.separator.adapters.installed_models import InstalledModels
 from services.separator.adapters.scratch import ScratchRoot
 from services.separator.adapters.starter.engine import StarterEngine
+from services.separator.adapters.uvr.engine import UvrModels
 from services.separator.adapters.worker_child import Workshop
 from services.separator.core.ingest import IngestTask
 from services.separator.core.models import demucs_specs
@@ -34,13 +35,15 @@ from stemhouse.jobs import Decision, SeparationResult
 from tests.fakes_separator import UNWATCHED, FakeMixture, FolderObjectStore, stored_source
 from tests.fidelity.readers import Audio
 from tests.tiny_demucs import install_tiny, install_tiny_tuned
+from tests.tiny_uvr import FOUR_INSTRUMENTS, install_tiny_ckpt, mdx23c_parameters
 
 STARTER = "starter"
 DEMUCS_OF_FOUR = "demucs, 4 stems"
 DEMUCS_OF_SIX = "demucs, 6 stems"
 _TAIL_S = 0.01
 DEMUCS_VOCALS = "demucs, vocals"
-ENGINES = (STARTER, DEMUCS_OF_FOUR, DEMUCS_OF_SIX, DEMUCS_VOCALS)
+UVR_OF_FOUR = "uvr, 4 stems"
+ENGINES = (STARTER, DEMUCS_OF_FOUR, DEMUCS_OF_SIX, DEMUCS_VOCALS, UVR_OF_FOUR)
 
 
 @dataclass(frozen=True)
@@ -108,9 +111,9 @@ class Studio:
 
 @contextmanager
 def open_studio(folder: Path) -> Iterator[Studio]:
-    """A studio with the starter and tiny Demucs of random weights.
+    """A studio with the starter, tiny Demucs of random weights, and a network of UVR.
 
-    Two give all their stems, one by PyTorch and one by OpenVINO if it is there; one gives vocals alone.
+    Two give all their stems, one by PyTorch and one by OpenVINO if it is there; one gives vocals alone. The network of UVR is an MDX23C.
     """
     models_dir = folder / "models"
     engines: dict[str, Engine] = {STARTER: StarterEngine.installed()}
@@ -122,6 +125,8 @@ def open_studio(folder: Path) -> Iterator[Studio]:
         engines[name] = DemucsModels(backend=backend).load(models_dir / entry.name, entry)
     tuned = install_tiny_tuned(models_dir)
     engines[DEMUCS_VOCALS] = DemucsModels().load(models_dir / tuned.name, tuned, demucs_specs(tuned)[-1])
+    entry = install_tiny_ckpt(models_dir, mdx23c_parameters(FOUR_INSTRUMENTS))
+    engines[UVR_OF_FOUR] = UvrModels().load(models_dir / entry.name, entry)
     studio = Studio(folder, engines)
     try:
         yield studio

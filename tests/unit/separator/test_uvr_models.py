@@ -65,9 +65,9 @@ def test_a_record_gives_the_model_back(good: tuple[Path, ModelEntry]) -> None:
     _, entry = good
     assert entry_from_record(record_of(entry), "record") == entry
     other = replace(entry, files=(entry.files[0], replace(entry.files[1], sha256="0" * 64)))
-    [spec], [of_other] = engine_specs(entry), engine_specs(other)
+    (spec,), (other_spec,) = engine_specs(entry), engine_specs(other)
     assert spec.engine_id.startswith("uvr-tinyckpt-")
-    assert spec.engine_id != of_other.engine_id
+    assert spec.engine_id != other_spec.engine_id
 
 
 def test_another_file_than_was_promised_is_not_looked_into(copied: tuple[Path, ModelEntry]) -> None:

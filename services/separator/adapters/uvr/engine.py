@@ -77,7 +77,7 @@ class UvrModels:
     """ModelLoader for models of UVR."""
 
     def load(self, folder: Path, entry: ModelEntry, spec: EngineSpec | None = None) -> UvrEngine:
-        """See ModelLoader.load; a model makes one engine."""
+        """See ModelLoader.load; without a `spec`, the one that a model makes."""
         network, spec = _load_network(folder, entry), spec or uvr_spec(entry)
         found = _shape(network)
         if found != ModelShape(spec.stems, spec.native_format):
