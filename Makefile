@@ -9,8 +9,9 @@ help: ## list the targets
 
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[local,dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[local,uvr,dev]'
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps buildable==0.4.0 # asks for lxml 5, works with 6
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps audio-separator==0.47.1 # see the extra uvr
 	touch $@
 
 .PHONY: setup
@@ -80,6 +81,10 @@ bench: .venv/ready ## all that promises a speed, in one report: build/bench/repo
 .PHONY: bench-speed
 bench-speed: .venv/ready ## speed of the starter through the running stack, against real time
 	$(BIN)/python -m tests.bench.speed
+
+.PHONY: bench-idle
+bench-idle: .venv/ready ## how long a device of 20 and of 50 times real time waits in a batch of 20 tracks
+	$(BIN)/python -m tests.bench.idle
 
 .PHONY: fidelity
 fidelity: .venv/ready ## the fidelity contract for every engine, format, rate and channel count, as a printed matrix

@@ -140,7 +140,7 @@ class SeparationResult:
 
 @dataclass(frozen=True)
 class JobError:
-    """Why a job failed; `reason` is that of a `StemhouseError`."""
+    """Why a job failed or was cancelled; `reason` is that of a `StemhouseError`."""
 
     reason: str
     message: str

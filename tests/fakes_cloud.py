@@ -65,6 +65,11 @@ class MemoryCloudLedger:
                     entry.wish, entry.state = wish, "reserved"
             return CloudOrder(entry.key, entry.minutes)
 
+    def rehearse(self, wish: CloudWish, weigh: Callable[[CloudBooks], None]) -> None:
+        """See CloudLedger.rehearse."""
+        others = [known for known in self.entries if not (known.is_open and _is_for(known.wish, wish))]
+        weigh(self._books(wish.account, wish.batch, wish.day, others))
+
     def doubt(self, wish: CloudWish) -> None:
         """See CloudLedger.doubt."""
         for entry in self.entries:
@@ -78,6 +83,12 @@ class MemoryCloudLedger:
             entry.state, entry.minutes = end.value, minutes
         elif end is OrderEnd.SETTLED:
             entry.minutes = max(entry.minutes, minutes)
+
+    def close_uncertain(self, account: str, *, were_charged: bool) -> None:
+        """See CloudLedger.close_uncertain."""
+        for entry in self.entries:
+            if entry.wish.account == account and entry.state == OrderEnd.UNCERTAIN.value:
+                self.close(entry.key, OrderEnd.SETTLED, entry.minutes if were_charged else 0.0)
 
     def _books(self, account: str, batch: str, day: date, entries: Sequence[Entry]) -> CloudBooks:
         known = self._accounts.get(account)

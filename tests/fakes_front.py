@@ -137,6 +137,7 @@ class FakeRouter(router_pb2_grpc.RouterServiceServicer):
         self.pulled: list[str] = []
         self.pull_breaks = 0
         self.refusal: StemhouseError | None = None
+        self.plan_refusal: StemhouseError | None = None
         self.added: list[tuple[str, list[str], str]] = []
         self.accounts: list[CloudAccount] = []
         self.cache = CacheStats((), None, 3600.0)
@@ -181,8 +182,9 @@ class FakeRouter(router_pb2_grpc.RouterServiceServicer):
         self, request: pb.PlanSeparationRequest, context: grpc.ServicerContext
     ) -> pb.PlanSeparationResponse:
         """Tell `plan`, or refuse."""
-        if self.refusal:
-            raise self.refusal
+        refusal = self.plan_refusal or self.refusal
+        if refusal:
+            raise refusal
         self.planned.append((request_from_proto(request.request), request.duration_s or None))
         return separation_plan_to_proto(self.plan)
 
@@ -269,6 +271,14 @@ class FakeRouter(router_pb2_grpc.RouterServiceServicer):
         ]
         changed = next(account for account in self.accounts if account.account == request.account)
         return pb.AllowCloudResponse(account=cloud_account_to_proto(changed))
+
+    def SettleCloud(self, request: pb.SettleCloudRequest, context: grpc.ServicerContext) -> pb.SettleCloudResponse:
+        """Nothing is uncertain any more."""
+        [known] = [known for known in self.accounts if known.account == request.account]
+        minutes_today = known.minutes_today if request.were_charged else 0.0
+        settled = replace(known, minutes_uncertain=0.0, minutes_today=minutes_today)
+        self.accounts[self.accounts.index(known)] = settled
+        return pb.SettleCloudResponse(account=cloud_account_to_proto(settled))
 
     def ListModels(self, request: pb.ListModelsRequest, context: grpc.ServicerContext) -> pb.ListModelsResponse:
         """All."""

@@ -81,6 +81,8 @@ class FakeSeparators:
         self.verified_by: list[str] = []
         self.refusals: dict[str, StemhouseError] = {}
         self.cloud_minutes = 0.0
+        self.called_off: list[SeparationTask] = []
+        self.call_off_minutes: float | StemhouseError | None = None
         self.stored_bytes = 0
         self.probed: list[tuple[AudioRef, str]] = []
         self.before_ingest: Callable[[], object] = lambda: None
@@ -115,6 +117,13 @@ class FakeSeparators:
         stems = tuple(replace(stem, size_bytes=self.stored_bytes) for stem in made.stems)
         made = replace(made, audio=task.audio, stems=stems)
         return replace(made, cloud_minutes=self.cloud_minutes) if task.order else made
+
+    def call_off(self, task: SeparationTask) -> float | None:
+        """See Separators.call_off."""
+        self.called_off.append(task)
+        if isinstance(self.call_off_minutes, StemhouseError):
+            raise self.call_off_minutes
+        return self.call_off_minutes
 
     def probe_vocals(self, audio: AudioRef, engine_id: str, cancellation: Cancellation) -> float:
         """See Separators.probe_vocals."""
@@ -228,14 +237,15 @@ class MemoryResultLedger:
 
 
 class _MemoryCancellation:
-    def __init__(self) -> None:
+    def __init__(self, job_id: str) -> None:
+        self.job_id = job_id
         self.is_requested = False
         self.stops: list[Callable[[], object]] = []
 
     def raise_if_requested(self) -> None:
         """See Cancellation.raise_if_requested."""
         if self.is_requested:
-            raise Cancelled("cancelled")
+            raise Cancelled(f"job {self.job_id} was cancelled")
 
     def on_request(self, stop: Callable[[], object]) -> None:
         """See Cancellation.on_request."""
@@ -341,7 +351,7 @@ class MemoryJobLedger:
 
     def cancellation(self, job_id: str) -> _MemoryCancellation:
         """See JobLedger.cancellation."""
-        return self._cancellations.setdefault(job_id, _MemoryCancellation())
+        return self._cancellations.setdefault(job_id, _MemoryCancellation(job_id))
 
     def _change(self, job_id: str, **values: Any) -> None:
         with self._changed:

@@ -81,7 +81,7 @@ def main() -> None:
         intake=intake,
         separators=separators,
         models=models,
-        plans=SeparationPlans(pipeline, chooser, SqlEngineSpeeds(database)),
+        plans=SeparationPlans(pipeline, chooser, SqlEngineSpeeds(database), cloud),
         cloud=cloud,
         cache=cache,
     )

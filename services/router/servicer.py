@@ -169,6 +169,14 @@ class RouterServicer(RouterServiceServicer):
         account = self._cloud.allow(request.account, is_allowed=request.is_allowed, minutes_per_day=minutes_per_day)
         return pb.AllowCloudResponse(account=cloud_account_to_proto(account))
 
+    def SettleCloud(self, request: pb.SettleCloudRequest, context: grpc.ServicerContext) -> pb.SettleCloudResponse:
+        """Note what became of uncertain minutes."""
+        checks = FieldChecks()
+        checks.matches("account", request.account, NAME)
+        checks.done()
+        account = self._cloud.settle_uncertain(request.account, were_charged=request.were_charged)
+        return pb.SettleCloudResponse(account=cloud_account_to_proto(account))
+
     def ListEngines(self, request: pb.ListEnginesRequest, context: grpc.ServicerContext) -> pb.ListEnginesResponse:
         """Tell what can be asked for, and what is missing."""
         survey = self._separators.survey()

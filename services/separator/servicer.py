@@ -6,10 +6,11 @@ import grpc
 
 from services.separator.core.assessment import AssessTask
 from services.separator.core.model_additions import Addition
-from services.separator.core.results import SeparateTask
+from services.separator.core.results import CallOffTask, SeparateTask
 from services.separator.core.station import Station
 from services.separator.core.vocal_probe import ProbeVocalsTask
 from stemhouse.audio import StemSet
+from stemhouse.jobs import DEFAULT_PRIORITY
 from stemhouse.models import Model, PullProgress
 from stemhouse.platform.server import Service
 from stemhouse.v1 import separator_pb2 as pb
@@ -30,6 +31,7 @@ from stemhouse.wire.models import LONGEST_LICENCE_NOTE, check_model_names, model
 from stemhouse.wire.validation import ENGINE_ID, NAME, FieldChecks
 
 _MOST_FILES = 64
+_LOWEST_PRIORITY = 1000
 
 SERVICE_NAME = pb.DESCRIPTOR.services_by_name["SeparatorService"].full_name
 
@@ -50,6 +52,11 @@ class SeparatorServicer(SeparatorServiceServicer):
         """Separate a track: progress, then the result."""
         for event in self._station.separate(_task_from_proto(request), context.is_active):
             yield _event_to_proto(event)
+
+    def CallOffOrder(self, request: pb.CallOffOrderRequest, context: grpc.ServicerContext) -> pb.CallOffOrderResponse:
+        """End what was begun in the cloud."""
+        task = CallOffTask(_task_from_proto(request.separation))
+        return pb.CallOffOrderResponse(minutes=self._station.call_off(task, context.is_active))
 
     def AssessStems(self, request: pb.AssessStemsRequest, context: grpc.ServicerContext) -> pb.AssessStemsResponse:
         """Measure the stems of a result."""
@@ -113,11 +120,13 @@ def service(servicer: SeparatorServicer, check_ready: Callable[[], None]) -> Ser
 
 def _task_from_proto(request: pb.SeparateRequest) -> SeparateTask:
     checks = FieldChecks()
+    priority = request.priority if request.HasField("priority") else DEFAULT_PRIORITY
     checks.matches("engine_id", request.engine_id, ENGINE_ID)
+    checks.within("priority", priority, 0, _LOWEST_PRIORITY)
     checks.done()
     order = cloud_order_from_proto(request.cloud) if request.HasField("cloud") else None
     audio = audio_ref_from_proto(request.audio)
-    return SeparateTask(audio, request.engine_id, request.sum_to_mix, request.force, order)
+    return SeparateTask(audio, request.engine_id, request.sum_to_mix, request.force, order, priority)
 
 
 def _assess_task_from_proto(request: pb.AssessStemsRequest) -> AssessTask:

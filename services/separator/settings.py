@@ -178,7 +178,10 @@ class MirrorStoreSettings(BaseSettings):
 
 
 class SeparatorSettings(BaseSettings):
-    """While a minute of stereo at 44.1 kHz is separated, `scratch_dir` needs room for about 150 MB."""
+    """While a minute of stereo at 44.1 kHz is separated, `scratch_dir` needs room for about 150 MB.
+
+    A device works on three tracks at once, of which up to two need that much.
+    """
 
     model_config = SettingsConfigDict(env_prefix="STEMHOUSE_", env_nested_delimiter="__", frozen=True)
 

@@ -8,8 +8,8 @@ from stemhouse.cli.options import NumberRange
 from stemhouse.cli.output import Output, json_option
 from stemhouse.cli.session import open_client
 from stemhouse.client.sdk import Stemhouse
-from stemhouse.cloud import CLOUD_STATEMENT, CloudAccount
-from stemhouse.errors import InvalidRequest, NotFound
+from stemhouse.cloud import CLOUD_ENGINES, CLOUD_STATEMENT, CloudAccount
+from stemhouse.errors import InvalidRequest, NotFound, Unavailable
 
 _NO_ACCOUNT = "no separator has the key of a cloud account"
 
@@ -36,8 +36,8 @@ def show_accounts(output: Output) -> None:
     Then what each account has spent, and what it has left.
     """
     with open_client(output) as client:
-        accounts = client.cloud_accounts()
-    lines = [CLOUD_STATEMENT, "", *(map(account_text, accounts) if accounts else [_NO_ACCOUNT])]
+        accounts, troubles = client.cloud_accounts(), _troubles(client)
+    lines = [CLOUD_STATEMENT, "", *(map(account_text, accounts) if accounts else [_NO_ACCOUNT]), *troubles]
     output.result({"statement": CLOUD_STATEMENT, "accounts": accounts}, "\n".join(lines))
 
 
@@ -77,6 +77,25 @@ def forbid(output: Output, *, account: str | None) -> None:
     output.result({"account": forbidden}, account_text(forbidden))
 
 
+@cloud.command()
+@click.argument("account", required=False, metavar="[ACCOUNT]")
+@click.option("--charged", "found", flag_value="charged", help="The service's own page tells that they were taken.")
+@click.option("--not-charged", "found", flag_value="not charged", help="It tells that they were not.")
+@json_option
+@click.pass_obj
+def settle(output: Output, *, account: str | None, found: str | None) -> None:
+    """Clear uncertain minutes, once you have looked at the account.
+
+    Stemhouse cannot ask the service whether they were charged, so they count as spent until you tell. Wish for their
+    tracks again before: what can still be found costs nothing more. Afterwards such a track is ordered anew.
+    """
+    if found is None:
+        raise click.UsageError("say what you have found: --charged or --not-charged")
+    with open_client(output) as client:
+        settled = client.settle_cloud(_account_of(client, account), were_charged=found == "charged")
+    output.result({"account": settled}, account_text(settled))
+
+
 def account_text(account: CloudAccount) -> str:
     """A short block about one account."""
     may = f"allowed, at most {account.minutes_per_day:g} minutes a day" if account.is_allowed else "not allowed"
@@ -85,10 +104,18 @@ def account_text(account: CloudAccount) -> str:
     if account.minutes_reserved:
         rows.append(("at work", f"{account.minutes_reserved:.2f} minutes are set aside"))
     if account.minutes_uncertain:
-        rows.append(
-            ("uncertain", f"{account.minutes_uncertain:.2f} minutes may have been charged; they count as spent")
-        )
+        uncertain = f"{account.minutes_uncertain:.2f} minutes may have been charged; they count as spent"
+        rows.append(("uncertain", f"{uncertain} until you have looked: `stemhouse cloud settle`"))
     return "\n".join([f"{account.account}  {may}", *(f"  {label:<10}{text}" for label, text in rows)])
+
+
+def _troubles(client: Stemhouse) -> list[str]:
+    """Why a cloud engine cannot be used, such as a key that is refused; nothing while no separator answers."""
+    try:
+        gaps = client.survey().gaps
+    except Unavailable:
+        return []
+    return [f"{gap.engine} cannot be used: {gap.cause}" for gap in gaps if gap.engine in CLOUD_ENGINES]
 
 
 def _account_of(client: Stemhouse, name: str | None) -> str:

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from stemhouse.cli.output import error_document, path_text
-from stemhouse.cli.separation import request_for
+from stemhouse.cli.separation import plan_of
 from stemhouse.cli.wish import Wish, offers_for, with_model
-from stemhouse.client.files import source_ref_from_file
-from stemhouse.client.sample_rates import require_rate
+from stemhouse.client.audio_heads import require_rate
 from stemhouse.client.sdk import Stemhouse
 from stemhouse.errors import StemhouseError
 from stemhouse.jobs import SeparationPlan
@@ -39,7 +38,7 @@ def plan_files(client: Stemhouse, files: Sequence[Path], wish: Wish) -> list[Pla
 def _planned(client: Stemhouse, file: Path, wish: Wish) -> PlannedFile:
     try:
         require_rate(file, wish.delivery.file_format, wish.delivery.sample_format)
-        return PlannedFile(file, client.plan(request_for(file, wish, source_ref_from_file)))
+        return PlannedFile(file, plan_of(client, file, wish))
     except StemhouseError as error:
         return PlannedFile(file, error=error)
 

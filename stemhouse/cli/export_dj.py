@@ -47,7 +47,7 @@ _ANY, _NONE = "any", "none"
     type=click.Choice(_FORMATS),
     help="rekordbox: aiff or wav; serato: flac or aiff. [default: the first]",
 )
-@click.option("--alac", is_flag=True, help="Stem files without loss, about four times as large.")
+@click.option("--alac", is_flag=True, help="Stem files without loss, several times as large.")
 @click.option(
     "--name",
     "name_template",
@@ -124,6 +124,8 @@ def export_dj(  # noqa: PLR0913  one parameter for each option
     with open_client(output) as client, own_place(place.output_dir, tidies=not dry_run):
         library = None if grids_of == _NONE else DJLibrary(client.library, _program(taker, grids_of))
         organizer = StemOrganizer(client.production, taker, place, library)
+        if len(stem_dirs) > 1:
+            output.say(f"reading {len(stem_dirs)} folders of stems")
         surveyed = [*organizer.survey(stem_dirs, options, hints_of(tag_bpm, genre))]
         room = room_for(surveyed, place.output_dir, free_bytes(place.output_dir.resolve()))
         if library:

@@ -51,7 +51,11 @@ def show(output: Output, job_id: str) -> None:
 @json_option
 @click.pass_obj
 def cancel(output: Output, job_id: str) -> None:
-    """Stop a job; one that is final stays as it is."""
+    """Stop a job; one that is final stays as it is.
+
+    What it has begun with a cloud service is called off there; `stemhouse jobs show` tells what that may have cost.
+    """
     with open_client(output) as client:
         job = client.cancel(job_id)
-    output.result({"job": job}, job_text(job))
+    stops = "" if job.state.is_final else "\n  stops     as soon as whoever works on it has noticed"
+    output.result({"job": job}, f"{job_text(job)}{stops}")

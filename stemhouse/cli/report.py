@@ -114,12 +114,18 @@ def _quality_rows(quality: QualityReport) -> Iterator[tuple[str, str]]:
 
 def _again_rows(result: SeparationResult) -> Iterator[tuple[str, str]]:
     """A line where another engine tried again, or where one should; `jobs show` tells more."""
-    if len(result.attempts) == 1 and result.attempts[0].note and _is_estimated(result.attempts[0].quality):
+    is_alone = len(result.attempts) == 1 and _is_estimated(result.attempts[0].quality)
+    if is_alone and result.attempts[0].note and not _is_measured(result.quality):  # the truth needs no guess beside it
         yield "note", result.attempts[0].note
     if len(result.attempts) > 1:
         first, *others = (attempt.decision.engine for attempt in result.attempts)
         doubt = f"the vocals of {first} were in doubt, so {' and '.join(others)} tried, too"
         yield "again", f"{doubt}; what {result.decision.engine} made is taken"
+
+
+def _is_measured(quality: QualityReport) -> bool:
+    vocals = quality.stem(VOCALS)
+    return vocals is not None and vocals.status == QualityStatus.MEASURED
 
 
 def _is_estimated(quality: QualityReport) -> bool:
@@ -166,5 +172,5 @@ def job_text(job: Job) -> str:
     if job.result:
         lines += _lines([*_result_rows(job.result), *_story_rows(job.result)])
     if job.error:
-        lines.append(f"  {'failed':<10}{job.error.message} ({job.error.reason})")
+        lines.append(f"  {job.state.value:<10}{job.error.message} ({job.error.reason})")
     return "\n".join(lines)

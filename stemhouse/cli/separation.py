@@ -13,12 +13,20 @@ from stemhouse.audio import SourceRef
 from stemhouse.cli.output import path_text
 from stemhouse.cli.progress import ProgressView
 from stemhouse.cli.wish import NO_SUM_FLAG, Wish, may_be_taken, offers_for, with_model
+from stemhouse.client.audio_heads import duration_s_from_head, require_rate
 from stemhouse.client.delivery import Delivered
 from stemhouse.client.files import source_ref_from_file
-from stemhouse.client.sample_rates import require_rate
 from stemhouse.client.sdk import Stemhouse
-from stemhouse.errors import Cancelled, InternalFault, InvalidRequest, ResultGone, StemhouseError, error_from_reason
-from stemhouse.jobs import Job, JobError, SeparationRequest, SeparationResult
+from stemhouse.errors import (
+    BudgetExceeded,
+    Cancelled,
+    InternalFault,
+    InvalidRequest,
+    ResultGone,
+    StemhouseError,
+    error_from_reason,
+)
+from stemhouse.jobs import Job, JobError, SeparationPlan, SeparationRequest, SeparationResult
 from stemhouse.vocab import BASE_STEMS, DERIVED_STEMS, EXTRA_STEMS, JobState
 
 Take = Callable[[Path], SourceRef]
@@ -78,6 +86,11 @@ def request_for(file: Path, wish: Wish, take: Take) -> SeparationRequest:
     )
 
 
+def plan_of(client: Stemhouse, file: Path, wish: Wish) -> SeparationPlan:
+    """What the router would do with a file; none of its bytes travel, but its length, if its head tells one."""
+    return client.plan(request_for(file, wish, source_ref_from_file), duration_s_from_head(file))
+
+
 def reference_files(folder: Path) -> dict[str, Path]:
     """The files of a folder that are named after stems (`vocals.wav`), by stem; others are left alone.
 
@@ -106,8 +119,19 @@ def _submit(take: Take, client: Stemhouse, outcome: Outcome, wish: Wish, _progre
     try:
         require_rate(outcome.file, wish.delivery.file_format, wish.delivery.sample_format)
         return replace(outcome, job=client.submit(request_for(outcome.file, wish, take), outcome.request_id))
+    except BudgetExceeded as error:
+        return replace(outcome, error=_exactly(error, client, outcome.file, wish))
     except StemhouseError as error:
         return replace(outcome, error=error)
+
+
+def _exactly(refusal: StemhouseError, client: Stemhouse, file: Path, wish: Wish) -> StemhouseError:
+    """A submission knows a file by its size, from which a price is no more than guessed; a plan is told its length."""
+    try:
+        plan_of(client, file, wish)
+    except StemhouseError as error:
+        return error
+    return refusal
 
 
 def _finish(client: Stemhouse, outcome: Outcome, wish: Wish, progress: ProgressView) -> Outcome:

@@ -12,7 +12,7 @@ from stemhouse.analysis import AnalysisHints
 from stemhouse.client.dj_lists import StemLists
 from stemhouse.client.dj_locations import ProgramLocations
 from stemhouse.client.dj_mirror import mirrored_folder
-from stemhouse.client.dj_records import RecordedTree, recorded_trees
+from stemhouse.client.dj_records import RecordedTree, note_on_doubles, recorded_trees
 from stemhouse.client.dj_room import tree_bytes
 from stemhouse.client.documents import Documents
 from stemhouse.client.library import LibraryClient
@@ -200,7 +200,8 @@ class StemOrganizer:
         volume_root = self._locations.of(root) if root else self._locations.volume_root(self._output_dir)
         options = PlaylistOptions(self._target, self._locations.of(self._output_dir), volume_root)
         collection = DJCollection(tuple(files), lists.playlists())
-        return self._production.export_playlists(collection, options, self._output_dir)
+        written = self._production.export_playlists(collection, options, self._output_dir)
+        return replace(written, warnings=(*written.warnings, *note_on_doubles(trees)))
 
 
 def _read(path: Path, hints: AnalysisHints) -> Surveyed:

@@ -1,7 +1,8 @@
 """What the records of DJs' trees tell: which files there are, what is known of each, what was asked for."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,22 @@ def recorded_trees(output_dir: Path) -> Iterator[RecordedTree]:
         tree = _tree(folder)
         if tree:
             yield tree
+
+
+def note_on_doubles(trees: Sequence[RecordedTree]) -> tuple[str, ...]:
+    """What is to be said of tracks whose stems are there more than once: lists name them all."""
+    made: dict[tuple[str, str], list[Path]] = defaultdict(list)
+    for tree in trees:
+        sha256 = tree.source.sha256 if tree.source else ""
+        for told in tree.files() if sha256 else ():
+            made[sha256, told.stem].append(tree.folder)
+    doubles = {key: folders for key, folders in made.items() if len(folders) > 1}
+    if not doubles:
+        return ()
+    count, folders = len({sha256 for sha256, _ in doubles}), next(iter(doubles.values()))
+    told_folders = " and ".join(str(folder) for folder in folders)
+    because = "made with other options, or for other grids and cues"
+    return (f"tracks in lists more than once: {count}, {because}; remove what you do not want of {told_folders}, ...",)
 
 
 def _tree(folder: Path) -> RecordedTree | None:

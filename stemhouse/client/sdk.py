@@ -233,6 +233,14 @@ class Stemhouse:
         request = router_pb.AllowCloudRequest(account=account, is_allowed=False)
         return cloud_account_from_proto(self._calls.call(self._router.AllowCloud, request).account)
 
+    def settle_cloud(self, account: str, *, were_charged: bool) -> CloudAccount:
+        """Tell whether the uncertain minutes of an account were charged, for its owner, who has looked.
+
+        Raises NotFound for an account that was never allowed.
+        """
+        request = router_pb.SettleCloudRequest(account=account, were_charged=were_charged)
+        return cloud_account_from_proto(self._calls.call(self._router.SettleCloud, request).account)
+
     def models(self) -> list[Model]:
         """The models of the catalogue, and others that are installed."""
         return list(

@@ -575,8 +575,54 @@ class AllowCloudResponse(_message.Message):
 Global___AllowCloudResponse: _TypeAlias = AllowCloudResponse  # noqa: Y015
 
 @_typing.final
+class SettleCloudRequest(_message.Message):
+    """Names the account, and what became of all its uncertain minutes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNT_FIELD_NUMBER: _builtins.int
+    WERE_CHARGED_FIELD_NUMBER: _builtins.int
+    account: _builtins.str
+    were_charged: _builtins.bool
+    def __init__(
+        self,
+        *,
+        account: _builtins.str = ...,
+        were_charged: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "were_charged", b"were_charged"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SettleCloudRequest: _TypeAlias = SettleCloudRequest  # noqa: Y015
+
+@_typing.final
+class SettleCloudResponse(_message.Message):
+    """The account as it stands now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def account(self) -> Global___CloudAccount: ...
+    def __init__(
+        self,
+        *,
+        account: Global___CloudAccount | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["account", b"account"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SettleCloudResponse: _TypeAlias = SettleCloudResponse  # noqa: Y015
+
+@_typing.final
 class JobError(_message.Message):
-    """Why a job failed: the error of the same name that an RPC would carry."""
+    """Why a job failed or was cancelled: the error of the same name that an RPC would carry."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -105,6 +105,11 @@ class RouterServiceStub:
                 request_serializer=stemhouse_dot_v1_dot_router__pb2.AllowCloudRequest.SerializeToString,
                 response_deserializer=stemhouse_dot_v1_dot_router__pb2.AllowCloudResponse.FromString,
                 _registered_method=True)
+        self.SettleCloud = channel.unary_unary(
+                '/stemhouse.v1.RouterService/SettleCloud',
+                request_serializer=stemhouse_dot_v1_dot_router__pb2.SettleCloudRequest.SerializeToString,
+                response_deserializer=stemhouse_dot_v1_dot_router__pb2.SettleCloudResponse.FromString,
+                _registered_method=True)
         self.ListEngines = channel.unary_unary(
                 '/stemhouse.v1.RouterService/ListEngines',
                 request_serializer=stemhouse_dot_v1_dot_router__pb2.ListEnginesRequest.SerializeToString,
@@ -237,6 +242,13 @@ class RouterServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SettleCloud(self, request, context):
+        """Notes whether uncertain minutes of an account were charged: its owner has looked.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListEngines(self, request, context):
         """Engines of all separators that answer.
         """
@@ -344,6 +356,11 @@ def add_RouterServiceServicer_to_server(servicer, server):
                     servicer.AllowCloud,
                     request_deserializer=stemhouse_dot_v1_dot_router__pb2.AllowCloudRequest.FromString,
                     response_serializer=stemhouse_dot_v1_dot_router__pb2.AllowCloudResponse.SerializeToString,
+            ),
+            'SettleCloud': grpc.unary_unary_rpc_method_handler(
+                    servicer.SettleCloud,
+                    request_deserializer=stemhouse_dot_v1_dot_router__pb2.SettleCloudRequest.FromString,
+                    response_serializer=stemhouse_dot_v1_dot_router__pb2.SettleCloudResponse.SerializeToString,
             ),
             'ListEngines': grpc.unary_unary_rpc_method_handler(
                     servicer.ListEngines,
@@ -750,6 +767,33 @@ class RouterService:
             '/stemhouse.v1.RouterService/AllowCloud',
             stemhouse_dot_v1_dot_router__pb2.AllowCloudRequest.SerializeToString,
             stemhouse_dot_v1_dot_router__pb2.AllowCloudResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SettleCloud(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stemhouse.v1.RouterService/SettleCloud',
+            stemhouse_dot_v1_dot_router__pb2.SettleCloudRequest.SerializeToString,
+            stemhouse_dot_v1_dot_router__pb2.SettleCloudResponse.FromString,
             options,
             channel_credentials,
             insecure,

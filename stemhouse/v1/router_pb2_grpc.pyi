@@ -66,6 +66,8 @@ class RouterServiceStub:
     """What leaves the machine for a cloud engine, whether that is allowed, and what it has taken."""
     AllowCloud: _grpc.UnaryUnaryMultiCallable[_router_pb2.AllowCloudRequest, _router_pb2.AllowCloudResponse]
     """Allows a cloud account, or takes that back."""
+    SettleCloud: _grpc.UnaryUnaryMultiCallable[_router_pb2.SettleCloudRequest, _router_pb2.SettleCloudResponse]
+    """Notes whether uncertain minutes of an account were charged: its owner has looked."""
     ListEngines: _grpc.UnaryUnaryMultiCallable[_router_pb2.ListEnginesRequest, _router_pb2.ListEnginesResponse]
     """Engines of all separators that answer."""
     ListModels: _grpc.UnaryUnaryMultiCallable[_router_pb2.ListModelsRequest, _router_pb2.ListModelsResponse]
@@ -115,6 +117,8 @@ class RouterServiceAsyncStub(RouterServiceStub):
     """What leaves the machine for a cloud engine, whether that is allowed, and what it has taken."""
     AllowCloud: _aio.UnaryUnaryMultiCallable[_router_pb2.AllowCloudRequest, _router_pb2.AllowCloudResponse]  # type: ignore[assignment]
     """Allows a cloud account, or takes that back."""
+    SettleCloud: _aio.UnaryUnaryMultiCallable[_router_pb2.SettleCloudRequest, _router_pb2.SettleCloudResponse]  # type: ignore[assignment]
+    """Notes whether uncertain minutes of an account were charged: its owner has looked."""
     ListEngines: _aio.UnaryUnaryMultiCallable[_router_pb2.ListEnginesRequest, _router_pb2.ListEnginesResponse]  # type: ignore[assignment]
     """Engines of all separators that answer."""
     ListModels: _aio.UnaryUnaryMultiCallable[_router_pb2.ListModelsRequest, _router_pb2.ListModelsResponse]  # type: ignore[assignment]
@@ -245,6 +249,14 @@ class RouterServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_router_pb2.AllowCloudResponse, _abc.Awaitable[_router_pb2.AllowCloudResponse]]:
         """Allows a cloud account, or takes that back."""
+
+    @_abc_1.abstractmethod
+    def SettleCloud(
+        self,
+        request: _router_pb2.SettleCloudRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_router_pb2.SettleCloudResponse, _abc.Awaitable[_router_pb2.SettleCloudResponse]]:
+        """Notes whether uncertain minutes of an account were charged: its owner has looked."""
 
     @_abc_1.abstractmethod
     def ListEngines(

@@ -79,10 +79,13 @@ class SeparateRequest(_message.Message):
     SUM_TO_MIX_FIELD_NUMBER: _builtins.int
     FORCE_FIELD_NUMBER: _builtins.int
     CLOUD_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
     engine_id: _builtins.str
     sum_to_mix: _builtins.bool
     force: _builtins.bool
     """Compute again even if the result is stored."""
+    priority: _builtins.int
+    """Of the job, 0 to 1000: where several wait for a device the lowest goes first. Without it: 100."""
     @_builtins.property
     def audio(self) -> _audio_pb2.AudioRef: ...
     @_builtins.property
@@ -97,12 +100,15 @@ class SeparateRequest(_message.Message):
         sum_to_mix: _builtins.bool = ...,
         force: _builtins.bool = ...,
         cloud: _audio_pb2.CloudOrder | None = ...,
+        priority: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "cloud", b"cloud"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_priority", b"_priority", "audio", b"audio", "cloud", b"cloud", "priority", b"priority"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "cloud", b"cloud", "engine_id", b"engine_id", "force", b"force", "sum_to_mix", b"sum_to_mix"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_priority", b"_priority", "audio", b"audio", "cloud", b"cloud", "engine_id", b"engine_id", "force", b"force", "priority", b"priority", "sum_to_mix", b"sum_to_mix"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__priority: _TypeAlias = _typing.Literal["priority"]  # noqa: Y015
+    _WhichOneofArgType__priority: _TypeAlias = _typing.Literal["_priority", b"_priority"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__priority) -> _WhichOneofReturnType__priority | None: ...
 
 Global___SeparateRequest: _TypeAlias = SeparateRequest  # noqa: Y015
 
@@ -133,6 +139,52 @@ class SeparateResponse(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
 Global___SeparateResponse: _TypeAlias = SeparateResponse  # noqa: Y015
+
+@_typing.final
+class CallOffOrderRequest(_message.Message):
+    """The call that nobody wants any more, which has been cancelled; `cloud` must be set."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEPARATION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def separation(self) -> Global___SeparateRequest: ...
+    def __init__(
+        self,
+        *,
+        separation: Global___SeparateRequest | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["separation", b"separation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["separation", b"separation"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CallOffOrderRequest: _TypeAlias = CallOffOrderRequest  # noqa: Y015
+
+@_typing.final
+class CallOffOrderResponse(_message.Message):
+    """What it has cost."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MINUTES_FIELD_NUMBER: _builtins.int
+    minutes: _builtins.float
+    """Minutes that were, or may have been, taken; absent if nobody can know, or another call is at the same order."""
+    def __init__(
+        self,
+        *,
+        minutes: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_minutes", b"_minutes", "minutes", b"minutes"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_minutes", b"_minutes", "minutes", b"minutes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__minutes: _TypeAlias = _typing.Literal["minutes"]  # noqa: Y015
+    _WhichOneofArgType__minutes: _TypeAlias = _typing.Literal["_minutes", b"_minutes"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__minutes) -> _WhichOneofReturnType__minutes | None: ...
+
+Global___CallOffOrderResponse: _TypeAlias = CallOffOrderResponse  # noqa: Y015
 
 @_typing.final
 class AssessStemsRequest(_message.Message):

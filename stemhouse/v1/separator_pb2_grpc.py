@@ -45,6 +45,11 @@ class SeparatorServiceStub:
                 request_serializer=stemhouse_dot_v1_dot_separator__pb2.SeparateRequest.SerializeToString,
                 response_deserializer=stemhouse_dot_v1_dot_separator__pb2.SeparateResponse.FromString,
                 _registered_method=True)
+        self.CallOffOrder = channel.unary_unary(
+                '/stemhouse.v1.SeparatorService/CallOffOrder',
+                request_serializer=stemhouse_dot_v1_dot_separator__pb2.CallOffOrderRequest.SerializeToString,
+                response_deserializer=stemhouse_dot_v1_dot_separator__pb2.CallOffOrderResponse.FromString,
+                _registered_method=True)
         self.AssessStems = channel.unary_unary(
                 '/stemhouse.v1.SeparatorService/AssessStems',
                 request_serializer=stemhouse_dot_v1_dot_separator__pb2.AssessStemsRequest.SerializeToString,
@@ -95,6 +100,13 @@ class SeparatorServiceServicer:
 
     def Separate(self, request, context):
         """Separates; calls for the same audio and engine id share one computation. A cancelled call stops it within a block.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CallOffOrder(self, request, context):
+        """Stops at the service what calls of Separate have begun for a cloud order, since its user has cancelled the job.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -161,6 +173,11 @@ def add_SeparatorServiceServicer_to_server(servicer, server):
                     servicer.Separate,
                     request_deserializer=stemhouse_dot_v1_dot_separator__pb2.SeparateRequest.FromString,
                     response_serializer=stemhouse_dot_v1_dot_separator__pb2.SeparateResponse.SerializeToString,
+            ),
+            'CallOffOrder': grpc.unary_unary_rpc_method_handler(
+                    servicer.CallOffOrder,
+                    request_deserializer=stemhouse_dot_v1_dot_separator__pb2.CallOffOrderRequest.FromString,
+                    response_serializer=stemhouse_dot_v1_dot_separator__pb2.CallOffOrderResponse.SerializeToString,
             ),
             'AssessStems': grpc.unary_unary_rpc_method_handler(
                     servicer.AssessStems,
@@ -253,6 +270,33 @@ class SeparatorService:
             '/stemhouse.v1.SeparatorService/Separate',
             stemhouse_dot_v1_dot_separator__pb2.SeparateRequest.SerializeToString,
             stemhouse_dot_v1_dot_separator__pb2.SeparateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CallOffOrder(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/stemhouse.v1.SeparatorService/CallOffOrder',
+            stemhouse_dot_v1_dot_separator__pb2.CallOffOrderRequest.SerializeToString,
+            stemhouse_dot_v1_dot_separator__pb2.CallOffOrderResponse.FromString,
             options,
             channel_credentials,
             insecure,

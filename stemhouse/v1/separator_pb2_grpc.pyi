@@ -37,6 +37,8 @@ class SeparatorServiceStub:
     """Decodes a source once, into canonical PCM with a digest."""
     Separate: _grpc.UnaryStreamMultiCallable[_separator_pb2.SeparateRequest, _separator_pb2.SeparateResponse]
     """Separates; calls for the same audio and engine id share one computation. A cancelled call stops it within a block."""
+    CallOffOrder: _grpc.UnaryUnaryMultiCallable[_separator_pb2.CallOffOrderRequest, _separator_pb2.CallOffOrderResponse]
+    """Stops at the service what calls of Separate have begun for a cloud order, since its user has cancelled the job."""
     AssessStems: _grpc.UnaryUnaryMultiCallable[_separator_pb2.AssessStemsRequest, _separator_pb2.AssessStemsResponse]
     """Measures stems, against references where given."""
     ProbeVocals: _grpc.UnaryUnaryMultiCallable[_separator_pb2.ProbeVocalsRequest, _separator_pb2.ProbeVocalsResponse]
@@ -61,6 +63,8 @@ class SeparatorServiceAsyncStub(SeparatorServiceStub):
     """Decodes a source once, into canonical PCM with a digest."""
     Separate: _aio.UnaryStreamMultiCallable[_separator_pb2.SeparateRequest, _separator_pb2.SeparateResponse]  # type: ignore[assignment]
     """Separates; calls for the same audio and engine id share one computation. A cancelled call stops it within a block."""
+    CallOffOrder: _aio.UnaryUnaryMultiCallable[_separator_pb2.CallOffOrderRequest, _separator_pb2.CallOffOrderResponse]  # type: ignore[assignment]
+    """Stops at the service what calls of Separate have begun for a cloud order, since its user has cancelled the job."""
     AssessStems: _aio.UnaryUnaryMultiCallable[_separator_pb2.AssessStemsRequest, _separator_pb2.AssessStemsResponse]  # type: ignore[assignment]
     """Measures stems, against references where given."""
     ProbeVocals: _aio.UnaryUnaryMultiCallable[_separator_pb2.ProbeVocalsRequest, _separator_pb2.ProbeVocalsResponse]  # type: ignore[assignment]
@@ -94,6 +98,14 @@ class SeparatorServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_separator_pb2.SeparateResponse], _abc.AsyncIterator[_separator_pb2.SeparateResponse]]:
         """Separates; calls for the same audio and engine id share one computation. A cancelled call stops it within a block."""
+
+    @_abc_1.abstractmethod
+    def CallOffOrder(
+        self,
+        request: _separator_pb2.CallOffOrderRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_separator_pb2.CallOffOrderResponse, _abc.Awaitable[_separator_pb2.CallOffOrderResponse]]:
+        """Stops at the service what calls of Separate have begun for a cloud order, since its user has cancelled the job."""
 
     @_abc_1.abstractmethod
     def AssessStems(

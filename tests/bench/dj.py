@@ -27,17 +27,19 @@ from services.exporter.core.metadata import metadata_json
 from services.exporter.core.plan import plan_delivery
 from stemhouse.audio import SourceRef
 from stemhouse.client.delivery import METADATA
+from stemhouse.client.dj_places import visible_folders
 from stemhouse.delivery import DeliveryOptions
 from stemhouse.local.home import HOME_VARIABLE, Home
 from stemhouse.local.record import read_record
 from stemhouse.local.stack import ensure_stack, stop_stack
+from stemhouse.production import TREE_RECORD
 from stemhouse.vocab import BASE_STEMS
 from tests.unit.exporter.results import separated
 
 SAMPLE_RATE_HZ = 44_100
 TRACK_S = 2.0
 EDITED_SHARE = 4
-_LONGEST_S = 600.0
+_LONGEST_S = 1800.0
 _RESULT = separated(round(TRACK_S * SAMPLE_RATE_HZ)).result()
 
 
@@ -71,31 +73,34 @@ class Bench:
         self._output, self._log = folder / "dj", folder / "stderr.txt"
         music = folder / "music"
         self._stem_dirs = [_stems(music, folder / "stems" / f"{number:03}", number) for number in range(track_count)]
+        self._total = track_count
         subprocess.run(self._command("library", "scan", music), env=self._environment, check=True)
 
     def run(self, kills: int, chance: random.Random) -> list[str]:
         """What does not hold."""
         whole, export_s = self._export(), self._last_s
-        self._output.rename(self._output.with_name("whole"))
-        for number in range(kills):
-            self._killed(chance.uniform(0.2, 0.8) * export_s / kills, is_command=number % 2 == 0)
-        faults = [] if self._export(kills_exporter=True) == whole else ["the tree is another one after kills"]
         folders = len({Path(name).parent.parent for name in whole if name.endswith(".aiff")})
-        print(f"{len(self._stem_dirs)} tracks in {folders} folders: {export_s:.1f} s undisturbed, {len(whole)} files")
-        print(f"{kills + 1} kills, the last one of the exporter of a run that went on")
+        print(
+            f"{self._total} tracks in {folders} folders: {export_s:.1f} s undisturbed, {len(whole)} files", flush=True
+        )
+        self._output.rename(self._output.with_name("whole"))
+        counts = [self._total * (number + 1) // (kills + 2) for number in range(kills + 1)]
+        hits = [self._killed(count, chance, is_command=not number % 2) for number, count in enumerate(counts[:-1])]
+        faults = [] if self._export(kills_exporter_at=counts[-1]) == whole else ["the tree is another one after kills"]
+        print(f"{sum(hits)} of {kills} kills hit a run; one more hit the exporter of a run that went on", flush=True)
         edited = self._edit()
         before = self._stamps()
         self._export()
         faults += [] if self._stamps() == before else ["the last run has written"]
-        print(f"run with nothing new: {self._last_s:.1f} s; {edited} files were edited")
+        print(f"run with nothing new: {self._last_s:.1f} s; {edited} files were edited", flush=True)
         return faults
 
-    def _export(self, *, kills_exporter: bool = False) -> dict[str, str]:
+    def _export(self, *, kills_exporter_at: int | None = None) -> dict[str, str]:
         """Run to the end; the tree with its digests."""
         began_s = time.monotonic()
         process = self._start()
-        if kills_exporter:
-            self._await_progress(process)
+        if kills_exporter_at is not None:
+            self._await(kills_exporter_at, process)
             self._kill_exporter()
         if process.wait(timeout=_LONGEST_S):
             raise SystemExit(f"the export has failed: {self._log.read_text()[-2000:]}")
@@ -103,21 +108,22 @@ class Bench:
         files = [path for path in sorted(self._output.rglob("*")) if path.is_file()]
         return {str(path.relative_to(self._output)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
-    def _killed(self, after_s: float, *, is_command: bool) -> None:
-        """A run that is hit once it has begun to write."""
+    def _killed(self, count: int, chance: random.Random, *, is_command: bool) -> bool:
+        """A run that is hit once so many tracks are there, at any point of the next one; whether it was hit at work."""
         process = self._start()
-        self._await_progress(process)
-        time.sleep(after_s)
+        self._await(count, process)
+        time.sleep(chance.uniform(0.0, 0.5))
+        is_hit = process.poll() is None
         if not is_command:
             self._kill_exporter()
-            time.sleep(after_s)
+            time.sleep(chance.uniform(0.0, 2.0))
         process.kill()
         process.wait()
+        return is_hit
 
-    def _await_progress(self, process: "subprocess.Popen[bytes]") -> None:
-        count = self._count()
-        while self._count() == count and process.poll() is None:
-            time.sleep(0.01)
+    def _await(self, count: int, process: "subprocess.Popen[bytes]") -> None:
+        while self._count() < count and process.poll() is None:
+            time.sleep(0.05)
 
     def _kill_exporter(self) -> None:
         record = read_record(self._home)
@@ -138,7 +144,7 @@ class Bench:
             return subprocess.Popen(command, env=self._environment, stdout=subprocess.DEVNULL, stderr=log)
 
     def _count(self) -> int:
-        return len([*self._output.glob("**/stemhouse.json")])
+        return sum((folder / TREE_RECORD).exists() for folder in visible_folders(self._output))
 
     def _edit(self) -> int:
         files = sorted(self._output.rglob("*_Acapella.aiff"))[::EDITED_SHARE]

@@ -170,3 +170,33 @@ def test_order_that_gets_no_room_again_on_another_day_is_uncertain(ledger: Cloud
         budget.reserve(asked, offers, audio())
     (account,) = ledger.accounts(TODAY)
     assert (account.minutes_reserved, account.minutes_uncertain) == (12.0, 0.67)
+
+
+@pytest.mark.parametrize(("were_charged", "minutes"), [(True, 12.0), (False, 0.0)])
+def test_uncertain_orders_are_closed_by_the_account(ledger: CloudLedger, were_charged: bool, minutes: float) -> None:  # noqa: FBT001  a case
+    """At their minutes or at none, and those alone; who wishes for the track later gets another key."""
+    for number, account in ((1, ACCOUNT), (2, ACCOUNT), (3, "other")):
+        wish = replace(WISH, account=account, job_id=f"job-{number}", pcm_sha256=f"{number:064x}")
+        order = ledger.reserve(wish, f"key-{number}", lambda _: None)
+        if number != 2:
+            ledger.close(order.idempotency_key, OrderEnd.UNCERTAIN, order.minutes)
+    ledger.close_uncertain(ACCOUNT, were_charged=were_charged)
+    ledger.close_uncertain("nobody", were_charged=were_charged)
+    (known,) = ledger.accounts(TODAY)
+    assert (known.minutes_uncertain, known.minutes_reserved, known.minutes_today) == (0.0, 12.0, 12.0 + minutes)
+    first, third = (
+        replace(WISH, account=name, pcm_sha256=f"{number:064x}") for name, number in ((ACCOUNT, 1), ("other", 3))
+    )
+    keys = [ledger.reserve(wish, "key-4", lambda _: None).idempotency_key for wish in (first, third)]
+    assert keys == ["key-4", "key-3"]
+
+
+def test_rehearsal_weighs_all_but_the_open_order_of_the_track(ledger: CloudLedger) -> None:
+    """And writes nothing."""
+    for number in (1, 2):
+        ledger.reserve(replace(WISH, pcm_sha256=f"{number:064x}"), f"key-{number}", lambda _: None)
+    scales = Scales()
+    for number in (1, 3):
+        ledger.rehearse(replace(WISH, job_id="", pcm_sha256=f"{number:064x}"), scales)
+    assert [books.minutes_today for books in scales.seen] == [12.0, 24.0]
+    assert ledger.accounts(TODAY)[0].minutes_today == 24.0

@@ -4,17 +4,20 @@ import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import soxr
+import torch
 
 from services.exporter.adapters.stored_audio import StoredFlac
 from services.exporter.core.delivery import StemDelivery
 from services.exporter.core.parts import FileStart
 from services.exporter.main import file_encoders
 from services.separator.adapters.demucs.engine import DemucsModels
+from services.separator.adapters.demucs.hybrid import Backend, TorchBackend
 from services.separator.adapters.engine_rack import EngineRack
 from services.separator.adapters.installed_models import InstalledModels
 from services.separator.adapters.scratch import ScratchRoot
@@ -105,18 +108,33 @@ class Studio:
 
 @contextmanager
 def open_studio(folder: Path) -> Iterator[Studio]:
-    """A studio with the starter and tiny Demucs of random weights: two of all their stems, one of vocals alone."""
+    """A studio with the starter and tiny Demucs of random weights.
+
+    Two give all their stems, one by PyTorch and one by OpenVINO if it is there; one gives vocals alone.
+    """
+    models_dir = folder / "models"
     engines: dict[str, Engine] = {STARTER: StarterEngine.installed()}
-    for name, is_six in ((DEMUCS_OF_FOUR, False), (DEMUCS_OF_SIX, True)):
-        entry = install_tiny(folder / "models", name="tiny6" if is_six else "tiny4", six=is_six)
-        engines[name] = DemucsModels().load(folder / "models" / entry.name, entry)
-    tuned = install_tiny_tuned(folder / "models")
-    engines[DEMUCS_VOCALS] = DemucsModels().load(folder / "models" / tuned.name, tuned, demucs_specs(tuned)[-1])
+    for name, backend, is_six in (
+        (DEMUCS_OF_FOUR, TorchBackend(), False),
+        (DEMUCS_OF_SIX, _fast_backend(folder), True),
+    ):
+        entry = install_tiny(models_dir, name="tiny6" if is_six else "tiny4", six=is_six)
+        engines[name] = DemucsModels(backend=backend).load(models_dir / entry.name, entry)
+    tuned = install_tiny_tuned(models_dir)
+    engines[DEMUCS_VOCALS] = DemucsModels().load(models_dir / tuned.name, tuned, demucs_specs(tuned)[-1])
     studio = Studio(folder, engines)
     try:
         yield studio
     finally:
         studio.close()
+
+
+def _fast_backend(folder: Path) -> Backend:
+    if not find_spec("openvino"):
+        return TorchBackend()
+    from services.separator.adapters.demucs.openvino_backend import OpenVinoBackend  # noqa: PLC0415 - may be missing
+
+    return OpenVinoBackend(folder / "converted", torch.get_num_threads())
 
 
 def _perform(workshop: Workshop, task: Task[Any]) -> Any:

@@ -218,3 +218,4 @@ def test_cli_asks_the_library_unless_told_otherwise(
     assert main([*arguments, "--grids-of", "none"]) == ExitCode.OK
     assert len(house.library.searches) == 6
     assert len([*house.output.glob("Björk*")]) == 2
+    assert "note: tracks in lists more than once: 1, made with" in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 import io
 import json
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +21,7 @@ from services.separator.adapters.scratch import ScratchRoot
 from services.separator.core.cloud.journal import TaskJournal, TaskState
 from services.separator.core.cloud.products import PRODUCTS
 from services.separator.core.ports import TaskControl
-from services.separator.core.results import SeparateTask
+from services.separator.core.results import CallOffTask, SeparateTask
 from stemhouse.audio import AudioFormat, AudioRef, StemSet
 from stemhouse.cloud import CloudOrder
 from stemhouse.errors import (
@@ -201,7 +202,7 @@ def test_links_that_do_not_do_are_asked_for_again(
     fake: FakeLalal, store: DyingStore, tmp_path: Path, kind: FaultKind
 ) -> None:
     """Those of the look that finds the task done."""
-    fake.faults.add("check", 1, Fault(kind, calls=9))
+    fake.faults.add("check", 1, Fault(kind, calls=5))  # one look less than are made, if the first finds it done
     assert separated(fake, store, tmp_path, task()).null_depth_db <= -120.0
     assert len(fake.charges.by_task) == 1
 
@@ -268,6 +269,41 @@ def test_caller_who_leaves_and_comes_back_finds_the_task(fake: FakeLalal, store:
         made.run(task(), TaskControl(is_cancelled=lambda: next(looks)))
     assert separated(fake, store, tmp_path, task()).null_depth_db <= -120.0
     assert len(fake.charges.by_task) == 1
+
+
+def test_cancelled_job_is_called_off_at_the_service(store: DyingStore, tmp_path: Path) -> None:
+    """As soon as its call has ended; before a submission it costs nothing."""
+    is_cancelled = threading.Event()
+    leaving = TaskControl(is_cancelled=is_cancelled.is_set)
+    with FakeLalal(RealClock(), queue_s=30.0, checks_per_minute=None) as slow, ThreadPoolExecutor(1) as pool:
+        with worker(slow, store, tmp_path) as made:
+            assert made.run(CallOffTask(task()), WATCHED) == 0.0
+            run = pool.submit(made.run, task(), leaving)
+            wait_for(lambda: records(store) == [TaskState.SUBMITTED])
+            is_cancelled.set()
+            assert [made.run(CallOffTask(task()), WATCHED) for _ in range(2)] == [0.2, 0.2]
+            assert (type(run.exception()), records(store)) == (Cancelled, [TaskState.CANCELLED])
+        assert (len(slow.journal.of("cancel")), len(slow.journal.of("delete")), slow.journal.violations) == (1, 1, ())
+
+
+def test_order_whose_result_is_stored_was_paid_for(fake: FakeLalal, store: DyingStore, tmp_path: Path) -> None:
+    """Though its job was cancelled before it heard of that."""
+    with worker(fake, store, tmp_path) as made:
+        stem_set = made.run(task(), WATCHED)
+        assert made.run(CallOffTask(task()), WATCHED) == stem_set.cloud_minutes > 0.0
+
+
+def test_order_that_somebody_else_waits_for_is_not_called_off(store: DyingStore, tmp_path: Path) -> None:
+    """Nobody can know then what it will cost, and it goes on."""
+    is_cancelled = threading.Event()
+    slow = FakeLalal(RealClock(), queue_s=30.0, checks_per_minute=None)
+    with slow, ThreadPoolExecutor(1) as pool, worker(slow, store, tmp_path) as made:
+        run = pool.submit(made.run, task(), TaskControl(is_cancelled=is_cancelled.is_set))
+        wait_for(lambda: records(store) == [TaskState.SUBMITTED])
+        assert made.run(CallOffTask(task()), WATCHED) is None
+        assert (records(store), slow.journal.of("delete")) == ([TaskState.SUBMITTED], ())
+        is_cancelled.set()
+        assert isinstance(run.exception(), Cancelled)
 
 
 def test_two_goes_at_one_order_come_one_after_the_other(fake: FakeLalal, store: DyingStore, tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def stub(desk: Desk) -> Iterator[RouterServiceStub]:
             intake=intake,
             separators=house.separators,
             models=house.models,
-            plans=SeparationPlans(house.pipeline, house.chooser, FakeSpeeds()),
+            plans=SeparationPlans(house.pipeline, house.chooser, FakeSpeeds(), house.cloud),
             cloud=house.cloud,
             cache=house.cache,
         )

@@ -122,6 +122,11 @@ class _Separator(SeparatorServiceServicer):
         yield pb.SeparateResponse(progress=0.5)
         yield pb.SeparateResponse(stem_set=stem_set_to_proto(stem_set()))
 
+    def CallOffOrder(self, request: pb.CallOffOrderRequest, context: grpc.ServicerContext) -> pb.CallOffOrderResponse:
+        """The more was ordered the more it has cost; above a minute nobody knows."""
+        minutes = cloud_order_from_proto(request.separation.cloud).minutes
+        return pb.CallOffOrderResponse(minutes=minutes / 2 if minutes <= 1.0 else None)
+
     def ProbeVocals(self, request: pb.ProbeVocalsRequest, context: grpc.ServicerContext) -> pb.ProbeVocalsResponse:
         """More of it the longer the name of the engine is."""
         return pb.ProbeVocalsResponse(sung_share=len(request.engine_id) / 128)
@@ -173,6 +178,18 @@ def test_order_goes_with_the_separation_and_the_verifier_with_the_assessment(ser
     assert separator.verifiers == ["", STARTER.engine_id]
     with pytest.raises(Unavailable):
         fleet.assess(stem_set(), {}, "another")
+
+
+def test_order_is_called_off_where_only_one_can_be_at_it(servers: ExitStack) -> None:
+    """Of two separators with one key, one might send what the other has just called off."""
+
+    def task(minutes: float) -> SeparationTask:
+        return SeparationTask(audio(), STARTER.engine_id, True, False, CloudOrder(str(uuid.uuid4()), minutes))  # noqa: FBT003
+
+    addresses = [started(servers, _Separator()) for _ in range(2)]
+    alone, both = (SeparatorFleet(connect_separators(addresses[:count])) for count in (1, 2))
+    assert (alone.call_off(task(0.5)), alone.call_off(task(0.0)), alone.call_off(task(2.0))) == (0.25, 0.0, None)
+    assert both.call_off(task(0.5)) is None
 
 
 def test_vocals_are_probed_by_a_separator_that_has_the_engine(servers: ExitStack) -> None:

@@ -51,6 +51,11 @@ class SqlCloudLedger:
                 session.add(row)
             return CloudOrder(row.idempotency_key, row.minutes)
 
+    def rehearse(self, wish: CloudWish, weigh: Callable[[CloudBooks], None]) -> None:
+        """See CloudLedger.rehearse."""
+        with transaction(self._database) as session:
+            weigh(_books(session, wish.account, wish.batch, wish.day, uncounted=_open_order(session, wish)))
+
     def doubt(self, wish: CloudWish) -> None:
         """See CloudLedger.doubt."""
         own = (col(CloudOrderRow.pcm_sha256) == wish.pcm_sha256, col(CloudOrderRow.job_id) == wish.job_id)
@@ -65,6 +70,13 @@ class SqlCloudLedger:
             session.connection().execute(wanted.where(_OPEN).values(state=end.value, minutes=minutes))
             if end is OrderEnd.SETTLED:  # two jobs shared it, and the first to end has failed at no cost
                 session.connection().execute(wanted.where(col(CloudOrderRow.minutes) < minutes).values(minutes=minutes))
+
+    def close_uncertain(self, account: str, *, were_charged: bool) -> None:
+        """See CloudLedger.close_uncertain."""
+        wanted = update(CloudOrderRow).where(col(CloudOrderRow.account) == account, _UNCERTAIN)
+        minutes = {} if were_charged else {"minutes": 0.0}
+        with transaction(self._database) as session:
+            session.connection().execute(wanted.values(state=OrderEnd.SETTLED.value, **minutes))
 
 
 def _lock(session: Session) -> None:

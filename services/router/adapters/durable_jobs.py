@@ -115,9 +115,9 @@ def _ending(jobs: JobLedger, run_job: RunJob, job: Job) -> Callable[[], None]:
     """Run the job; gives what has to be told to the ledger. A defect of ours ends a job, too, hence the wide net."""
     try:
         result = run_job(job, _DurableSteps(jobs, job.job_id))
-    except Cancelled:
-        log.info("job cancelled")
-        return partial(jobs.finish, job.job_id, JobState.CANCELLED)
+    except Cancelled as error:
+        log.info("job cancelled", error=error.message)
+        return partial(jobs.finish, job.job_id, JobState.CANCELLED, error=job_error_of(error))
     except StemhouseError as error:
         log.warning("job failed", reason=error.reason, error=error.message)
         return partial(jobs.finish, job.job_id, JobState.FAILED, error=job_error_of(error))

@@ -35,6 +35,8 @@ from stemhouse.wire.audio import (
 log = structlog.get_logger(__name__)
 
 _ASK_TIMEOUT_S = 2.0
+_CALL_OFF_TIMEOUT_S = 120.0
+"""It waits for a call that ends, and for a service that may be slow to answer."""
 _WORK_TIMEOUT_S = 24 * 3600.0
 """Of calls that wait for their turn behind other tracks. A peer that is gone is told by the channel's keepalive."""
 
@@ -107,6 +109,16 @@ class SeparatorFleet:
                 events = separator.stub.Separate(_separate_request(task), timeout=_WORK_TIMEOUT_S)
                 cancellation.on_request(events.cancel)
                 return _stem_set_from_events(events, on_progress)
+
+    def call_off(self, task: SeparationTask) -> float | None:
+        """See Separators.call_off. Of several separators with one key nobody here knows which one is at it."""
+        able = self._able(task.engine_id)
+        if len(able) > 1:
+            return None
+        request = pb.CallOffOrderRequest(separation=_separate_request(task))
+        with rpc_errors():
+            response = able[0].separator.stub.CallOffOrder(request, timeout=_CALL_OFF_TIMEOUT_S)
+        return response.minutes if response.HasField("minutes") else None
 
     def assess(self, stem_set: StemSet, references: dict[str, AudioRef], verifier_engine_id: str = "") -> QualityReport:
         """See Separators.assess."""
@@ -200,6 +212,7 @@ def _separate_request(task: SeparationTask) -> pb.SeparateRequest:
         sum_to_mix=task.sum_to_mix,
         force=task.force,
         cloud=cloud_order_to_proto(task.order) if task.order else None,
+        priority=task.priority,
     )
 
 

@@ -9,8 +9,9 @@ from services.router.core.breaker import CircuitBreaker
 from services.router.core.durations import longest_s
 from services.router.core.policy import Policy
 from services.router.core.ports import Separators
-from services.router.core.routing import decide, decide_again, most_minutes
+from services.router.core.routing import decide, decide_again, most_minutes, why_not_again
 from services.router.core.scene import Failure, Scene
+from stemhouse.errors import Unavailable
 from stemhouse.jobs import Attempt, Decision, EngineOffer, EngineSurvey, SeparationRequest
 
 
@@ -75,6 +76,13 @@ class EngineChooser:
     def preview_second(self, request: SeparationRequest, situation: Situation, first: Attempt) -> Decision | None:
         """What `second` would say now if the score is low. Raises likewise."""
         return decide_again(request, self._scene(request, situation), first)
+
+    def why_no_second(self, request: SeparationRequest, situation: Situation, first: Attempt) -> str:
+        """Why engines that are there may not try again; empty if there is none, or none can be asked now."""
+        try:
+            return "; ".join(why_not_again(request, self._scene(request, situation), first))
+        except Unavailable:
+            return ""
 
     def would_stand(
         self, request: SeparationRequest, duration_s: float, engine_id: str, *, is_in_batch: bool = False

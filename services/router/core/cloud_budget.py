@@ -14,9 +14,9 @@ from typing import NoReturn
 
 from services.router.core.ports import CloudBooks, CloudLedger, CloudWish, OrderEnd, Separators
 from stemhouse.audio import AudioRef
-from stemhouse.cloud import CloudAccount, CloudOrder, CloudTerms
-from stemhouse.errors import BudgetExceeded, EngineUnavailable, Unavailable
-from stemhouse.jobs import EngineOffer, Job
+from stemhouse.cloud import CloudAccount, CloudOrder
+from stemhouse.errors import BudgetExceeded, EngineUnavailable, NotFound, Unavailable
+from stemhouse.jobs import EngineOffer, Job, SeparationRequest
 
 _STEPS_PER_MINUTE = 100
 
@@ -43,7 +43,22 @@ class CloudBudget:
     def allow(self, account: str, *, is_allowed: bool, minutes_per_day: float) -> CloudAccount:
         """Let an account be used from now on, or no more; what is at work goes on."""
         self._ledger.allow(account, is_allowed=is_allowed, minutes_per_day=minutes_per_day)
-        return next(known for known in self.accounts() if known.account == account)
+        return self._account(account)
+
+    def settle_uncertain(self, account: str, *, were_charged: bool) -> CloudAccount:
+        """Note what the owner of an account has found out of its uncertain minutes; a later wish orders anew.
+
+        Raises NotFound for an account that was never allowed.
+        """
+        self._ledger.close_uncertain(account, were_charged=were_charged)
+        return self._account(account)
+
+    def _account(self, account: str) -> CloudAccount:
+        found = next((known for known in self.accounts() if known.account == account), None)
+        if found is None:
+            message = f"there is no account {account}"
+            raise NotFound(message, {"account": account})
+        return found
 
     def room(self, account: str, batch_id: str, request_minutes: float) -> float:
         """The minutes that a job may still spend; 0 if the account was not allowed.
@@ -60,29 +75,38 @@ class CloudBudget:
 
         Raises BudgetExceeded that names the cap, EngineUnavailable for an engine that sends nothing away.
         """
-        terms = offer.cloud
-        if terms is None:
-            message = f"{offer.name} has no cloud account"
-            raise EngineUnavailable(message, {"engine": offer.name})
-        wish = CloudWish(
-            account=terms.account,
-            job_id=job.job_id,
-            batch=job.batch_id or job.job_id,
-            engine_id=offer.engine_id,
-            pcm_sha256=audio.pcm_sha256,
-            minutes=worst_case_minutes(audio.duration_s, terms.rate),
-            day=self._now().date(),
-        )
-
-        def weigh(books: CloudBooks) -> None:
-            _require_room(books, wish, terms, job.request.cloud_minutes)
-
+        wish = self._wish(offer, audio.pcm_sha256, audio.duration_s)
+        wish = replace(wish, job_id=job.job_id, batch=job.batch_id or job.job_id)
         try:
-            return self._ledger.reserve(wish, self._new_key(), weigh)
+            return self._ledger.reserve(wish, self._new_key(), _weighing(wish, offer, job.request, job.batch_id))
         except BudgetExceeded:
             # A router that was killed may have left an order of this job behind, yesterday; nobody else would close it.
             self._ledger.doubt(wish)
             raise
+
+    def require_room(self, request: SeparationRequest, offer: EngineOffer, pcm_sha256: str, duration_s: float) -> None:
+        """Raises BudgetExceeded that names the cap if a job without a batch could not reserve that much now.
+
+        `pcm_sha256` is empty, and `duration_s` 0, where nobody knows them yet.
+        """
+        wish = self._wish(offer, pcm_sha256, duration_s)
+        least = replace(wish, minutes=max(wish.minutes, 1 / _STEPS_PER_MINUTE))
+        self._ledger.rehearse(least, _weighing(least, offer, request, ""))
+
+    def _wish(self, offer: EngineOffer, pcm_sha256: str, duration_s: float) -> CloudWish:
+        """Of no job; raises EngineUnavailable for an engine that sends nothing away."""
+        if offer.cloud is None:
+            message = f"{offer.name} has no cloud account"
+            raise EngineUnavailable(message, {"engine": offer.name})
+        return CloudWish(
+            account=offer.cloud.account,
+            job_id="",
+            batch="",
+            engine_id=offer.engine_id,
+            pcm_sha256=pcm_sha256,
+            minutes=worst_case_minutes(duration_s, offer.cloud.rate),
+            day=self._now().date(),
+        )
 
     def settle(self, order: CloudOrder, minutes: float) -> None:
         """Note what was charged, 0 being nothing; once more is no error."""
@@ -111,24 +135,33 @@ def rounded_up(minutes: float) -> float:
     return math.ceil(round(minutes * _STEPS_PER_MINUTE, 4)) / _STEPS_PER_MINUTE
 
 
-def _rooms(books: CloudBooks, cap_minutes: float, minutes_left: float | None) -> dict[str, float]:
+def _weighing(
+    wish: CloudWish, offer: EngineOffer, request: SeparationRequest, batch_id: str
+) -> Callable[[CloudBooks], None]:
+    """Raises BudgetExceeded, by the cap that leaves least, if the books have no room for a wish."""
+    cap_words = "the cap of the batch, --cloud-minutes" if batch_id else "the cap of this track, --cloud-minutes"
+    minutes_left = offer.cloud.minutes_left if offer.cloud else None
+
+    def weigh(books: CloudBooks) -> None:
+        rooms = _rooms(books, request.cloud_minutes, minutes_left, cap_words)
+        words = min(rooms, key=lambda words: rooms[words])
+        if wish.minutes > rooms[words]:
+            _refuse(wish, words, rooms[words])
+
+    return weigh
+
+
+def _rooms(books: CloudBooks, cap_minutes: float, minutes_left: float | None, cap_words: str = "") -> dict[str, float]:
     """What each cap leaves, by the words for the cap."""
     if not books.is_allowed:
         return {"nobody has allowed this account; to read what that means and to allow it: stemhouse cloud allow": 0.0}
     rooms = {
-        "the cap of the batch, --cloud-minutes": cap_minutes - books.minutes_of_batch,
+        cap_words: cap_minutes - books.minutes_of_batch,
         "the account's cap for a day": books.minutes_per_day - books.minutes_today,
     }
     if minutes_left is not None:
         rooms["what the account has left"] = minutes_left - books.minutes_open
     return {words: round(minutes, 2) for words, minutes in rooms.items()}
-
-
-def _require_room(books: CloudBooks, wish: CloudWish, terms: CloudTerms, cap_minutes: float) -> None:
-    rooms = _rooms(books, cap_minutes, terms.minutes_left)
-    words = min(rooms, key=lambda words: rooms[words])
-    if wish.minutes > rooms[words]:
-        _refuse(wish, words, rooms[words])
 
 
 def _refuse(wish: CloudWish, words: str, room_minutes: float) -> NoReturn:

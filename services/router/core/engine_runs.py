@@ -1,6 +1,7 @@
 """One engine's go at a track: chosen, paid for where it costs something, done, and told to whoever chooses next."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 
 from services.router.core.choices import EngineChooser, Situation
@@ -11,7 +12,15 @@ from services.router.core.scene import Failure
 from services.router.core.shelf import CacheShelf
 from stemhouse.audio import AudioRef, StemSet
 from stemhouse.cloud import CLOUD_ENGINES, CloudOrder
-from stemhouse.errors import BudgetExceeded, ChargeUncertain, EngineUnavailable, StemhouseError, Unavailable, WorkerDied
+from stemhouse.errors import (
+    BudgetExceeded,
+    Cancelled,
+    ChargeUncertain,
+    EngineUnavailable,
+    StemhouseError,
+    Unavailable,
+    WorkerDied,
+)
 from stemhouse.jobs import Decision, Job, SeparationRequest
 from stemhouse.vocab import Stage
 
@@ -19,7 +28,7 @@ _MOST_FAILURES = 5
 """Engines that `auto` tries in vain before it gives up: whoever has more damaged models has another problem."""
 
 _CHARGED = "cloud_minutes"
-"""The detail of an error that says what a cloud engine has charged all the same."""
+"""The detail of an error that says what a cloud engine has charged all the same; 0 if nothing was submitted."""
 
 
 class EngineRuns:
@@ -43,8 +52,9 @@ class EngineRuns:
     def first(self, job: Job, ingested: Ingested, steps: Steps) -> tuple[Decision, StemSet]:
         """The stems of the first engine that can be used: a model may turn out to be damaged when it is loaded.
 
-        That it is still offered then, say by a volume that cannot be written to, makes no difference. Raises what the
-        last engine raised, and Cancelled.
+        That it is still offered then, say by a volume that cannot be written to, makes no difference. A service that
+        does not answer is no reason to wait for it where another engine may do the track. Raises what the last engine
+        raised, and Cancelled.
         """
         failures: list[Failure] = []
         while True:
@@ -52,9 +62,10 @@ class EngineRuns:
             decision = steps.run(Stage.CHOOSE, self._choosing(ingested), job.request, situation)
             try:
                 return decision, self.run(job, ingested, decision, steps)
-            except EngineUnavailable as error:
+            except Unavailable as error:
                 failures.append(Failure(decision, error.message))
-                if not is_free_to_choose(job.request) or len(failures) == _MOST_FAILURES:
+                is_over = isinstance(error, EngineUnavailable) or _has_another(decision)
+                if not (is_over and is_free_to_choose(job.request)) or len(failures) == _MOST_FAILURES:
                     raise
 
     def run(self, job: Job, ingested: Ingested, decision: Decision, steps: Steps) -> StemSet:
@@ -70,9 +81,12 @@ class EngineRuns:
         try:
             return steps.run(Stage.SEPARATE, self._separating(job), job.request, ingested, decision, order)
         except StemhouseError as error:
-            if order:
-                self._close(order, error)
-            raise
+            if order is None:
+                raise
+            if type(error) is Unavailable:  # a service that did not answer all the time
+                self._chooser.note_failure(decision.engine_id)
+            words = self._closed(_task(job.request, ingested, decision, order), order, error)
+            raise type(error)(f"{error.message}{words}", error.details) from error
 
     def without_damage(self, decision: Decision, audio: AudioRef, request: SeparationRequest) -> Decision:
         """The decision, with a reason more if the engine's stored result was damaged: it is dropped then."""
@@ -112,6 +126,9 @@ class EngineRuns:
                     on_progress=lambda share: self._jobs.report_progress(job.job_id, share),
                     cancellation=self._jobs.cancellation(job.job_id),
                 )
+            except Cancelled:
+                self._jobs.cancellation(job.job_id).raise_if_requested()  # in our words
+                raise
             except (EngineUnavailable, WorkerDied) as error:
                 if not isinstance(error, BudgetExceeded):  # an empty account is no fault of the engine
                     self._chooser.note_failure(decision.engine_id)
@@ -124,11 +141,34 @@ class EngineRuns:
 
         return separate
 
-    def _close(self, order: CloudOrder, error: StemhouseError) -> None:
+    def _closed(self, task: SeparationTask, order: CloudOrder, error: StemhouseError) -> str:
+        """Close an order that no result came of; what there is to be said about its minutes, after the error's words.
+
+        The separator's own errors tell what they cost.
+        """
         if isinstance(error, EngineUnavailable) and not isinstance(error, ChargeUncertain):
             self._budget.settle(order, float(error.details.get(_CHARGED, 0.0)))
-        else:
+            return ""
+        minutes = self._known_minutes(task, error)
+        if minutes is None:
             self._budget.mark_uncertain(order)
+            words = f"; up to {order.minutes:.2f} minutes of the account may have been taken, nobody knows"
+            return "" if isinstance(error, ChargeUncertain) else words
+        self._budget.settle(order, minutes)
+        return f"; {minutes:.2f} minutes of the account may have been taken for it" if minutes else ""
+
+    def _known_minutes(self, task: SeparationTask, error: StemhouseError) -> float | None:
+        """What was spent, if anybody knows. A job that was cancelled is called off at the service."""
+        if isinstance(error, Cancelled):
+            with suppress(StemhouseError):
+                return self._separators.call_off(task)
+        is_free = _CHARGED in error.details and float(error.details[_CHARGED]) == 0.0
+        return 0.0 if is_free else None
+
+
+def _has_another(decision: Decision) -> bool:
+    """Whether a service was to do the track that others can do, too."""
+    return decision.engine in CLOUD_ENGINES and bool(decision.fallbacks)
 
 
 def situation_of(job: Job, ingested: Ingested, failures: tuple[Failure, ...] = ()) -> Situation:

@@ -95,8 +95,10 @@ class StemPipeline:
 
     def require_engine(self, request: SeparationRequest, batch_id: str = "") -> None:
         """Raises EngineUnavailable if nobody has what is asked for; separators that do not answer now may have it."""
+        ingested = self._cache.find_ingested(request.source)
+        duration_s = ingested.audio.duration_s if ingested else None
         try:
-            self._chooser.preview(request, Situation(request.source.size_bytes, batch_id))
+            self._chooser.preview(request, Situation(request.source.size_bytes, batch_id, duration_s=duration_s))
         except EngineUnavailable:
             raise
         except Unavailable:

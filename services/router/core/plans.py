@@ -19,19 +19,31 @@ class Speeds(Protocol):
         """Seconds of audio that an engine separates in a second, by its latest results; None if there are none."""
 
 
+class Budget(Protocol):
+    """Where the minutes of cloud accounts are counted."""
+
+    def require_room(self, request: SeparationRequest, offer: EngineOffer, pcm_sha256: str, duration_s: float) -> None:
+        """See CloudBudget.require_room."""
+
+
 @dataclass(frozen=True)
 class _Length:
-    """How long a track is, as far as anybody knows; `known_s` is None where it was guessed."""
+    """How long a track is, as far as anybody knows; `known_s` is None where it was guessed.
+
+    `pcm_sha256` is empty before it is decoded.
+    """
 
     usual_s: float
     known_s: float | None
+    pcm_sha256: str = ""
 
 
 class SeparationPlans:
     """Plans of separations."""
 
-    def __init__(self, pipeline: StemPipeline, chooser: EngineChooser, speeds: Speeds) -> None:
+    def __init__(self, pipeline: StemPipeline, chooser: EngineChooser, speeds: Speeds, budget: Budget) -> None:
         """Keep what it asks."""
+        self._budget = budget
         self._pipeline = pipeline
         self._chooser = chooser
         self._speeds = speeds
@@ -44,7 +56,8 @@ class SeparationPlans:
         """
         ingested, accepted = self._pipeline.look_up_file(request)
         known_s = ingested.audio.duration_s if ingested else duration_s
-        length = _Length(usual_s(request.source) if known_s is None else known_s, known_s)
+        pcm_sha256 = ingested.audio.pcm_sha256 if ingested else ""
+        length = _Length(usual_s(request.source) if known_s is None else known_s, known_s, pcm_sha256)
         if accepted and not request.references:
             return _plan_of_nothing(accepted.decision, length)
         situation = Situation(request.source.size_bytes, duration_s=known_s)
@@ -53,6 +66,9 @@ class SeparationPlans:
     def _plan_of_work(self, request: SeparationRequest, situation: Situation, length: _Length) -> SeparationPlan:
         decision = self._chooser.preview(request, situation)
         offer = self._chooser.offer(decision.engine_id)
+        if offer and offer.cloud:
+            self._budget.require_room(request, offer, length.pcm_sha256, length.known_s or 0.0)
+        most_minutes = self._chooser.most_minutes(request, situation, decision)
         stem_count = len(offer.stems if offer else BASE_STEMS)
         return replace(
             _plan_of_nothing(decision, length),
@@ -60,7 +76,7 @@ class SeparationPlans:
             expected_s=self._expected_s(decision, offer, length.usual_s),
             store_bytes=round(length.usual_s * stored_bytes_per_s(stem_count)),
             scratch_bytes=round(length.usual_s * SCRATCH_BYTES_PER_S),
-            cloud_minutes=self._chooser.most_minutes(request, situation, decision),
+            cloud_minutes=min(most_minutes, request.cloud_minutes),
         )
 
     def _expected_s(self, decision: Decision, offer: EngineOffer | None, audio_s: float) -> float | None:

@@ -7,12 +7,16 @@ key.
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 
 from stemhouse.jobs import Preset
 
 _RULES_VERSION = 3
 """Grows whenever the rules that go by these values change, so that older answers to `auto` no longer count."""
 
+_ENGINES = ("starter", "demucs", "uvr", "lalal")
+_SLIP_LIKENESS = 0.75
+"""Of two names, 1 being equal: a letter more, less or changed."""
 _LOWEST_PRIORITY = 1000
 _HIGHEST_DB = 60.0
 
@@ -28,6 +32,18 @@ def _require_names(key: str, names: tuple[str, ...]) -> None:
     _require(key, holds=is_list, because="must name at least one, and none twice")
 
 
+def _require_engines(key: str, names: tuple[str, ...]) -> None:
+    """A separator may offer an engine that nobody here has heard of; one that is almost called as ours is a slip."""
+    _require_names(key, names)
+    for name in names:
+        _require_no_slip(key, name)
+
+
+def _require_no_slip(key: str, engine: str) -> None:
+    meant = next(iter(get_close_matches(engine, _ENGINES, 1, _SLIP_LIKENESS)), engine)
+    _require(key, holds=meant == engine, because=f"names {engine}: is {meant} meant?")
+
+
 @dataclass(frozen=True)
 class PresetPolicy:
     """Engines in the order in which they are asked, and models of an engine that go before its others."""
@@ -37,8 +53,9 @@ class PresetPolicy:
 
     def __post_init__(self) -> None:
         """Refuse an order of nothing."""
-        _require_names("engines", self.engines)
+        _require_engines("engines", self.engines)
         for engine, models in self.models.items():
+            _require_no_slip("models", engine)
             _require_names(f"models.{engine}", models)
 
 
@@ -65,7 +82,7 @@ class LargeFilePolicy:
     def __post_init__(self) -> None:
         """Refuse what would never, or always, be large."""
         _require("from_bytes", holds=self.from_bytes > 0, because="must be above 0")
-        _require_names("engines", self.engines)
+        _require_engines("engines", self.engines)
 
 
 @dataclass(frozen=True)
@@ -76,7 +93,7 @@ class DifficultPolicy:
 
     def __post_init__(self) -> None:
         """Refuse an order of nothing."""
-        _require_names("engines", self.engines)
+        _require_engines("engines", self.engines)
 
 
 @dataclass(frozen=True)
@@ -89,7 +106,7 @@ class UrgentVocalsPolicy:
     def __post_init__(self) -> None:
         """Refuse a priority that no job can have."""
         _require("priority_up_to", holds=0 <= self.priority_up_to <= _LOWEST_PRIORITY, because="must be 0 to 1000")
-        _require_names("engines", self.engines)
+        _require_engines("engines", self.engines)
 
 
 @dataclass(frozen=True)
@@ -109,7 +126,7 @@ class RetryPolicy:
             _require(key, holds=0.0 <= getattr(self, key) <= _HIGHEST_DB, because=f"must be 0 to {_HIGHEST_DB:g}")
         is_wider = self.uncalibrated_margin_db >= self.calibrated_margin_db
         _require("uncalibrated_margin_db", holds=is_wider, because="must be at least calibrated_margin_db")
-        _require_names("engines", self.engines)
+        _require_engines("engines", self.engines)
 
 
 @dataclass(frozen=True)
@@ -141,6 +158,7 @@ class Policy:
     def __post_init__(self) -> None:
         """Refuse an engine that never ends."""
         for engine, speed in self.speeds.items():
+            _require_no_slip("speeds", engine)
             _require(f"speeds.{engine}", holds=speed > 0, because="must be above 0")
 
     @property

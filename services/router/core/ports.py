@@ -133,6 +133,12 @@ class Separators(Protocol):
     ) -> StemSet:
         """Separate on the least-loaded separator that has the engine. Raises Cancelled."""
 
+    def call_off(self, task: SeparationTask) -> float | None:
+        """End at the service what was begun for an order whose job was cancelled: what it has cost in minutes.
+
+        None if nobody can know. The call of `separate` must have ended. Raises Unavailable.
+        """
+
     def assess(self, stem_set: StemSet, references: dict[str, AudioRef], verifier_engine_id: str = "") -> QualityReport:
         """Measure stems against references, where there are any, or tell how good they seem to be.
 
@@ -295,11 +301,17 @@ class CloudLedger(Protocol):
         between its look and the writing. A repetition by the same job on the same day is not weighed again.
         """
 
+    def rehearse(self, wish: CloudWish, weigh: Callable[[CloudBooks], None]) -> None:
+        """Weigh the wish as `reserve` would a new job's, and reserve nothing."""
+
     def doubt(self, wish: CloudWish) -> None:
         """Let the order that the wish's job has at work, if any, be uncertain: on another day it got no room again."""
 
     def close(self, idempotency_key: str, end: OrderEnd, minutes: float) -> None:
         """Note what became of an order, and what it cost. One that is settled stays so, at its highest cost."""
+
+    def close_uncertain(self, account: str, *, were_charged: bool) -> None:
+        """Settle all uncertain orders of an account, at their minutes or at none."""
 
 
 class Uploads(Protocol):

@@ -92,6 +92,16 @@ def decide_again(request: SeparationRequest, scene: Scene, first: Attempt) -> De
     return _decision(candidates, [f"auto: {_title(candidates[0].offer)} {praise}", *_costs(candidates[0].offer, scene)])
 
 
+def why_not_again(request: SeparationRequest, scene: Scene, first: Attempt) -> list[str]:
+    """Why engines that are offered may not try once more, as a sentence without its end about each."""
+    sentences = []
+    for name in scene.policy.retry.engines:
+        offers = scene.offers_of(name, request) if name != first.decision.engine else []
+        causes = (_bar_of_score(offer, first, scene) or _bar(offer, request, scene) for offer in offers)
+        sentences += [f"{name} {cause}" for cause in dict.fromkeys(causes) if cause]
+    return sentences
+
+
 def most_minutes(request: SeparationRequest, scene: Scene, decision: Decision) -> float:
     """The most that a track can cost, whatever its first engine comes to: fallbacks, and a second go, counted in."""
     planned_ids = {decision.engine_id, *decision.fallbacks}
@@ -198,6 +208,11 @@ def _cost_minutes(offer: EngineOffer, scene: Scene) -> float | None:
     if offer.cloud is None or scene.longest_s is None:
         return None
     return worst_case_minutes(scene.longest_s, offer.cloud.rate)
+
+
+def _bar_of_score(offer: EngineOffer, first: Attempt, scene: Scene) -> str:
+    is_guess = offer.cloud is not None and not _may_cost_money(first, scene)
+    return f"costs minutes, and no data stands behind the scores of {first.decision.engine}" if is_guess else ""
 
 
 def _may_cost_money(first: Attempt, scene: Scene) -> bool:

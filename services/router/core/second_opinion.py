@@ -51,9 +51,9 @@ class SecondOpinion:
         """Assess the first engine's stems, have a second engine try if need be. Raises Cancelled, and Unavailable."""
         first = _Go(decision, stem_set, self._quality(job, ingested, decision, stem_set, steps))
         if not is_free_to_choose(job.request) or not _has_estimate(first.quality):
-            return self._alone(job, first)
+            return self._alone(job, ingested, first)
         second = self._second(job, ingested, first, steps)
-        return self._with_second(job, ingested, first, second, steps) if second else self._alone(job, first)
+        return self._with_second(job, ingested, first, second, steps) if second else self._alone(job, ingested, first)
 
     def _second(self, job: Job, ingested: Ingested, first: _Go, steps: Steps) -> Decision | None:
         """Who tries again. That nobody can be asked just now is no reason to lose the result that is there."""
@@ -133,12 +133,19 @@ class SecondOpinion:
             return replace(self._after_failure(first, decision, error), loser=stem_set)
         return self._better_of(first, _Go(decision, stem_set, quality))
 
-    def _alone(self, job: Job, go: _Go) -> Opinion:
+    def _alone(self, job: Job, ingested: Ingested, go: _Go) -> Opinion:
         is_bad = is_low(go.quality, self._policy)
         note = "" if _has_estimate(go.quality) and not is_bad else doubt_text(go.quality, self._policy)
+        attempt = Attempt(go.decision, go.quality, is_accepted=True)
         if is_bad and is_free_to_choose(job.request):
-            note += "; no other engine could try again" if may_try_again(job.request) else "; --preset fast leaves it"
-        return Opinion(_accepted(go, Attempt(go.decision, go.quality, is_accepted=True, note=_sentence(note))))
+            note += f"; {self._why_alone(job, ingested, attempt)}"
+        return Opinion(_accepted(go, replace(attempt, note=_sentence(note))))
+
+    def _why_alone(self, job: Job, ingested: Ingested, first: Attempt) -> str:
+        if not may_try_again(job.request):
+            return "--preset fast leaves it"
+        why = self._chooser.why_no_second(job.request, situation_of(job, ingested), first)
+        return ": ".join(filter(None, ("no other engine could try again", why)))
 
     def _after_failure(self, first: _Go, decision: Decision, error: StemhouseError) -> Opinion:
         doubt = doubt_text(first.quality, self._policy)

@@ -8,10 +8,14 @@ import reprlib
 from collections.abc import Collection
 from typing import Any
 
-ENGINES = ("demucs",)
-"""Those that models can be made for."""
-
 CHECKPOINT_SUFFIXES = (".safetensors", ".th")
+"""Of demucs."""
+UVR_SUFFIXES = (".onnx", ".ckpt", ".yaml", ".yml", ".json")
+"""Of UVR: weights, and their parameters."""
+
+_SUFFIXES = {"demucs": CHECKPOINT_SUFFIXES, "uvr": UVR_SUFFIXES}
+ENGINES = tuple(_SUFFIXES)
+"""Those that models can be made for."""
 
 # stemhouse.wire.validation has these for messages; a core may not know wire.
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
@@ -34,7 +38,7 @@ def check_model_fields(fields: Any) -> None:
     _check_stems(fields["stems"])
     _check_count("sample_rate_hz", fields["sample_rate_hz"], _HIGHEST_RATE_HZ)
     _check_count("channel_count", fields["channel_count"], _MOST_CHANNELS)
-    _check_files(fields["files"])
+    _check_files(fields["files"], _SUFFIXES[fields["engine"]])
     check_weights(fields.get("weights"), len(fields["files"]), len(fields["stems"]))
     check_segment(fields.get("segment_s"))
     for name in ("licence_note", "origin"):
@@ -51,11 +55,11 @@ def is_name(name: Any) -> bool:
     return isinstance(name, str) and _NAME.fullmatch(name) is not None
 
 
-def check_checkpoint_name(name: Any) -> None:
+def check_checkpoint_name(name: Any, suffixes: tuple[str, ...] = CHECKPOINT_SUFFIXES) -> None:
     """A file name without a path, of a kind that is taken."""
     _require(
-        isinstance(name, str) and _FILE_NAME.fullmatch(name) and name.endswith(CHECKPOINT_SUFFIXES),
-        f"{_short(name)} is not the plain name of a checkpoint ({', '.join(CHECKPOINT_SUFFIXES)})",
+        isinstance(name, str) and _FILE_NAME.fullmatch(name) and name.endswith(suffixes),
+        f"{_short(name)} is not the plain name of a checkpoint ({', '.join(suffixes)})",
     )
 
 
@@ -82,11 +86,11 @@ def _check_stems(stems: Any) -> None:
     _require(len(set(stems)) == len(stems), "a stem is named twice")
 
 
-def _check_files(files: Any) -> None:
+def _check_files(files: Any, suffixes: tuple[str, ...]) -> None:
     _require(isinstance(files, list) and files, "files must be a list of files")
     for file in files:
         _require(isinstance(file, dict), "a file must be an object")
-        check_checkpoint_name(file["name"])
+        check_checkpoint_name(file["name"], suffixes)
         digest, url = file["sha256"], file.get("url", "")
         _require(
             isinstance(digest, str) and _SHA256.fullmatch(digest),

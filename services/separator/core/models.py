@@ -20,6 +20,7 @@ from stemhouse.models import Model, ModelState
 from stemhouse.vocab import OTHER, VOCALS, in_listing_order
 
 DEMUCS = "demucs"
+UVR = "uvr"
 STARTER_MODEL = "spleeter-2stems"
 """Of the engine that is always there; no other model may have its name."""
 FAILED_LOAD = "failed_load"
@@ -121,13 +122,29 @@ def demucs_specs(entry: ModelEntry, options: DemucsOptions = DEFAULT_OPTIONS) ->
     return whole, replace(whole, engine_id=f"{whole.engine_id}-{VOCALS}", stems=(VOCALS, OTHER))
 
 
+def uvr_spec(entry: ModelEntry, device: str = "cpu") -> EngineSpec:
+    """The engine that a model of UVR makes.
+
+    The id holds weights and parameters (by a digest of the digests of both files), whose windows it has, those of
+    audio-separator 0.47, and single precision.
+    """
+    return EngineSpec(
+        name=UVR,
+        model=entry.name,
+        engine_id=f"{_weights_id(entry)}-as047-fp32",
+        stems=entry.stems,
+        native_format=entry.audio_format,
+        device=device,
+    )
+
+
 def is_engine_of(entry: ModelEntry, engine_id: str) -> bool:
     """Whether an engine has the weights of this very model, whatever it does with them."""
     return engine_id.startswith(f"{_weights_id(entry)}-")
 
 
 def _weights_id(entry: ModelEntry) -> str:
-    return f"{DEMUCS}-{entry.name}-{_digest(entry)}"
+    return f"{entry.engine}-{entry.name}-{_digest(entry)}"
 
 
 def _digest(entry: ModelEntry) -> str:

@@ -14,9 +14,12 @@ _KINDS = (None, *(f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float"
 """None stands for all others, and refuses them."""
 
 
-def plain_yaml(document: bytes) -> Any:
-    """The one value of a document; raises yaml.YAMLError, and ValueError for values that cannot be made."""
-    loader = _PlainLoader(document)
+def plain_yaml(document: bytes, *, takes_tuples: bool = False) -> Any:
+    """The one value of a document; raises yaml.YAMLError, and ValueError for values that cannot be made.
+
+    `takes_tuples`: lists that are marked as Python's tuples are taken, and become such.
+    """
+    loader = (_PlainLoaderOfTuples if takes_tuples else _PlainLoader)(document)
     try:
         return loader.get_single_data()
     except (LookupError, AttributeError, ArithmeticError, TypeError) as error:
@@ -56,3 +59,12 @@ class _PlainLoader(yaml.SafeLoader):
         if any(key.tag == "tag:yaml.org,2002:merge" for key, _ in node.value):
             raise yaml.YAMLError("merge keys are not taken")
         super().flatten_mapping(node)
+
+
+class _PlainLoaderOfTuples(_PlainLoader):
+    """Takes the one mark of Python's own that published parameters have."""
+
+    yaml_constructors: ClassVar[dict[Any, Any]] = {
+        **_PlainLoader.yaml_constructors,
+        "tag:yaml.org,2002:python/tuple": lambda loader, node: tuple(loader.construct_sequence(node, deep=True)),
+    }

@@ -13,6 +13,7 @@ from services.separator.core.ports import Task
 from stemhouse.audio import AudioFormat, AudioRef, StemRef, StemSet
 from stemhouse.cloud import CloudOrder
 from stemhouse.errors import InternalFault, NotFound
+from stemhouse.jobs import DEFAULT_PRIORITY
 from stemhouse.ports import ObjectStore
 
 _RAW_SUFFIX = "-raw"
@@ -21,13 +22,17 @@ _RAW_SUFFIX = "-raw"
 
 @dataclass(frozen=True)
 class SeparateTask(Task[StemSet]):
-    """Separate one track by one engine; `force`: even if the result is stored; `cloud`: what it may spend."""
+    """Separate one track by one engine; `force`: even if the result is stored; `cloud`: what it may spend.
+
+    `priority` is that of its job: a low one goes first.
+    """
 
     audio: AudioRef
     engine_id: str
     sum_to_mix: bool = True
     force: bool = False
     cloud: CloudOrder | None = None
+    priority: int = DEFAULT_PRIORITY
 
     @property
     def result_engine_id(self) -> str:
@@ -47,6 +52,16 @@ class SeparateTask(Task[StemSet]):
     def manifest_key(self) -> str:
         """Where the manifest lies."""
         return f"{self.folder}/manifest.json"
+
+
+@dataclass(frozen=True)
+class CallOffTask(Task[float | None]):
+    """End what was begun in the cloud for a separation that nobody wants any more.
+
+    The answer is what it has cost in minutes; None if nobody can know, or another call is at the same order.
+    """
+
+    separation: SeparateTask
 
 
 def find_result(store: ObjectStore, task: SeparateTask) -> StemSet | None:

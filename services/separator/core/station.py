@@ -8,10 +8,11 @@ from services.separator.core.assessment import AssessTask
 from services.separator.core.control import control_of
 from services.separator.core.ingest import IngestedTrack, IngestTask
 from services.separator.core.model_additions import Addition
+from services.separator.core.model_specs import engine_specs
 from services.separator.core.model_store import ModelStore
-from services.separator.core.models import FAILED_LOAD, demucs_specs
+from services.separator.core.models import FAILED_LOAD
 from services.separator.core.ports import DeviceGreeting, EngineSpec, SharedRuns, TaskControl, Worker
-from services.separator.core.results import SeparateTask, find_result
+from services.separator.core.results import CallOffTask, SeparateTask, find_result
 from services.separator.core.vocal_probe import ProbeVocalsTask
 from stemhouse.audio import QualityReport, SourceRef, StemSet
 from stemhouse.errors import EngineUnavailable, UnreadableAudio, WorkerDied
@@ -81,6 +82,11 @@ class Station:
                 self._models.note_failed_load(task.engine_id, error.details, control)
             raise
 
+    def call_off(self, task: CallOffTask, is_wanted: Callable[[], bool]) -> float | None:
+        """See CallOffTask. Raises EngineUnavailable for an engine that is not here."""
+        self._require_engine(task.separation.engine_id)
+        return self._device.run(task, control_of(is_wanted))
+
     def assess(self, task: AssessTask, is_wanted: Callable[[], bool]) -> QualityReport:
         """Measure stems; see `assess_stems`. Raises EngineUnavailable for a verifier that is not here."""
         if not task.verifier_engine_id:
@@ -127,7 +133,7 @@ class Station:
     def _specs_and_gaps(self) -> tuple[tuple[EngineSpec, ...], tuple[EngineGap, ...]]:
         greeting = self._greeting
         survey = self._models.survey(greeting.model_engines)
-        specs = (spec for entry in survey.usable for spec in demucs_specs(entry, greeting.demucs))
+        specs = (spec for entry in survey.usable for spec in engine_specs(entry, greeting.demucs))
         return (*greeting.specs, *specs), (*greeting.gaps, *survey.gaps)
 
     @property

@@ -101,6 +101,8 @@ def test_memory_cues_are_not_doubled() -> None:
         file = replace(COLLECTION.files[0], track=replace(FULL, cues=cues))
         root = etree.fromstring(rekordbox_xml(DJCollection((file,), ()), "1"))
         assert sorted(mark.get("Num", "") for mark in root.iter("POSITION_MARK")) == ["-1", "4"]
+        root = etree.fromstring(traktor_nml(DJCollection((file,), ())))
+        assert [mark.get("HOTCUE") for mark in root.iter("CUE_V2")] == ["-1", "4"]  # the first one is the grid's
 
 
 def test_track_numbers_are_those_of_their_paths() -> None:

@@ -20,6 +20,7 @@ from stemhouse.errors import (
     ChargeUncertain,
     EngineFailed,
     EngineUnavailable,
+    NotFound,
     StemhouseError,
     Unavailable,
 )
@@ -41,11 +42,15 @@ class LalalFirst(EngineChooser):
     def __init__(self, separators: Separators, budget: Room, policy: Policy, *, now_s: Callable[[], float]) -> None:
         super().__init__(separators, budget, policy, now_s=now_s)
         self.noted: list[str] = []
+        self.has_fallback = False
 
     def choose(self, request: SeparationRequest, situation: Situation) -> Decision:
         """Whoever has not failed."""
-        offer = STARTER if situation.failures else LALAL
-        return Decision(offer.name, offer.engine_id, tuple(failure.cause for failure in situation.failures))
+        causes = tuple(failure.cause for failure in situation.failures)
+        if causes:
+            return Decision(STARTER.name, STARTER.engine_id, causes)
+        fallbacks = (STARTER.engine_id,) if self.has_fallback else ()
+        return Decision(LALAL.name, LALAL.engine_id, (), fallbacks)
 
     def note_success(self, engine_id: str) -> None:
         """Note it."""
@@ -150,6 +155,17 @@ def test_accounts_are_those_of_the_offers_and_those_that_were_allowed(house: Hou
     assert [known.minutes_left for known in house.cloud.accounts()] == [None, None]
 
 
+def test_owner_settles_what_nobody_else_knows(house: House) -> None:
+    """Whether it was charged or not; of an account that there is."""
+    house.cloud.mark_uncertain(order(house, 1))
+    assert house.cloud.settle_uncertain(ACCOUNT, were_charged=False).minutes_today == 0.0
+    house.cloud.mark_uncertain(order(house, 2))
+    settled = house.cloud.settle_uncertain(ACCOUNT, were_charged=True)
+    assert (settled.minutes_today, settled.minutes_uncertain) == (WORST_MINUTES, 0.0)
+    with pytest.raises(NotFound):
+        house.cloud.settle_uncertain("nobody", were_charged=True)
+
+
 def test_order_goes_with_the_task_and_its_cost_is_settled(house: House) -> None:
     """By what the separator says was charged."""
     result = house.run(WISH)
@@ -195,6 +211,46 @@ def test_job_that_ends_in_the_middle_leaves_its_order_uncertain(house: House, er
     orders = [task.order for task in house.separators.separated]
     assert orders[0] == orders[1]
     assert (account(house).minutes_today, account(house).minutes_uncertain) == (0.5, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("answer", "minutes_today", "minutes_uncertain", "words"),
+    [
+        (0.0, 0.0, 0.0, "job job-1 was cancelled"),
+        (0.5, 0.5, 0.0, "job job-1 was cancelled; 0.50 minutes of the account may have been taken for it"),
+        (None, WORST_MINUTES, WORST_MINUTES, f"cancelled; up to {WORST_MINUTES} minutes .* nobody knows"),
+        (Unavailable("gone"), WORST_MINUTES, WORST_MINUTES, "nobody knows"),
+    ],
+)
+def test_cancelled_job_is_called_off_at_once(
+    house: House, answer: float | StemhouseError | None, minutes_today: float, minutes_uncertain: float, words: str
+) -> None:
+    """With the task that was sent; the separator knows best what it has cost, and whoever has cancelled is told."""
+    house.separators.refusals = {LALAL.engine_id: Cancelled("Locally cancelled by application!")}
+    house.separators.before_result = lambda: house.jobs.request_cancel("job-1")
+    house.separators.call_off_minutes = answer
+    with pytest.raises(Cancelled, match=f"{words}$" if answer is not None else words):
+        house.run(WISH)
+    assert house.separators.called_off == house.separators.separated
+    assert (account(house).minutes_today, account(house).minutes_uncertain) == (minutes_today, minutes_uncertain)
+
+
+@pytest.mark.parametrize(
+    ("error", "minutes_today"),
+    [(Unavailable("gave up"), WORST_MINUTES), (Unavailable("gave up", {"cloud_minutes": "0.00"}), 0.0)],
+)
+def test_service_that_does_not_answer_leaves_the_track_to_the_next_engine(
+    house: House, error: StemhouseError, minutes_today: float
+) -> None:
+    """It counts as failed, once for each track; and nothing is counted as spent if nothing was submitted."""
+    assert isinstance(house.chooser, LalalFirst)
+    house.separators.refusals = {LALAL.engine_id: error}
+    house.chooser.has_fallback = True
+    result = house.run(WISH)
+    told = "gave up" if minutes_today == 0.0 else "gave up; up to 0.67 minutes of the account may have been taken"
+    assert (result.stem_set.engine, result.decision.reasons[0].startswith(told)) == ("starter", True)
+    assert outcomes(house) == [f"{LALAL.engine_id} failed", f"{STARTER.engine_id} did it"]
+    assert (account(house).minutes_today, account(house).minutes_uncertain) == (minutes_today, minutes_today)
 
 
 def test_order_counts_until_it_is_recorded_that_it_was_not_spent(house: House) -> None:

@@ -1,16 +1,17 @@
 """Plans of separations: time, disk and cost, and nothing done."""
 
+import io
 from dataclasses import replace
 
 import pytest
 
 from services.router.core.plans import SeparationPlans
-from stemhouse.errors import BudgetExceeded, EngineUnavailable, InputRejected, UnreadableAudio
+from stemhouse.errors import BudgetExceeded, EngineUnavailable, InputRejected, Unavailable, UnreadableAudio
 from stemhouse.footprint import SCRATCH_BYTES_PER_S, stored_bytes_per_s
 from stemhouse.jobs import SeparationRequest
 from tests.fakes_cloud import ACCOUNT, LALAL
-from tests.fakes_router import DEMUCS, STARTER, FakeSpeeds, source
-from tests.unit.router.test_pipeline import House
+from tests.fakes_router import DEMUCS, STARTER, FakeSpeeds, audio, source
+from tests.unit.router.test_pipeline import FLAC, House
 
 SONG = replace(source(), size_bytes=44_100 * 4 * 60)
 """A minute of a CD, if it is what WAV files usually are; eleven times that if it is the narrowest of them."""
@@ -25,7 +26,7 @@ class Planning(House):
         super().__init__()
         self.separators.offered = [DEMUCS, STARTER, LALAL]
         self.speeds = FakeSpeeds()
-        self.plans = SeparationPlans(self.pipeline, self.chooser, self.speeds)
+        self.plans = SeparationPlans(self.pipeline, self.chooser, self.speeds, self.cloud)
 
 
 @pytest.fixture
@@ -85,6 +86,41 @@ def test_cost_is_the_most_that_the_file_can_hold(house: Planning) -> None:
     assert house.plans.plan(replace(REQUEST, cloud_minutes=100.0), 60.0).cloud_minutes == 4.0
     with pytest.raises(BudgetExceeded, match=r"--cloud-minutes 88\.20"):
         house.plans.plan(replace(named, cloud_minutes=0.0), None)
+    assert house.plans.plan(replace(named, cloud_minutes=5.0), None).cloud_minutes == 5.0  # no more is ever spent
+
+
+def test_plan_of_a_cloud_engine_is_refused_as_its_job_would_be(house: Planning) -> None:
+    """By the account, the day, or the cap of the track; of a length that is guessed only where nothing is left."""
+    named = replace(REQUEST, engine="lalal", cloud_minutes=3.0)
+    for duration_s in (60.0, None):
+        with pytest.raises(BudgetExceeded, match="stemhouse cloud allow"):
+            house.plans.plan(named, duration_s)
+    house.cloud.allow(ACCOUNT, is_allowed=True, minutes_per_day=3.5)
+    with pytest.raises(BudgetExceeded, match=r"4\.00 minutes .* 3\.00 are left: the cap of this track"):
+        house.plans.plan(named, 60.0)
+    assert house.plans.plan(named, None).is_duration_guessed
+    with pytest.raises(BudgetExceeded, match=r"3\.50 are left: the account's cap for a day"):
+        house.plans.plan(replace(named, cloud_minutes=9.0), 60.0)
+    assert account_is_untouched(house)
+
+
+def account_is_untouched(house: Planning) -> bool:
+    """A plan reserves nothing."""
+    (known,) = house.cloud.accounts()
+    return known.minutes_today == 0.0
+
+
+def test_open_order_of_a_track_is_no_obstacle_to_its_plan(house: Planning) -> None:
+    """Its job would go on with it, whatever else is left."""
+    house.cloud.allow(ACCOUNT, is_allowed=True, minutes_per_day=1.0)
+    house.uploads.held.add(SONG)
+    house.separators.refusals = {LALAL.engine_id: Unavailable("gone")}
+    named = SeparationRequest(SONG, engine="lalal", cloud_minutes=1.0)
+    with pytest.raises(Unavailable):
+        house.run(named)
+    assert house.cloud.accounts()[0].minutes_uncertain == 0.67
+    house.store.put(audio().object_key, io.BytesIO(FLAC))  # as a separator that decodes it does
+    assert house.plans.plan(named, None).cloud_minutes == 0.67
 
 
 def test_plan_says_what_a_job_would_fail_with(house: Planning) -> None:

@@ -2,13 +2,14 @@
 
 import itertools
 import random
+import re
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from services.router.core.policy import DifficultPolicy, LargeFilePolicy, Policy, RetryPolicy
-from services.router.core.routing import decide, decide_again, most_minutes
+from services.router.core.routing import decide, decide_again, most_minutes, why_not_again
 from services.router.core.scene import Failure, Scene
 from stemhouse.audio import QualityReport, StemQuality
 from stemhouse.errors import BudgetExceeded, EngineUnavailable, Unavailable
@@ -289,6 +290,26 @@ def test_after_a_low_score_the_next_engine_tries(case: str) -> None:
     found = (decision.engine_id, *decision.fallbacks) if decision else ()
     assert found == tuple(offer.engine_id for offer in expected)
     assert decision is None or f"because the vocals of {first.name} are probably not clean" in decision.reasons[0]
+
+
+@pytest.mark.parametrize(
+    ("wished", "rooms", "quality", "told"),
+    [
+        ({"cloud_minutes": 50.0}, ROOM, score(calibration_id=""), "no data stands behind the scores of demucs"),
+        ({}, {}, score(calibration_id=""), "no data stands behind the scores of demucs"),
+        ({}, {}, score(), r"is not asked: .*--cloud-minutes"),
+        ({"cloud_minutes": 50.0}, {ACCOUNT: 1.0}, score(), r"up to 12\.00 minutes, and 1\.00 may be spent"),
+    ],
+)
+def test_engine_that_may_not_try_again_is_told_with_its_cause(
+    wished: dict[str, Any], rooms: dict[str, float], quality: QualityReport, told: str
+) -> None:
+    """One that is not there is none of that; what no minutes could buy is not told as their lack."""
+    request, seen, first = wish(**wished), scene(DEMUCS, STARTER, LALAL, rooms=rooms), first_go(DEMUCS, quality)
+    assert decide_again(request, seen, first) is None
+    (sentence,) = why_not_again(request, seen, first)
+    assert sentence.startswith("lalal ")
+    assert re.search(told, sentence)
 
 
 def test_policy_says_who_tries_again() -> None:

@@ -155,6 +155,18 @@ def test_verifier_is_left_in_peace_where_it_would_change_nothing() -> None:
     assert house.separators.verified_by == ["", "", "", STARTER.engine_id]
 
 
+def test_engine_that_is_there_and_may_not_try_again_is_told() -> None:
+    """With the cause: its user may think that the minutes he allows would be spent."""
+    house = House()
+    house.separators.offered = [DEMUCS, STARTER, LALAL]
+    house.separators.heard = {DEMUCS.engine_id: heard(BAD_DB, 3.0, calibration_id="")}
+    house.cloud.allow(ACCOUNT, is_allowed=True, minutes_per_day=100.0)
+    [alone] = house.run(replace(WISH, cloud_minutes=10.0)).attempts
+    assert alone.note.endswith(
+        "; no other engine could try again: lalal costs minutes, and no data stands behind the scores of demucs."
+    )
+
+
 def test_whoever_wants_it_fast_does_not_wait_for_a_second_engine() -> None:
     """The first one is much faster than what would follow; that it leaves doubts is told."""
     house = House()

@@ -29,6 +29,7 @@ TAKEN = Reply(200, {"task_id": "task-1"})
 NEW = TaskRecord("a" * 64, "11111111-1111-4111-8111-111111111111", "results/a/manifest.json", 0.2, 0.0)
 PARCEL = Parcel(lambda: iter([b"fLaC", b"more"]), 8, 4.0)
 PAID = {"cloud_minutes": "0.20"}
+FREE = {"cloud_minutes": "0.00"}
 WATCHED = TaskControl(is_cancelled=lambda: False)
 
 
@@ -44,6 +45,7 @@ class World:
     replies: list[Reply | None] = field(default_factory=lambda: [TAKEN])
     reports: list[TaskReport | StemhouseError] = field(default_factory=lambda: [DONE])
     told_duration_s: float = 4.0
+    upload_error: StemhouseError | None = None
     now_s: float = 0.0
     store: MemoryObjectStore = field(default_factory=MemoryObjectStore)
     uploads: list[bytes] = field(default_factory=list)
@@ -54,6 +56,8 @@ class World:
     def upload(self, chunks: Iterable[bytes], size_bytes: int, name: str) -> Upload:
         """See CloudService.upload."""
         assert name == f"{NEW.idempotency_key}.flac"
+        if self.upload_error:
+            raise self.upload_error
         self.uploads.append(b"".join(chunks))
         return Upload(f"source-{len(self.uploads)}", size_bytes, self.told_duration_s, self.now_s + DAY_S)
 
@@ -104,6 +108,23 @@ class World:
         """As an earlier process left it."""
         TaskJournal(self.store).write(replace(NEW, state=state, **facts))  # type: ignore[arg-type]  # of a record
         return self
+
+
+def test_service_that_is_gone_before_a_submission_has_taken_nothing() -> None:
+    """Neither while it takes no upload, nor while it is too busy for a submission; a later go begins there."""
+    away = Unavailable("no answer")
+    world = World(upload_error=away)
+    with pytest.raises(Unavailable) as raised:
+        world.run()
+    assert (type(raised.value), raised.value.message, raised.value.details) == (Unavailable, away.message, FREE)
+    world = World(replies=[Reply(429, {})] * 5)
+    with pytest.raises(Unavailable) as raised:
+        world.run()
+    assert (type(raised.value), raised.value.details, world.written.state) == (Unavailable, FREE, TaskState.UPLOADED)
+    world.replies = [refused("max_duration")]
+    with pytest.raises(EngineFailed) as refusal:
+        world.run()
+    assert (type(refusal.value), refusal.value.details) == (EngineFailed, {})
 
 
 def test_track_is_sent_once_and_its_stems_are_named_ours() -> None:
@@ -214,7 +235,7 @@ def test_file_that_arrived_otherwise_is_not_submitted() -> None:
     world = World(told_duration_s=11.0)
     with pytest.raises(EngineFailed, match="4 s of audio last 11 s") as raised:
         world.run()
-    assert (world.submissions, world.gone, raised.value.details) == ([], ["source-1", "source-2"], {})
+    assert (world.submissions, world.gone, raised.value.details) == ([], ["source-1", "source-2"], FREE)
 
 
 def test_caller_who_leaves_stops_the_upload() -> None:

@@ -114,7 +114,15 @@ class Deletions:
 
     def __init__(self, *, is_deaf: bool = False) -> None:
         self.deleted: list[str] = []
+        self.cancelled: list[str] = []
         self._is_deaf = is_deaf
+
+    def cancel(self, task_id: str) -> None:
+        """See CloudService.cancel."""
+        assert not self.deleted  # the source of a task that runs is not deleted
+        if self._is_deaf:
+            raise Unavailable("does not answer")
+        self.cancelled.append(task_id)
 
     def delete(self, source_id: str) -> None:
         """See CloudService.delete."""
@@ -184,9 +192,38 @@ def test_record_that_is_none_keeps_no_other() -> None:
 
 def test_abandoned_task_is_written_down_though_the_service_is_deaf() -> None:
     """Its source expires by itself."""
-    store = stored(replace(RECORD, state=TaskState.SUBMITTED, changed_s=0.0))
+    store = stored(replace(RECORD, state=TaskState.SUBMITTED, task_id="task-1", changed_s=0.0))
     times_s = iter([0.0])
     sweeper = Sweeper(TaskJournal(store), Deletions(is_deaf=True), store, lambda: next(times_s, NOW_S))  # type: ignore[arg-type]  # likewise
     sweeper.sweep(frozenset(), ABANDONED_S)
     (record,) = TaskJournal(store).records()
     assert (record.state, record.was_paid) == (TaskState.CANCELLED, True)
+
+
+@pytest.mark.parametrize(
+    ("state", "was_paid", "minutes", "left", "is_deleted"),
+    [
+        (None, False, 0.0, None, False),
+        (TaskState.UPLOADED, False, 0.0, None, True),
+        (TaskState.SUBMITTED, False, 0.2, TaskState.CANCELLED, True),
+        (TaskState.SUBMITTING, False, None, TaskState.UNCERTAIN, True),
+        (TaskState.CANCELLED, True, 0.2, TaskState.CANCELLED, False),
+        (TaskState.FAILED, False, 0.0, TaskState.FAILED, False),
+        (TaskState.UNCERTAIN, True, None, TaskState.UNCERTAIN, False),
+    ],
+)
+def test_task_that_is_called_off_costs(
+    state: TaskState | None,
+    was_paid: bool,  # noqa: FBT001  a case
+    minutes: float | None,
+    left: TaskState | None,
+    is_deleted: bool,  # noqa: FBT001  likewise
+) -> None:
+    """Nothing before it is submitted, and its price from then on; to ask again tells the same."""
+    task_id = "task-1" if state is TaskState.SUBMITTED else ""
+    store = stored(replace(RECORD, state=state, was_paid=was_paid, task_id=task_id)) if state else MemoryObjectStore()
+    service = Deletions()
+    sweeper = Sweeper(TaskJournal(store), service, store, lambda: NOW_S)  # type: ignore[arg-type]  # no more is asked
+    assert [sweeper.call_off(RECORD), sweeper.call_off(RECORD)] == [minutes, minutes]
+    assert (service.deleted, service.cancelled) == (["source-1"] if is_deleted else [], [task_id] if task_id else [])
+    assert [record.state for record in TaskJournal(store).records()] == ([left] if left else [])

@@ -8,20 +8,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 
 from services.separator.adapters.adapting import separate_in_format
-from services.separator.adapters.demucs.bags import load_bag
+from services.separator.adapters.demucs.bags import Bag, load_bag
 from services.separator.adapters.demucs.engine import DemucsEngine, DemucsModels
 from services.separator.core.demucs_options import DemucsOptions, ScheduleKind
+from services.separator.core.gpu import CPU, Device, DeviceLease
 from services.separator.core.models import ModelEntry, demucs_spec, demucs_specs
 from services.separator.core.ports import Block, Engine
 from stemhouse.audio import AudioFormat
-from stemhouse.errors import Cancelled, ModelRejected
+from stemhouse.errors import Cancelled, ModelRejected, Unavailable
 from stemhouse.vocab import BASE_STEMS, EXTRA_STEMS, OTHER, VOCALS
 from tests.demucs_command import sdr_db, separate_by_demucs
-from tests.fakes_separator import FakeMixture, SeparatorHouse
+from tests.fakes_separator import CD_STEREO, FakeMixture, SeparatorHouse
 from tests.signals import noise, song
 from tests.tiny_demucs import (
     install,
@@ -162,7 +164,7 @@ def test_neighbours_in_a_batch_change_nothing(
     folder: Path, entry: ModelEntry, stems: dict[str, Block], mixture: Block, batch_segments: int
 ) -> None:
     """To 120 dB, whatever goes through the network beside a segment."""
-    engine = DemucsEngine(load_bag(folder / entry.name, entry), demucs_spec(entry), batch_segments)
+    engine = DemucsEngine(load_bag(folder / entry.name, entry), demucs_spec(entry), DeviceLease(CPU, batch_segments))
     given = _separate(engine, mixture)
     assert min(sdr_db(stems[name], given[name]) for name in BASE_STEMS) >= 120
 
@@ -275,3 +277,53 @@ def test_models_of_another_rate_and_of_one_channel_work(tmp_path: Path) -> None:
     assert total.shape == (4, 1, 48_000)
     assert np.isfinite(total).all()
     assert np.abs(total).max() > 0.01
+
+
+class SmallDevice(IdleNetwork):
+    """Network on a device that holds so many segments, and says so as PyTorch does."""
+
+    def __init__(self, most_segments: int) -> None:
+        super().__init__()
+        self._most_segments = most_segments
+        self.batches: list[int] = []
+
+    def separate(self, heard: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """See Network.separate."""
+        self.batches.append(len(heard))
+        if len(heard) > self._most_segments:
+            message = "CUDA out of memory. Tried to allocate 2.00 GiB."
+            raise torch.OutOfMemoryError(message)
+        return super().separate(heard)
+
+
+@pytest.mark.parametrize(("most_segments", "batches"), [(2, [4, 2, 2, 2]), (1, [4, 2, 1, 1, 1, 1, 1, 1])])
+def test_too_little_memory_halves_the_batch_and_the_track_goes_on(most_segments: int, batches: list[int]) -> None:
+    """From the segment where it was: nothing twice, nothing missing, the same samples as one by one."""
+    mixture = noise(int(4.5 * _RATE_HZ))  # six segments
+    entry = ModelEntry("idle", "demucs", BASE_STEMS, CD_STEREO, (), "", "")
+    lease = DeviceLease(Device("cuda:0", 20 * 10**9), 4)
+
+    def given(network: IdleNetwork, lease: DeviceLease | None) -> Block:
+        bag = Bag((network,), np.ones((1, len(BASE_STEMS)), np.float32))
+        engine = DemucsEngine(bag, demucs_spec(entry), lease)
+        return np.concatenate([stems[VOCALS] for stems in engine.separate(FakeMixture([mixture]))], axis=1)
+
+    network = SmallDevice(most_segments)
+    assert np.array_equal(given(network, lease), given(IdleNetwork(), None))
+    assert network.batches == batches
+    assert lease.batch_segments == most_segments
+
+
+def test_too_little_memory_for_one_segment_is_told() -> None:
+    """As something that may pass; other faults of a network stay what they are."""
+    mixture = FakeMixture([noise(_RATE_HZ)])
+    with pytest.raises(Unavailable, match="a single segment"):
+        list(idle_demucs_engine(1, SmallDevice(0)).separate(mixture))
+
+    class BrokenNetwork(IdleNetwork):
+        def separate(self, heard: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+            message = f"a shape of {heard.shape}"
+            raise RuntimeError(message)
+
+    with pytest.raises(RuntimeError, match="a shape of"):
+        list(idle_demucs_engine(1, BrokenNetwork()).separate(mixture))

@@ -142,6 +142,42 @@ def test_key_follows_no_redirect(served: FileServer) -> None:
     assert "hunter2" not in repr(raised.value) + repr(api)
 
 
+@contextmanager
+def answering(body: bytes) -> Iterator[LalalApi]:
+    """The API of a server that answers one request, with status 200 and that."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        yield LalalApi(f"http://127.0.0.1:{server.getsockname()[1]}", "hunter2")
+        thread.join()
+
+
+@pytest.mark.parametrize("minutes", [b"NaN", b"Infinity", b"1e999", b"true", b"null", b'"many"'])
+def test_minutes_that_are_no_number_are_not_known(minutes: bytes) -> None:
+    """No cap could be held against them; less than none is none."""
+    with answering(b'{"minutes_left": %s}' % minutes) as api, pytest.raises(Unavailable, match="how many minutes"):
+        api.minutes_left()
+    with answering(b'{"minutes_left": -3.5}') as api:
+        assert api.minutes_left() == 0.0
+
+
+@pytest.mark.parametrize(
+    ("size", "duration", "expires"), [(b"1e999", b"3", b"9"), (b"4", b"NaN", b"9"), (b"4", b"3", b"NaN")]
+)
+def test_upload_whose_reply_holds_no_numbers_says_too_little(size: bytes, duration: bytes, expires: bytes) -> None:
+    """It is asked for again like any that is missing."""
+    body = b'{"id": "source-1", "size": %s, "duration": %s, "expires": %s}' % (size, duration, expires)
+    with answering(body) as api, pytest.raises(Unavailable, match="says too little"):
+        api.upload([b"flac"], 4, "track.flac")
+
+
 class Looks:
     """What `check` says, one answer a look."""
 

@@ -77,7 +77,7 @@ def test_record_tells_licence_and_time() -> None:
         ({"name": "../up"}, "name is '../up'"),
         ({"name": "Caps"}, "must match"),
         ({"name": None}, "'name' is missing"),
-        ({"engine": "uvr"}, "engine is 'uvr'"),
+        ({"engine": "mine"}, "engine is 'mine'"),
         ({"engine": ["demucs"]}, "engine is"),
         ({"stems": []}, "stems must be a list"),
         ({"stems": "vocals"}, "stems must be a list"),

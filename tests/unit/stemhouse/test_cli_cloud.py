@@ -13,7 +13,7 @@ from stemhouse.audio import QualityReport, SourceRef, StemQuality
 from stemhouse.cli.main import main
 from stemhouse.client.sdk import Stemhouse
 from stemhouse.cloud import CLOUD_STATEMENT, CloudAccount
-from stemhouse.jobs import Attempt, Decision, Job, SeparationRequest
+from stemhouse.jobs import Attempt, Decision, EngineGap, Job, JobError, SeparationRequest
 from stemhouse.vocab import JobState, QualityStatus
 from tests.fakes_front import FakeFront, result_of, serve_front
 
@@ -59,8 +59,12 @@ def test_accounts_are_told_with_the_statement(front: FakeFront, capsys: pytest.C
     document = json.loads(capsys.readouterr().out)
     assert (document["statement"], document["accounts"][0]["minutes_left"]) == (CLOUD_STATEMENT, 512.5)
     front.router.accounts = []
+    front.router.gaps = [EngineGap("lalal", "LALAL.AI refuses the licence key", "another"), EngineGap("uvr", "", "")]
     assert main(["cloud"]) == 0
-    assert "no separator has the key of a cloud account" in capsys.readouterr().out
+    assert capsys.readouterr().out.splitlines()[-2:] == [
+        "no separator has the key of a cloud account",
+        "lalal cannot be used: LALAL.AI refuses the licence key",
+    ]
 
 
 def test_nothing_is_allowed_without_consent(front: FakeFront, capsys: pytest.CaptureFixture[str]) -> None:
@@ -75,6 +79,20 @@ def test_nothing_is_allowed_without_consent(front: FakeFront, capsys: pytest.Cap
     assert CLOUD_STATEMENT in shown.err
     assert json.loads(shown.out)["account"]["minutes_per_day"] == 60.0
     assert front.router.accounts == [replace(ACCOUNT, is_allowed=True, minutes_per_day=60.0)]
+
+
+@pytest.mark.parametrize(("flag", "minutes_today"), [("--charged", 3.0), ("--not-charged", 0.0)])
+def test_uncertain_minutes_are_cleared_by_their_owner(
+    front: FakeFront, capsys: pytest.CaptureFixture[str], flag: str, minutes_today: float
+) -> None:
+    """Who has to say what he has found."""
+    uncertain = replace(ACCOUNT, minutes_today=3.0, minutes_uncertain=3.0)
+    front.router.accounts = [uncertain]
+    assert main(["cloud", "settle"]) == 2
+    assert front.router.accounts == [uncertain]
+    assert main(["cloud", "settle", "lalal-1234abcd", flag, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["account"]["minutes_uncertain"] == 0.0
+    assert front.router.accounts == [replace(ACCOUNT, minutes_today=minutes_today)]
 
 
 @pytest.mark.parametrize(("answer", "code", "is_allowed"), [("y\n", 0, True), ("\n", 130, False), ("n\n", 130, False)])
@@ -183,6 +201,32 @@ def test_instrumental_is_told_of_once_and_not_as_a_trouble(
     text = capsys.readouterr().out
     assert "quality   not measured; no vocals were found\n" in text
     assert "note" not in text
+
+
+def test_guess_is_not_told_beside_the_truth(front: FakeFront, capsys: pytest.CaptureFixture[str]) -> None:
+    """With references the two may differ; the whole story has both."""
+    measured = StemQuality("vocals", QualityStatus.MEASURED, si_sdr_db=9.0, sdr_db=9.5)
+
+    def way(job: Job) -> list[Job]:
+        (done,) = alone(estimate(2.0), "The vocals are probably not clean.")(job)
+        assert done.result
+        quality = QualityReport("si-sdr", (measured,))
+        return [replace(done, result=replace(done.result, quality=quality))]
+
+    text, _ = shown_job(front, capsys, way)
+    assert "probably not clean" in text.partition("attempt")[2]
+    assert "note" not in text.partition("attempt")[0]
+
+
+def test_cancelled_job_tells_what_it_may_have_cost(front: FakeFront, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is no failure."""
+    error = JobError("CANCELLED", "job job-1 was cancelled; 0.30 minutes of the account may have been taken for it")
+
+    def way(job: Job) -> list[Job]:
+        return [replace(job, state=JobState.CANCELLED, sequence=2, error=error)]
+
+    text, _ = shown_job(front, capsys, way)
+    assert text.splitlines()[1:] == [f"  cancelled {error.message} (CANCELLED)"]
 
 
 def test_job_without_a_story_tells_none(front: FakeFront, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
 from stemhouse.cli.session import SERVER_VARIABLE
 from stemhouse.cloud import CloudTerms
@@ -92,6 +94,19 @@ def test_dry_run_tells_engine_reasons_time_disk_and_cost(front: FakeFront, cli: 
     assert (request.preset, request.is_vocals_only, request.priority, duration_s) == (Preset.FAST, True, 3, None)
     assert (front.router.requests, front.router.uploads) == ([], [])
     assert [path.name for path in cli.folder.iterdir()] == ["song.mp3"]
+
+
+def test_length_that_the_head_tells_is_told_to_the_router(front: FakeFront, cli: Cli) -> None:
+    """Of a file that is planned, and of one that was refused for a price that was guessed by its size."""
+    song = cli.song("song.wav")
+    soundfile.write(song, np.zeros((44_100, 2)), 44_100)
+    assert cli.separate(song, "--dry-run").code == 0
+    ((_, duration_s),) = front.router.planned
+    assert duration_s == 1.0
+    front.router.offers = [STARTER, LALAL]
+    front.router.refusal = BudgetExceeded("allow that with --cloud-minutes 22.06")
+    front.router.plan_refusal = BudgetExceeded("allow that with --cloud-minutes 0.07")
+    assert "--cloud-minutes 0.07" in cli.separate(song, "--engine", "lalal").stdout
 
 
 def test_dry_run_of_what_is_known_or_free_says_so(front: FakeFront, cli: Cli) -> None:

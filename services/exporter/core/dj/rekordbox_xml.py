@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from lxml import etree
 
+from services.exporter.core.dj.cues import without_doubles
 from services.exporter.core.dj.playlist_folders import PlaylistFolder, folder_tree
 from services.exporter.core.dj.xml_text import child, document
 from stemhouse.dj import DJCollection, DJFile
@@ -97,19 +98,12 @@ def _tempo(marker: BeatMarker) -> Mapping[str, object]:
 
 
 def _marks(cues: Sequence[Cue]) -> Iterator[Mapping[str, object]]:
-    """A pad's mark, and the same as a memory cue, since players show no others; one without a pad is that alone.
-
-    Libraries of rekordbox have both already: a place has one memory cue of a kind.
-    """
-    remembered = set()
-    for cue in cues:
+    """A pad's mark, and the same as a memory cue, since players show no others; one without a pad is that alone."""
+    for cue in without_doubles(cues):
         mark = _mark(cue)
         if cue.slot is not None and cue.slot < _PADS:
             yield {**mark, "Num": cue.slot, **_color(cue.color)}
-        place = mark["Type"], mark["Start"]
-        if place not in remembered:
-            yield {**mark, "Num": _MEMORY_CUE}
-        remembered.add(place)
+        yield {**mark, "Num": _MEMORY_CUE}
 
 
 def _mark(cue: Cue) -> Mapping[str, object]:

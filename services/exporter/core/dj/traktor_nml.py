@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from lxml import etree
 
+from services.exporter.core.dj.cues import without_doubles
 from services.exporter.core.dj.playlist_folders import PlaylistFolder, folder_tree
 from services.exporter.core.dj.xml_text import child, document
 from services.exporter.core.keys import key_from_name
@@ -54,7 +55,7 @@ def _add_entry(parent: etree._Element, file: DJFile, mac_volume: str) -> None:
         child(entry, "MUSICAL_KEY", {"VALUE": key.traktor})
     for marker in track.grid:
         _add_anchor(entry, marker)
-    for order, cue in enumerate(track.cues):
+    for order, cue in enumerate(without_doubles(track.cues)):
         child(entry, "CUE_V2", _mark(cue, order))
 
 

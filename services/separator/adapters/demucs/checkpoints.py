@@ -11,7 +11,6 @@ import io
 import json
 import re
 import reprlib
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -23,7 +22,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_safetensors
 from torch import Tensor
 
-from services.separator.adapters.demucs.pickles import require_names
+from services.separator.adapters.demucs.pickles import require_names, require_stored
 from stemhouse.errors import ModelRejected
 
 NETWORK_NAMES = ("demucs.htdemucs.HTDemucs", "demucs.hdemucs.HDemucs", "demucs.demucs.Demucs")
@@ -71,8 +70,9 @@ def _require_within(checkpoint: Checkpoint, file_bytes: int) -> None:
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Whether PyTorch found too little memory, for which it has no class of its own on the CPU."""
-    return isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
+    """Whether PyTorch found too little memory: it has a class for that on CUDA alone."""
+    is_told = any(mark in str(error) for mark in ("DefaultCPUAllocator", "MPS backend out of memory"))
+    return isinstance(error, torch.OutOfMemoryError) or (isinstance(error, RuntimeError) and is_told)
 
 
 class _Unsound(Exception):
@@ -151,7 +151,6 @@ class _Unused:
 def _from_pickle(content: bytes) -> Checkpoint:
     if not content.startswith(_ZIP_BEGINNING):
         raise _Unsound(_NO_ZIP_FILE)
-    _require_stored(content)
     package = _unpickled(content)
     if not isinstance(package, dict) or not {"klass", "args", "kwargs", "state"} <= set(package):
         raise _Unsound("it holds no class, arguments and weights")
@@ -161,21 +160,11 @@ def _from_pickle(content: bytes) -> Checkpoint:
     return _checkpoint(network.name, package["args"], package["kwargs"], package["state"])
 
 
-def _require_stored(content: bytes) -> None:
-    """PyTorch never packs what it saves; a file that does could fill all memory."""
-    try:
-        members = zipfile.ZipFile(io.BytesIO(content)).infolist()
-    except (zipfile.BadZipFile, ValueError, OverflowError, NotImplementedError) as error:
-        raise _Unsound(_NO_FILE_OF_PYTORCH) from error
-    is_stored = all(member.compress_type == zipfile.ZIP_STORED for member in members)
-    if not is_stored or sum(member.file_size for member in members) > len(content):
-        raise _Unsound("it is packed: unpacked it would be larger than the file")
-
-
 def _unpickled(content: bytes) -> Any:
     named = [(_NetworkName(name), name) for name in NETWORK_NAMES]
     unused = [(_Unused, name) for name in _NUMPY_NUMBERS]
     try:
+        require_stored(content)
         require_names(content, [*NETWORK_NAMES, *_NUMPY_NUMBERS, _FRACTION_NAME])
         with torch.serialization.safe_globals([*named, *unused, (_fraction, _FRACTION_NAME)]):
             return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)

@@ -8,6 +8,7 @@ import encodings
 import encodings.aliases
 import io
 import pickletools
+import zipfile
 from collections.abc import Collection, Iterator
 from typing import Any
 
@@ -27,6 +28,20 @@ _CODECS_OF_BYTES = {"base64_codec", "bz2_codec", "hex_codec", "quopri_codec", "r
 """Their results can be encoded again, and so doubled over and over."""
 _MOST_ENCODED = 10_000_000
 """Characters, if each call encoded the longest text; a training's record has some thousand calls of short texts."""
+
+
+def require_stored(content: bytes) -> None:
+    """Raises ValueError for a zip file that is packed, or cut, or none.
+
+    PyTorch never packs what it saves; a file that does could fill all memory.
+    """
+    try:
+        members = zipfile.ZipFile(io.BytesIO(content)).infolist()
+    except (zipfile.BadZipFile, ValueError, OverflowError, NotImplementedError) as error:
+        raise ValueError("it is cut, or no file that PyTorch has saved") from error
+    is_stored = all(member.compress_type == zipfile.ZIP_STORED for member in members)
+    if not is_stored or sum(member.file_size for member in members) > len(content):
+        raise ValueError("it is packed: unpacked it would be larger than the file")
 
 
 def require_names(content: bytes, more_names: Collection[str]) -> None:

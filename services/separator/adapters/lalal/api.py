@@ -1,6 +1,7 @@
 """LALAL.AI's API of version 1 over HTTP: POST and JSON, the licence key in a header, to its own host and no other."""
 
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -48,8 +49,8 @@ class LalalApi:
             raise EngineFailed(f"LALAL.AI refuses the file: {reply.words}")
         body = _done(reply).body
         try:
-            return Upload(str(body["id"]), int(body["size"]), float(body["duration"]), float(body["expires"]))
-        except (KeyError, TypeError, ValueError) as error:
+            return Upload(str(body["id"]), int(body["size"]), _finite(body["duration"]), _finite(body["expires"]))
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise Unavailable("LALAL.AI's reply to an upload says too little") from error
 
     def submit(self, product: Product, source_id: str, idempotency_key: str) -> Reply:
@@ -74,10 +75,10 @@ class LalalApi:
 
     def minutes_left(self) -> float:
         """What the account still holds. Raises as the others do."""
-        minutes = _done(self._ask("limits/minutes_left", {})).body.get("minutes_left")
-        if not isinstance(minutes, int | float):
-            raise Unavailable("LALAL.AI does not say how many minutes are left")
-        return float(minutes)
+        try:
+            return max(0.0, _finite(_done(self._ask("limits/minutes_left", {})).body["minutes_left"]))
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            raise Unavailable("LALAL.AI does not say how many minutes are left") from error
 
     def _ask(self, route: str, wish: Mapping[str, Any]) -> Reply:
         return self._post(route, _JSON, json.dumps(wish).encode(), _TIMEOUT)
@@ -129,6 +130,14 @@ def _json(data: bytes) -> Mapping[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def _finite(value: Any) -> float:
+    """A number of a reply; raises TypeError or ValueError for another thing. Python's JSON knows NaN and Infinity."""
+    if isinstance(value, bool) or not math.isfinite(number := float(value)):
+        message = f"{value!r} is no number to go by"
+        raise ValueError(message)
+    return number
 
 
 def _done(reply: Reply) -> Reply:

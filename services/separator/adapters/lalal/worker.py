@@ -24,7 +24,7 @@ from services.separator.core.cloud.products import PRODUCTS, Product
 from services.separator.core.cloud.sweeping import Sweeper
 from services.separator.core.control import check_wanted
 from services.separator.core.ports import DeviceGreeting, EngineSpec, Result, Task, TaskControl
-from services.separator.core.results import SeparateTask
+from services.separator.core.results import CallOffTask, SeparateTask, find_result
 from services.separator.core.separation import Bench, separate_track
 from stemhouse.audio import AudioFormat, StemSet
 from stemhouse.cloud import CloudOrder, CloudTerms
@@ -38,6 +38,8 @@ ENGINE = "lalal"
 _API_VERSION = "v1"
 _ACCOUNT_DIGITS = 12
 _TURN_S = 0.2
+_NOTICING_S, _ENDING_S = 2.0, 20.0
+"""Until a call that was cancelled knows it, and until it has ended: a submission waits for its reply."""
 _HOUSEKEEPING_S = 60.0
 _BALANCE_S = 300.0
 _SPARE_MINUTES = 0.005
@@ -70,7 +72,8 @@ class LalalWorker:
         self._downloads = TrackDownloads(account.download_hosts)
         self._journal = TaskJournal(store)
         self._balance = _Balance(self._api)
-        self._at_work: set[str] = set()
+        self._sweeper = Sweeper(self._journal, self._api, store, time.time)
+        self._at_work: dict[str, TaskControl] = {}
         self._turns = threading.Condition()
         self._abandoned_after_s = account.abandoned_after_s
         self._stopped = threading.Event()
@@ -94,23 +97,47 @@ class LalalWorker:
 
     def run(self, task: Task[Result], control: TaskControl) -> Result:
         """See Worker.run."""
-        if not isinstance(task, SeparateTask):
-            message = f"the cloud worker has no {type(task).__name__}"
-            raise InternalFault(message)
-        product, order = _product(task), _order(task)
-        with self._turn(order, control):
-            stem_set = self._separated(task, product, order, control)
-        return cast("Result", stem_set)
+        if isinstance(task, SeparateTask):
+            product, order = _product(task), _order(task)
+            with self._turn(order, control):
+                return cast("Result", self._separated(task, product, order, control))
+        if isinstance(task, CallOffTask):
+            return cast("Result", self._called_off(task.separation, control))
+        message = f"the cloud worker has no {type(task).__name__}"
+        raise InternalFault(message)
+
+    def _called_off(self, task: SeparateTask, control: TaskControl) -> float | None:
+        """Once the call that was cancelled has left; a result that it has stored was paid for."""
+        record = _record(task, _product(task), _order(task))
+        if not self._takes_over(record.idempotency_key, control):
+            return None
+        try:
+            stored = find_result(self._store, task)
+            return stored.cloud_minutes if stored else self._sweeper.call_off(record)
+        finally:
+            self._balance.is_stale = True
+            self._leave(record.idempotency_key)
+
+    def _takes_over(self, key: str, control: TaskControl) -> bool:
+        """Whether nobody is at a task; a call that was cancelled needs a moment to notice, and to end."""
+        began_s = time.monotonic()
+        with self._turns:
+            while key in self._at_work:
+                longest_s = _ENDING_S if self._at_work[key].is_cancelled() else _NOTICING_S
+                if time.monotonic() - began_s > longest_s:
+                    return False
+                self._turns.wait(_TURN_S)
+            self._at_work[key] = control
+        return True
 
     def _separated(self, task: SeparateTask, product: Product, order: CloudOrder, control: TaskControl) -> StemSet:
-        minutes = product.minutes(task.audio.duration_s)
-        record = TaskRecord(task.audio.pcm_sha256, order.idempotency_key, task.manifest_key, minutes, time.time())
+        record = _record(task, product, order)
         errand = Errand(product, self._api, self._watch, self._journal, Clocks(time.time, time.sleep))
         with open_desk(self._store, self._scratch, control) as desk, self._scratch.folder() as folder:
             engine = LalalEngine(
                 self._spec(product), task.audio, errand, record, self._downloads, desk, folder, control
             )
-            bench = Bench(desk, control, time.monotonic, _versions(), cloud_minutes=minutes)
+            bench = Bench(desk, control, time.monotonic, _versions(), cloud_minutes=record.minutes)
             stem_set = separate_track(task, engine, bench)
         errand.finish(record)
         self._balance.is_stale = True
@@ -124,13 +151,16 @@ class LalalWorker:
             while key in self._at_work or len(self._at_work) >= self._slot_count:
                 self._turns.wait(_TURN_S)
                 check_wanted(control)
-            self._at_work.add(key)
+            self._at_work[key] = control
         try:
             yield
         finally:
-            with self._turns:
-                self._at_work.discard(key)
-                self._turns.notify_all()
+            self._leave(key)
+
+    def _leave(self, key: str) -> None:
+        with self._turns:
+            del self._at_work[key]
+            self._turns.notify_all()
 
     def _spec(self, product: Product) -> EngineSpec:
         return EngineSpec(
@@ -145,11 +175,10 @@ class LalalWorker:
         )
 
     def _keep_house(self) -> None:
-        sweeper = Sweeper(self._journal, self._api, self._store, time.time)
         while not self._stopped.is_set():
             self._balance.refresh()
             try:
-                sweeper.sweep(self._at_work, self._abandoned_after_s)
+                self._sweeper.sweep(self._at_work, self._abandoned_after_s)
             except StemhouseError as error:
                 log.warning("cannot clear up", error=error.message)
             self._balance.wait(self._stopped)
@@ -204,6 +233,11 @@ def _order(task: SeparateTask) -> CloudOrder:
     if minutes > task.cloud.minutes + _SPARE_MINUTES:
         raise BudgetExceeded(f"the track takes {minutes:.2f} minutes, and {task.cloud.minutes:.2f} are allowed")
     return task.cloud
+
+
+def _record(task: SeparateTask, product: Product, order: CloudOrder) -> TaskRecord:
+    minutes = product.minutes(task.audio.duration_s)
+    return TaskRecord(task.audio.pcm_sha256, order.idempotency_key, task.manifest_key, minutes, time.time())
 
 
 def _versions() -> dict[str, str]:

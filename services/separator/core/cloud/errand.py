@@ -34,6 +34,9 @@ T = TypeVar("T")
 CHARGED = "cloud_minutes"
 """The detail of an error that tells what was paid all the same."""
 
+_FREE = {CHARGED: "0.00"}
+"""Of errors before anything was submitted."""
+
 _PAUSES_S = (0.5, 1.0, 2.0, 4.0)
 """Between submissions of which nothing came back."""
 _MOST_UPLOADS = 2
@@ -85,7 +88,8 @@ class Errand:
             raise _recorded_error(record)
         may_have_arrived = record.state is TaskState.SUBMITTING
         if record.state in {TaskState.NEW, TaskState.UPLOADED}:
-            record = self._with_source(record, parcel, control)
+            with _telling_that_it_is_free():
+                record = self._with_source(record, parcel, control)
         if not record.task_id:
             check_wanted(control)
             record = self._submitted(self._noted(record, TaskState.SUBMITTING), may_have_arrived=may_have_arrived)
@@ -127,8 +131,10 @@ class Errand:
             may_have_arrived |= not (reply and reply.status == _TOO_MANY_REQUESTS)
             if pause_s is not None:
                 self._clocks.pause(pause_s)
-        message = "the service does not say whether it took the track"
-        raise Unavailable(message, _price(record) if may_have_arrived else {})
+        if not may_have_arrived:
+            self._noted(record, TaskState.UPLOADED)
+            raise Unavailable("the service is too busy to take the track", _FREE)
+        raise Unavailable("the service does not say whether it took the track", _price(record))
 
     def _sent(self, record: TaskRecord) -> Reply | None:
         try:
@@ -229,6 +235,15 @@ def _telling_price(record: TaskRecord) -> Iterator[None]:
         yield
     except EngineUnavailable as error:
         raise type(error)(error.message, {**_price(record), **error.details}) from error
+
+
+@contextlib.contextmanager
+def _telling_that_it_is_free() -> Iterator[None]:
+    """Nothing was submitted yet: whoever gives up now has spent nothing."""
+    try:
+        yield
+    except Unavailable as error:
+        raise type(error)(error.message, {**_FREE, **error.details}) from error
 
 
 def _price(record: TaskRecord) -> dict[str, str]:

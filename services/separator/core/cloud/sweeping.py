@@ -44,13 +44,33 @@ class Sweeper:
                 if age_s > _KEPT_S and record.state is not TaskState.UNCERTAIN:
                     self._journal.forget(record)
             elif unasked_s > abandoned_after_s:
-                self._abandon(record)
+                self._abandon(record, "nobody has asked for the track any more while it was with the service")
 
-    def _abandon(self, record: TaskRecord) -> None:
+    def call_off(self, record: TaskRecord) -> float | None:
+        """End a task that its user has cancelled, at once; nobody may be at it.
+
+        What it has cost in minutes, 0 if it was never submitted; None if nobody can know. Raises StorageUnavailable.
+        """
+        written = self._journal.find(record)
+        if written is None:
+            return 0.0
+        if not (written.state.is_final or written.state.is_paid):
+            self._drop(written)
+            self._journal.forget(written)
+            return 0.0
+        if not written.state.is_final:
+            written = self._abandon(written, "its job was cancelled while the track was with the service")
+        if written.state is TaskState.UNCERTAIN:
+            return None
+        return written.minutes if written.was_paid else 0.0
+
+    def _abandon(self, record: TaskRecord, words: str) -> TaskRecord:
+        if record.task_id:
+            with contextlib.suppress(Unavailable):
+                self._service.cancel(record.task_id)
         self._drop(record)
         is_lost = record.state is TaskState.SUBMITTING
         error = ChargeUncertain if is_lost else EngineFailed
-        words = "nobody has asked for the track any more while it was with the service"
         ended = replace(
             record,
             state=TaskState.UNCERTAIN if is_lost else TaskState.CANCELLED,
@@ -60,9 +80,10 @@ class Sweeper:
             was_paid=record.state.is_paid,
         )
         self._journal.write(ended)
+        return ended
 
     def _drop(self, record: TaskRecord) -> None:
-        """Deleting a source cancels its tasks."""
+        """Deleting a source cancels those of its tasks that were never found."""
         with contextlib.suppress(Unavailable):
             if record.source_id:
                 self._service.delete(record.source_id)

@@ -1,4 +1,4 @@
-"""Sample rates from the heads of files, and which formats they rule out."""
+"""Sample rates and lengths from the heads of files, and which formats they rule out."""
 
 import io
 from pathlib import Path
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from stemhouse.client.sample_rates import require_rate, sample_rate_hz_from_head
+from stemhouse.client.audio_heads import duration_s_from_head, require_rate, sample_rate_hz_from_head
 from stemhouse.delivery import FileFormat, SampleFormat
 from stemhouse.errors import InvalidRequest
 
@@ -34,8 +34,20 @@ def audio(path: Path, rate_hz: int, **form: str) -> Path:
     ],
 )
 def test_rate_is_read_from_the_head(tmp_path: Path, rate_hz: int, name: str, form: dict[str, str]) -> None:
-    """Of every container that a high rate comes in."""
-    assert sample_rate_hz_from_head(audio(tmp_path / name, rate_hz, **form)) == rate_hz
+    """Of every container that a high rate comes in; so is the length."""
+    file = audio(tmp_path / name, rate_hz, **form)
+    assert sample_rate_hz_from_head(file) == rate_hz
+    assert duration_s_from_head(file) == pytest.approx(10 / rate_hz)
+
+
+@pytest.mark.parametrize("told_bytes", [0, 0xFFFF_FFFF, 10**9])
+def test_wav_whose_size_nobody_wrote_lasts_to_its_end(tmp_path: Path, told_bytes: int) -> None:
+    """As recorders that were cut off leave it: no more is there than is there."""
+    wav = audio(tmp_path / "a.wav", 8_000, subtype="PCM_16").read_bytes()
+    assert wav.count(b"data") == 1
+    size_at = wav.index(b"data") + 4
+    (tmp_path / "a.wav").write_bytes(wav[:size_at] + told_bytes.to_bytes(4, "little") + wav[size_at + 4 :])
+    assert duration_s_from_head(tmp_path / "a.wav") == pytest.approx(10 / 8_000)
 
 
 def test_tag_before_a_flac_is_passed_over(tmp_path: Path) -> None:
@@ -70,7 +82,7 @@ def test_chunks_before_the_format_are_passed_over(tmp_path: Path) -> None:
 def test_head_that_tells_nothing_gives_no_rate(tmp_path: Path, content: bytes) -> None:
     """Cut, odd, or of another kind: a decoder says later what is wrong with it."""
     (tmp_path / "a").write_bytes(content)
-    assert sample_rate_hz_from_head(tmp_path / "a") is None
+    assert (sample_rate_hz_from_head(tmp_path / "a"), duration_s_from_head(tmp_path / "a")) == (None, None)
 
 
 def test_file_that_cannot_be_read_gives_no_rate(tmp_path: Path) -> None:
