@@ -2,8 +2,9 @@
 
 usage: python -m tests.bench.demucs_speed [--repeats N] [--seconds S] [--tracks N] [--track-seconds S] [--folder DIR]
 Two stacks are up and warm, one for each schedule. By turns, a song is separated by `demucs` and by `stemhouse separate`
-on both; then several shorter songs, in one command each. CPU seconds are those of the command, and of all processes of
-the stack; on a machine that does other things besides, their ratio is the one to believe. Prints the SDR of our stems
+on both; then several shorter songs, in one command each. CPU seconds are those of the command and of all processes of
+the stack, what they spend on waiting included, and those of the separator alone; on a machine that does other things
+besides, the ratio of the latter is the one to believe. Prints the SDR of our stems
 against demucs' own, what the lean schedule changes at the end of the song, which share of the time the network's own
 arithmetic would take at the speed of a plain matrix product, and what vocals alone of a bag of four cost.
 """
@@ -16,9 +17,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -35,6 +36,7 @@ from services.separator.core.models import OVERLAP
 from services.separator.core.ports import Block
 from services.separator.core.segments import Schedule
 from stemhouse.local.home import HOME_VARIABLE, Home
+from stemhouse.local.layout import SEPARATOR
 from stemhouse.local.record import read_record
 from stemhouse.local.stack import ensure_stack, stop_stack
 from stemhouse.vocab import BASE_STEMS
@@ -55,6 +57,7 @@ TARGET_VOCALS = 3.5
 _SEGMENT_FRAMES = int(Fraction(39, 5) * SAMPLE_RATE_HZ)
 _WARMING_S = 10.0
 _PRODUCT_SIZE = 2048
+_GAIN = 0.25  # demucs cuts stems off at full scale, and those of random weights are as loud as the mixture
 _SCHEDULE_VARIABLE = "STEMHOUSE_DEMUCS__SCHEDULE"
 
 Files = Sequence[Path]
@@ -63,31 +66,41 @@ Stems = dict[str, Block]
 
 @dataclass(frozen=True)
 class Spent:
-    """Of one command: wall time, and CPU time of it and of whatever works for it."""
+    """Of one command: wall time, CPU time of it and of whatever works for it, and of what separates alone."""
 
     wall_s: float
     cpu_s: float
+    separating_cpu_s: float
 
 
 class Contender:
-    """A way to separate files: the command, the home of its stack (None: it has none), and where its files go."""
+    """A way to separate files: the command, where its files go, its environment, and its stack (None: it has none)."""
 
-    def __init__(self, name: str, command: Sequence[str], output_dir: Path, home: Home | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        output_dir: Path,
+        environment: Mapping[str, str] = os.environ,
+        home: Home | None = None,
+    ) -> None:
         self.name = name
         self.output_dir = output_dir
         self._command = tuple(command)
+        self._environment = environment
         self._home = home
 
     def separate(self, files: Files) -> Spent:
         """Run the command to its end."""
-        environment = {**os.environ, **({HOME_VARIABLE: str(self._home.root)} if self._home else {})}
-        began_s, cpu_before_s = time.monotonic(), self._cpu_s()
+        began_s, cpu_before_s, separating_before_s = time.monotonic(), *self._cpu_s()
         command = (*self._command, *map(str, files))
-        ended = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
+        ended = subprocess.run(command, env=self._environment, check=False, capture_output=True, text=True)
         if ended.returncode:
             raise SystemExit(f"{self.name} has failed: {ended.stderr[-2000:]}")
-        spent = Spent(time.monotonic() - began_s, self._cpu_s() - cpu_before_s)
-        print(f"  {self.name}: {spent.wall_s:.1f} s, CPU {spent.cpu_s:.1f} s", flush=True)
+        cpu_s, separating_s = self._cpu_s()
+        spent = Spent(time.monotonic() - began_s, cpu_s - cpu_before_s, separating_s - separating_before_s)
+        told = f"{spent.wall_s:.1f} s, CPU {spent.cpu_s:.1f} s, of which separating {spent.separating_cpu_s:.1f} s"
+        print(f"  {self.name}: {told}", flush=True)
         return spent
 
     def stems(self) -> Stems:
@@ -95,18 +108,21 @@ class Contender:
         found = {stem: next(self.output_dir.rglob(f"{stem}.wav")) for stem in BASE_STEMS}
         return {stem: soundfile.read(path, dtype="float32")[0].T for stem, path in found.items()}
 
-    def _cpu_s(self) -> float:
-        """Of all commands that have ended, and of the processes of the stack."""
-        ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    def _cpu_s(self) -> tuple[float, float]:
+        """Of all commands that have ended and the processes of the stack; of the separator, or else the commands."""
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        ended_s = used.ru_utime + used.ru_stime
         record = read_record(self._home) if self._home else None
-        working = _family(record.supervisor.pid) if record else []
-        times = [process.cpu_times() for process in working]
-        return ended.ru_utime + ended.ru_stime + sum(spent.user + spent.system for spent in times)
+        if record is None:
+            return ended_s, ended_s
+        separator_id = record.children[SEPARATOR].process.pid
+        return ended_s + _family_cpu_s(record.supervisor.pid), _family_cpu_s(separator_id)
 
 
-def _family(process_id: int) -> list[psutil.Process]:
+def _family_cpu_s(process_id: int) -> float:
     process = psutil.Process(process_id)
-    return [process, *process.children(recursive=True)]
+    times = [one.cpu_times() for one in (process, *process.children(recursive=True))]
+    return sum(spent.user + spent.system for spent in times)
 
 
 def main() -> None:
@@ -147,9 +163,9 @@ def contenders(folder: Path, network: HTDemucs, stacks: ExitStack) -> list[Conte
         home.keep_file.touch()
         install(home.root / "models", [network], name=MODEL, kind="th")
         os.environ[_SCHEDULE_VARIABLE] = kind
-        ensure_stack(home, print)
         stacks.callback(stop_stack, home)
-        found.append(_ours(kind, folder / f"by-{kind}", home))
+        ensure_stack(home, print)
+        found.append(_ours(kind, folder / f"ours-{kind}", home))
         found[-1].separate([warming])
         for path in found[-1].output_dir.rglob("*.wav"):
             path.unlink()
@@ -159,12 +175,14 @@ def contenders(folder: Path, network: HTDemucs, stacks: ExitStack) -> list[Conte
 def _ours(kind: ScheduleKind, output_dir: Path, home: Home) -> Contender:
     script = str(Path(sys.executable).with_name("stemhouse"))
     wish = ("--engine", "demucs", "--model", MODEL, "--force", "--no-sum-to-mix", "--bit-depth", "32f")
-    return Contender(f"ours, {kind}", (script, "separate", *wish, "--output", str(output_dir)), output_dir, home)
+    command = (script, "separate", *wish, "--output", str(output_dir))
+    environment = {**os.environ, HOME_VARIABLE: str(home.root), _SCHEDULE_VARIABLE: kind}
+    return Contender(f"ours, {kind}", command, output_dir, environment, home)
 
 
 def written(path: Path, duration_s: float, seed: int = 0) -> Path:
     """A stereo song of that length; another one for each seed."""
-    samples = song(round(duration_s * SAMPLE_RATE_HZ), SAMPLE_RATE_HZ)
+    samples = _GAIN * song(round(duration_s * SAMPLE_RATE_HZ), SAMPLE_RATE_HZ)
     soundfile.write(path, np.roll(samples, seed * 4410, axis=1).T, SAMPLE_RATE_HZ, subtype="PCM_16")
     return path
 
@@ -178,8 +196,8 @@ def one_song(demucs: Contender, ours: Sequence[Contender], file: Path, repeats: 
 
 
 def median_of(spent: Sequence[Spent]) -> Spent:
-    """Of wall and of CPU times, each by itself."""
-    return Spent(statistics.median(one.wall_s for one in spent), statistics.median(one.cpu_s for one in spent))
+    """Of each time by itself."""
+    return Spent(*(statistics.median(times) for times in zip(*map(astuple, spent), strict=True)))
 
 
 def several_songs(demucs: Contender, ours: Contender, folder: Path, track_count: int, track_s: float) -> None:
@@ -190,9 +208,11 @@ def several_songs(demucs: Contender, ours: Contender, folder: Path, track_count:
 
 
 def report_pairs(what: str, pairs: Sequence[tuple[Spent, Spent]], target: float) -> None:
-    """How many times as fast, by wall and by CPU."""
+    """How many times as fast, by wall and by CPU times."""
     tell(f"{what}: wall", statistics.median(theirs.wall_s / our.wall_s for theirs, our in pairs), "x", target)
     tell(f"{what}: CPU", statistics.median(theirs.cpu_s / our.cpu_s for theirs, our in pairs), "x")
+    alone = statistics.median(theirs.separating_cpu_s / our.separating_cpu_s for theirs, our in pairs)
+    tell(f"{what}: CPU of the separator alone", alone, "x")
 
 
 def report_parity(demucs: Contender, ours: Sequence[Contender], track_frames: int) -> None:
@@ -231,7 +251,7 @@ def report_shares(network: HTDemucs, spent: dict[str, Spent], duration_s: float)
     operations, speed = segment_count * segment_operations(network), product_speed()
     print(f"  {operations / 1e9:.0f} GFLOP in {segment_count} segments; products: {speed / 1e9:.0f} GFLOP a CPU second")
     for name, one in spent.items():
-        tell(f"{name}: share of the speed of products", 100 * operations / speed / one.cpu_s, "%")
+        tell(f"{name}: share of the speed of products", 100 * operations / speed / one.separating_cpu_s, "%")
 
 
 def segment_operations(network: HTDemucs) -> int:
