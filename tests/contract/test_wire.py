@@ -86,6 +86,7 @@ STEM_SET = StemSet(
     versions={"torch": "2"},
     vocal_share=0.25,
     cloud_minutes=3.5,
+    batch_segments=2,
 )
 QUALITY = QualityReport(
     "si_sdr",

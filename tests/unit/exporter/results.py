@@ -71,6 +71,7 @@ class Separated:
             "sums_to_mix": True,
             "processing_s": 1.25,
             "device": "cpu",
+            "batch_segments": 2,
             "versions": {"torch": "2.13.0"},
         }
         return SeparationResult(

@@ -171,6 +171,7 @@ def test_metadata_tells_all() -> None:
         "model": "tiny",
         "engine_id": "starter-tiny-00000000",
         "device": "cpu",
+        "batch_segments": 2,
         "processing_s": 1.25,
         "cache_hit": "pcm",
         "decision_reasons": ["no model is present", "so the starter it is"],
