@@ -11,6 +11,7 @@
     ├── NotFound                name something that exists
     │   └── ResultGone          have the track separated again: its stems are not stored any more, or damaged
     ├── Unauthenticated         show valid credentials
+    │   └── Forbidden           ask whoever made the credentials for more rights
     ├── Cancelled               nothing: somebody asked for it
     ├── Unavailable             try again later, or start what is missing
     │   ├── EngineUnavailable   choose another engine, or pull its model
@@ -97,6 +98,12 @@ class Unauthenticated(StemhouseError):
     """The call carries no credentials, or wrong ones."""
 
     reason = "UNAUTHENTICATED"
+
+
+class Forbidden(Unauthenticated):
+    """The credentials are valid, and not good for this call."""
+
+    reason = "FORBIDDEN"
 
 
 class Cancelled(StemhouseError):

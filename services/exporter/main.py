@@ -119,7 +119,7 @@ def main() -> None:
         stretcher=SignalsmithStretcher(),
     )
     readiness = connect_object_store(settings.store, is_patient=False)
-    serve(service(ExporterServicer(parts), readiness.probe), settings.listen)
+    serve(service(ExporterServicer(parts), readiness.probe), settings.listen, entrance=settings.entrance())
 
 
 def _sweep(uploads: StemUploads) -> None:

@@ -4,16 +4,14 @@ from pathlib import Path
 from tempfile import gettempdir
 
 from pydantic import PositiveInt
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from stemhouse.platform.object_stores import StoreSettings
+from stemhouse.platform.security import ServerSettings
 from stemhouse.platform.settings import LogLevel
 
 
-class ExporterSettings(BaseSettings):
+class ExporterSettings(ServerSettings):
     """From environment variables STEMHOUSE_*; the store's are STEMHOUSE_STORE__*."""
-
-    model_config = SettingsConfigDict(env_prefix="STEMHOUSE_", env_nested_delimiter="__", frozen=True)
 
     listen: str = "127.0.0.1:50054"
     store: StoreSettings

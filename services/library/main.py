@@ -83,7 +83,8 @@ def main() -> None:
     database = open_database(settings.database_url)
     migrate(database)
     music = _open_music(settings, database)
-    with Stemhouse(Endpoints(settings.router, settings.listen, settings.exporter)) as client:
+    endpoints = Endpoints(settings.router, settings.listen, settings.exporter)
+    with Stemhouse(endpoints, credentials=settings.channel_credentials()) as client:
         separations = RouterSeparations(client, music.files.at_hand)
         hearing = VocalHearing(music.tracks, separations)
         known = SearchPorts(music.tracks, SqliteLibraryCatalogue(database), SqliteExportRecord(database), music.files)
@@ -92,7 +93,12 @@ def main() -> None:
         batches, runner = _batches(settings, database, music, _Partners(separations, deliveries, hearing))
         probes = TrackProbes(music.order, hearing)
         servicer = LibraryServicer(LibraryParts(music.scanner, music.listing, probes, search, batches))
-        serve(service(servicer, music.tracks.probe), settings.listen, on_stop=[runner.stop, database.dispose])
+        serve(
+            service(servicer, music.tracks.probe),
+            settings.listen,
+            entrance=settings.entrance(),
+            on_stop=[runner.stop, database.dispose],
+        )
 
 
 def _open_music(settings: LibrarySettings, database: Engine) -> _Music:

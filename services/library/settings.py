@@ -3,16 +3,14 @@
 from pathlib import Path
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from stemhouse.platform.object_stores import StoreSettings
+from stemhouse.platform.security import ServerSettings
 from stemhouse.platform.settings import LogLevel
 
 
-class LibrarySettings(BaseSettings):
+class LibrarySettings(ServerSettings):
     """From environment variables STEMHOUSE_*."""
-
-    model_config = SettingsConfigDict(env_prefix="STEMHOUSE_", env_nested_delimiter="__", frozen=True)
 
     listen: str = "127.0.0.1:50053"
     database_url: str = Field(default="sqlite:///library.db", pattern=r"^sqlite:///.+", description="an SQLite file")

@@ -54,7 +54,7 @@ def main() -> None:
         tracks=SpooledUploads(store, settings.scratch_dir, settings.max_upload_bytes, prefix=TRACKS_PREFIX),
         models=SpooledUploads(store, settings.scratch_dir, settings.max_upload_bytes, prefix=MODELS_PREFIX),
     )
-    directory = connect_separators(settings.separator_addresses)
+    directory = connect_separators(settings.separator_addresses, settings.channel_credentials())
     separators, models = SeparatorFleet(directory), ModelFleet(directory)
     results = SqlResultLedger(database)
     cloud = CloudBudget(separators, SqlCloudLedger(database), now=_now, new_key=lambda: str(uuid.uuid4()))
@@ -85,7 +85,7 @@ def main() -> None:
         cloud=cloud,
         cache=cache,
     )
-    serve(service(RouterServicer(parts), readiness.probe), settings.listen)
+    serve(service(RouterServicer(parts), readiness.probe), settings.listen, entrance=settings.entrance())
     # Running jobs are recorded and resume with the next start; waiting for them would only delay it.
     os._exit(0)
 

@@ -4,9 +4,9 @@ from pathlib import Path
 from tempfile import gettempdir
 
 from pydantic import BaseModel, ByteSize, Field, FilePath
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from stemhouse.platform.object_stores import StoreSettings
+from stemhouse.platform.security import ServerSettings
 from stemhouse.platform.settings import LogLevel
 
 
@@ -20,10 +20,8 @@ class CacheSettings(BaseModel):
     kept_s: float = Field(default=3600.0, ge=0.0)
 
 
-class RouterSettings(BaseSettings):
+class RouterSettings(ServerSettings):
     """From environment variables STEMHOUSE_*; the store's are STEMHOUSE_STORE__*."""
-
-    model_config = SettingsConfigDict(env_prefix="STEMHOUSE_", env_nested_delimiter="__", frozen=True)
 
     listen: str = "127.0.0.1:50051"
     separators: str = Field(

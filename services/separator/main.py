@@ -39,7 +39,12 @@ def main() -> None:
         station.check_ready()
         readiness.probe()
 
-    serve(service(SeparatorServicer(station), check_ready), settings.listen, on_stop=[files.stop, device.stop])
+    serve(
+        service(SeparatorServicer(station), check_ready),
+        settings.listen,
+        entrance=settings.entrance(),
+        on_stop=[files.stop, device.stop],
+    )
 
 
 def _open_device(settings: SeparatorSettings, store: ObjectStore) -> "EngineWorkers | LalalWorker":

@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from services.separator.core.demucs_options import BackendKind, DemucsOptions, ScheduleKind
 from stemhouse.platform.object_stores import StoreSettings
+from stemhouse.platform.security import ServerSettings
 from stemhouse.platform.settings import LogLevel
 
 _NO_MIRROR = "must be an http(s) address, s3:PREFIX, or the whole path of a folder"
@@ -177,13 +178,11 @@ class MirrorStoreSettings(BaseSettings):
     store: StoreSettings
 
 
-class SeparatorSettings(BaseSettings):
+class SeparatorSettings(ServerSettings):
     """While a minute of stereo at 44.1 kHz is separated, `scratch_dir` needs room for about 150 MB.
 
     A device works on three tracks at once, of which up to two need that much.
     """
-
-    model_config = SettingsConfigDict(env_prefix="STEMHOUSE_", env_nested_delimiter="__", frozen=True)
 
     listen: str = "127.0.0.1:50052"
     store: StoreSettings

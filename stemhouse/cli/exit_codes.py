@@ -42,6 +42,7 @@ EXIT_CODES: Mapping[type[StemhouseError], ExitCode] = {
     errors.NotFound: ExitCode.USAGE,
     errors.ResultGone: ExitCode.FAILURES,
     errors.Unauthenticated: ExitCode.UNAVAILABLE,
+    errors.Forbidden: ExitCode.UNAVAILABLE,
     errors.Cancelled: ExitCode.FAILURES,
     errors.Unavailable: ExitCode.UNAVAILABLE,
     errors.EngineUnavailable: ExitCode.UNAVAILABLE,

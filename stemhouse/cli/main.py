@@ -54,7 +54,9 @@ class _LazyGroup(click.Group):
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit codes: 0 ok, 2 wrong usage, 3 input rejected, 4 unavailable, 5 finished with failures, "
     "130 interrupted. STEMHOUSE_SERVER names servers to use instead of the local stack: HOST:PORT of a gateway, or "
-    "router=HOST:PORT,library=HOST:PORT,exporter=HOST:PORT. STEMHOUSE_HOME is where the local stack keeps its data.",
+    "router=HOST:PORT,library=HOST:PORT,exporter=HOST:PORT. STEMHOUSE_TLS__CA (a file) has them called by TLS, with "
+    "STEMHOUSE_TOKEN_FILE or STEMHOUSE_TOKEN, or STEMHOUSE_TLS__CERT and STEMHOUSE_TLS__KEY. STEMHOUSE_HOME is where "
+    "the local stack keeps its data.",
 )
 @click.version_option(package_name="stemhouse")
 def cli() -> None:

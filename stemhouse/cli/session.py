@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 
+import grpc
+
 from stemhouse.cli.output import Output
 from stemhouse.client.endpoints import Endpoints, endpoints_from_text
 from stemhouse.client.sdk import Stemhouse
@@ -25,7 +27,7 @@ def names_server() -> bool:
 def open_client(output: Output) -> Iterator[Stemhouse]:
     """A client while the block runs; the local stack is started if need be and stays at least as long."""
     if names_server():
-        with Stemhouse(_named_endpoints()) as client:
+        with Stemhouse(_named_endpoints(), credentials=_credentials()) as client:
             yield client
         return
     home = find_home()
@@ -41,3 +43,11 @@ def _named_endpoints() -> Endpoints:
         return endpoints_from_text(os.environ[SERVER_VARIABLE])
     except InvalidRequest as error:
         raise InvalidRequest(f"{SERVER_VARIABLE}: {error.message}") from error
+
+
+def _credentials() -> grpc.ChannelCredentials | None:
+    # Imported here: pydantic takes long, and the local stack does without it.
+    from stemhouse.platform.security import CallerSettings  # noqa: PLC0415
+    from stemhouse.platform.settings import read_settings  # noqa: PLC0415
+
+    return read_settings(CallerSettings).channel_credentials()

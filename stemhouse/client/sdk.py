@@ -7,6 +7,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import grpc
+
 from stemhouse.audio import SourceRef, StemSet
 from stemhouse.cache import DEFAULT_CLEARED_DAYS, CacheStats, Cleared
 from stemhouse.client.calls import CALL_PATIENCE_S, JOB_PATIENCE_S, Calls, stream, transfer_deadline_s
@@ -57,14 +59,21 @@ class Stemhouse:
     times that `stemhouse.client.calls` names. All calls have deadlines. Threads may share an instance.
     """
 
-    def __init__(self, endpoints: Endpoints, require_servers: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        endpoints: Endpoints,
+        require_servers: Callable[[], None] = lambda: None,
+        credentials: grpc.ChannelCredentials | None = None,
+    ) -> None:
         """Nothing is connected before the first call.
 
         Who knows when the servers are gone says so by `require_servers`: it is called whenever contact is lost, and
-        while a job is watched; what it raises ends the waiting.
+        while a job is watched; what it raises ends the waiting. `credentials` are gRPC's, for servers with TLS:
+        `CallerSettings` makes them of the environment.
         """
         self._calls = Calls(require_servers)
-        self._channels = [connect(address) for address in (endpoints.router, endpoints.library, endpoints.exporter)]
+        addresses = (endpoints.router, endpoints.library, endpoints.exporter)
+        self._channels = [connect(address, credentials) for address in addresses]
         router, library, exporter = self._channels
         self._router = router_pb2_grpc.RouterServiceStub(router)
         self._library = library_pb2_grpc.LibraryServiceStub(library)

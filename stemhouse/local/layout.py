@@ -13,6 +13,8 @@ CLOUD_SEPARATOR = "separator-cloud"
 """A second separator, which is started where there is a key of LALAL.AI; nobody else is given it."""
 
 _CLOUD_KEYS = ("STEMHOUSE_LALAL__KEY", "STEMHOUSE_LALAL__KEY_FILE")
+_SECURITY = ("STEMHOUSE_TLS__", "STEMHOUSE_TOKEN", "STEMHOUSE_ACCEPTED_TOKENS", "STEMHOUSE_ALLOW_INSECURE")
+"""What these begin is for servers elsewhere: the services of a stack call each other over loopback, as they are."""
 
 
 def stack_specs(home: Home) -> list[ChildSpec]:
@@ -60,7 +62,8 @@ def _policy_setting(home: Home) -> dict[str, str]:
 
 def _service_spec(home: Home, name: str, address: str, settings: dict[str, str]) -> ChildSpec:
     variables = {f"STEMHOUSE_{key}": value for key, value in {**settings, "LISTEN": address}.items()}
-    inherited = {key: value for key, value in os.environ.items() if name == CLOUD_SEPARATOR or key not in _CLOUD_KEYS}
+    kept_back = _SECURITY if name == CLOUD_SEPARATOR else (*_SECURITY, *_CLOUD_KEYS)
+    inherited = {key: value for key, value in os.environ.items() if not key.upper().startswith(kept_back)}
     service = name.partition("-")[0]
     return ChildSpec(
         name=name,

@@ -15,7 +15,7 @@ _POLICY = "STEMHOUSE_POLICY"
 # The others are the client's, or set by the stack itself whatever its starter has.
 _TAKEN_OVER = re.compile(
     r"STEMHOUSE_(?!(HOME|SERVER|LISTEN|SEPARATORS|ROUTER|EXPORTER|DATABASE_URL|SCRATCH_DIR|STORE_DIR|EXIT_WITH_STDIN|MODELS__DIR"
-    r"|STORE__.*)$).+"
+    r"|STORE__.*|TLS__.*|TOKEN|TOKEN_FILE|ACCEPTED_TOKENS|ALLOW_INSECURE)$).+"
 )
 
 

@@ -46,13 +46,21 @@ _OPTIONS = (
 )
 
 
-def connect(address: str) -> grpc.Channel:
+def connect(address: str, credentials: grpc.ChannelCredentials | None = None, server_name: str = "") -> grpc.Channel:
     """A channel to `host:port`; it connects when it is used, and again whenever it must.
+
+    With credentials it goes by TLS, and the server must have a certificate for its host, or for `server_name`.
 
     Every RPC of Stemhouse is idempotent, so UNAVAILABLE is retried (about 3 s in all), save for the streams above.
     """
-    channel = grpc.insecure_channel(address, options=_OPTIONS)
-    return grpc.intercept_channel(channel, _RequestIdInterceptor())
+    return grpc.intercept_channel(_channel(address, credentials, server_name), _RequestIdInterceptor())
+
+
+def _channel(address: str, credentials: grpc.ChannelCredentials | None, server_name: str) -> grpc.Channel:
+    if not credentials:
+        return grpc.insecure_channel(address, options=_OPTIONS)
+    name = (("grpc.ssl_target_name_override", server_name),) if server_name else ()
+    return grpc.secure_channel(address, credentials, options=(*_OPTIONS, *name))
 
 
 class _CallDetails(NamedTuple):

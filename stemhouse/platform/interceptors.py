@@ -19,8 +19,8 @@ _QUIET_SERVICES = ("/grpc.health.", "/grpc.reflection.")
 class Authenticator(Protocol):
     """Decides whether a call may come in."""
 
-    def __call__(self, metadata: Mapping[str, str]) -> None:
-        """Return if the metadata carries valid credentials, else raise Unauthenticated."""
+    def __call__(self, method: str, metadata: Mapping[str, str]) -> str:
+        """The caller's name, for the log; raises Unauthenticated without valid credentials, or Forbidden."""
 
 
 class RpcInterceptor(grpc.ServerInterceptor):
@@ -88,7 +88,8 @@ class _RpcScope:
     def admit(self, authenticate: Authenticator | None) -> None:
         """Let the call in, or raise Unauthenticated."""
         if authenticate:
-            authenticate(self._metadata)
+            caller = authenticate(self._method, self._metadata)
+            self._tokens = {**structlog.contextvars.bind_contextvars(caller=caller), **self._tokens}
 
     def __exit__(self, _type: object, error: BaseException | None, _traceback: object) -> None:
         try:

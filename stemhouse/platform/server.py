@@ -14,7 +14,8 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from stemhouse.errors import StemhouseError, Unavailable
-from stemhouse.platform.interceptors import Authenticator, RpcInterceptor
+from stemhouse.platform.interceptors import RpcInterceptor
+from stemhouse.platform.security import Entrance
 
 log = structlog.get_logger(__name__)
 
@@ -23,12 +24,15 @@ _READINESS_INTERVAL_S = 5.0
 _NOT_READY_INTERVAL_S = 0.1
 _GRACE_S = 10.0
 _EXIT_WITH_STDIN = "STEMHOUSE_EXIT_WITH_STDIN"
+_HANDSHAKE_MS = 10_000
+_FROM_HERE_ONLY = Entrance()
 
 _OPTIONS = (
     ("grpc.so_reuseport", 0),
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.http2.min_ping_interval_without_data_ms", 20_000),
     ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.server_handshake_timeout_ms", _HANDSHAKE_MS),
 )
 
 
@@ -50,22 +54,23 @@ def serve(
     address: str,
     *,
     max_threads: int = 256,
-    authenticate: Authenticator | None = None,
+    entrance: Entrance = _FROM_HERE_ONLY,
     on_stop: Iterable[Callable[[], None]] = (),
 ) -> None:
     """Serve until SIGTERM or SIGINT, then stop taking calls, give running ones a grace, and run `on_stop`.
 
-    Raises Unavailable if the address cannot be bound.
+    Raises Unavailable if the address cannot be bound, InvalidRequest if the entrance is too open for it.
     """
+    entrance.check(address)
     stop = _stop_event()
     server = grpc.server(
         ThreadPoolExecutor(max_threads, thread_name_prefix="rpc"),
-        interceptors=[RpcInterceptor(authenticate)],
+        interceptors=[RpcInterceptor(entrance.authenticate)],
         options=_OPTIONS,
     )
     service.register(server)
     health_servicer = _add_health_and_reflection(server, service.name)
-    _bind(server, address)
+    _bind(server, address, entrance.credentials)
     server.start()
     log.info("serving", address=address)
     _report_readiness(service, health_servicer, stop)
@@ -76,9 +81,12 @@ def serve(
     log.info("stopped")
 
 
-def _bind(server: grpc.Server, address: str) -> None:
+def _bind(server: grpc.Server, address: str, credentials: grpc.ServerCredentials | None) -> None:
     try:
-        server.add_insecure_port(address)
+        if credentials:
+            server.add_secure_port(address, credentials)
+        else:
+            server.add_insecure_port(address)
     except RuntimeError as error:
         message = f"cannot listen on {address}: {error}"
         raise Unavailable(message) from error

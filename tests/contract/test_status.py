@@ -56,9 +56,10 @@ def raiser() -> _Raiser:
     return _Raiser()  # type: ignore[abstract]
 
 
-def _refuse(metadata: Any) -> None:
+def _refuse(_method: str, metadata: Any) -> str:
     if metadata.get("authorization") != "let me in":
         raise Unauthenticated("no")
+    return "somebody"
 
 
 @pytest.fixture(params=[None])

@@ -113,7 +113,8 @@ class Studio:
 def open_studio(folder: Path) -> Iterator[Studio]:
     """A studio with the starter, tiny Demucs of random weights, and a network of UVR.
 
-    Two give all their stems, one by PyTorch and one by OpenVINO if it is there; one gives vocals alone. The network of UVR is an MDX23C.
+    Two Demucs give all their stems, one by PyTorch and one by OpenVINO if it is there; one gives vocals alone. The
+    network of UVR is an MDX23C.
     """
     models_dir = folder / "models"
     engines: dict[str, Engine] = {STARTER: StarterEngine.installed()}

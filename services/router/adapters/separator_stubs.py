@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import grpc
+
 from stemhouse.platform.channel import connect
 from stemhouse.v1.separator_pb2_grpc import SeparatorServiceStub
 
@@ -49,12 +51,17 @@ class SeparatorDirectory:
     """
 
     def __init__(
-        self, addresses: Sequence[str], look_up: Callable[[str], Sequence[str]], now_s: Callable[[], float]
+        self,
+        addresses: Sequence[str],
+        look_up: Callable[[str], Sequence[str]],
+        now_s: Callable[[], float],
+        credentials: grpc.ChannelCredentials | None = None,
     ) -> None:
-        """Nothing is looked up yet; `now_s` is monotonic."""
+        """Nothing is looked up yet; `now_s` is monotonic; `credentials` are for separators with TLS."""
         self._listed = tuple(addresses)
         self._look_up = look_up
         self._now_s = now_s
+        self._credentials = credentials
         self._lock = threading.Lock()
         self._channels: dict[str, Separator] = {}
         self._known = Separators(())
@@ -73,16 +80,24 @@ class SeparatorDirectory:
             listed: self._look_up(listed.removeprefix(LOOK_UP)) if listed.startswith(LOOK_UP) else [listed]
             for listed in self._listed
         }
-        addresses = dict.fromkeys(address for addresses in found.values() for address in addresses)
+        names = {address: _certified_name(listed) for listed, addresses in found.items() for address in addresses}
         silent = tuple(listed for listed, addresses in found.items() if not addresses)
-        return Separators(tuple(map(self._separator, addresses)), silent)
+        return Separators(tuple(self._separator(address, name) for address, name in names.items()), silent)
 
-    def _separator(self, address: str) -> Separator:
+    def _separator(self, address: str, certified_name: str) -> Separator:
         if address not in self._channels:
-            self._channels[address] = Separator(address, SeparatorServiceStub(connect(address)))
+            channel = connect(address, self._credentials, certified_name)
+            self._channels[address] = Separator(address, SeparatorServiceStub(channel))
         return self._channels[address]
 
 
-def connect_separators(addresses: Sequence[str]) -> SeparatorDirectory:
+def _certified_name(listed: str) -> str:
+    """That which a certificate must be for: no pod has one for its address. Empty: that of the address itself."""
+    return listed.removeprefix(LOOK_UP).rpartition(":")[0] if listed.startswith(LOOK_UP) else ""
+
+
+def connect_separators(
+    addresses: Sequence[str], credentials: grpc.ChannelCredentials | None = None
+) -> SeparatorDirectory:
     """The directory of the separators at these addresses; nothing is called yet."""
-    return SeparatorDirectory(addresses, addresses_of, time.monotonic)
+    return SeparatorDirectory(addresses, addresses_of, time.monotonic, credentials)
