@@ -82,13 +82,18 @@ bench: .venv/ready ## all that promises a speed, in one report: build/bench/repo
 bench-speed: .venv/ready ## speed of the starter through the running stack, against real time
 	$(BIN)/python -m tests.bench.speed
 
+.PHONY: bench-idle
+bench-idle: .venv/ready ## how long a device of 20 and of 50 times real time waits in a batch of 20 tracks
+	$(BIN)/python -m tests.bench.idle
+
 .PHONY: fidelity
 fidelity: .venv/ready ## the fidelity contract for every engine, format, rate and channel count, as a printed matrix
 	$(BIN)/python -m tests.bench.fidelity
 
 .PHONY: bench-demucs
-bench-demucs: .venv/ready ## a full-size HTDemucs of random weights: our samples against demucs' own
+bench-demucs: .venv/ready ## a full-size HTDemucs of random weights: samples and speed against demucs' own: [REPEATS=3] [TRACKS=10]
 	$(BIN)/python -m tests.bench.demucs
+	$(BIN)/python -m tests.bench.demucs_speed $(if $(REPEATS),--repeats $(REPEATS)) $(if $(TRACKS),--tracks $(TRACKS))
 
 .PHONY: bench-long
 bench-long: .venv/ready ## memory, length and cancel on a long file: make bench-long [MINUTES=180]

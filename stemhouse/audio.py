@@ -105,6 +105,7 @@ class StemSet:
     `vocal_share` is that of the half seconds that are not silent in which the vocals are clearly there, 0 to 1; None if
     there are no vocals, or nobody had counted yet when it was made.
     `cloud_minutes` is what the separation took of somebody's account.
+    `batch_segments` is how many segments at once the device had memory for, at the end of the track; 0 if nobody noted.
     """
 
     audio: AudioRef
@@ -121,6 +122,7 @@ class StemSet:
     versions: dict[str, str] = field(default_factory=dict)
     vocal_share: float | None = None
     cloud_minutes: float = 0.0
+    batch_segments: int = 0
 
     def stem(self, name: str) -> StemRef | None:
         """The stem of that name, or None."""

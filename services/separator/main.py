@@ -2,15 +2,18 @@
 
 from functools import partial
 
+from services.separator.adapters.engine_workers import EngineWorkers
 from services.separator.adapters.lalal.worker import LalalAccount, LalalWorker
 from services.separator.adapters.runs import ThreadedRuns
 from services.separator.adapters.scratch import ScratchRoot
 from services.separator.adapters.workers import WorkerProcess
+from services.separator.core.models import UVR
 from services.separator.core.station import Station
 from services.separator.pull import open_model_store
 from services.separator.servicer import SeparatorServicer, service
 from services.separator.settings import Flavour, LalalSettings, SeparatorSettings
-from services.separator.worker import open_device_workshop, open_files_workshop
+from services.separator.uvr_worker import open_uvr_workshop, uvr_gap
+from services.separator.worker import DEVICE_TASKS, open_device_workshop, open_files_workshop
 from stemhouse.errors import InvalidRequest
 from stemhouse.platform.entry import enter
 from stemhouse.platform.object_stores import connect_object_store
@@ -44,10 +47,15 @@ def main() -> None:
     )
 
 
-def _open_device(settings: SeparatorSettings, store: ObjectStore) -> "WorkerProcess | LalalWorker":
+def _open_device(settings: SeparatorSettings, store: ObjectStore) -> "EngineWorkers | LalalWorker":
     if settings.flavour is Flavour.CLOUD:
         return LalalWorker(_account(settings.lalal), store, ScratchRoot(settings.scratch_dir))
-    return WorkerProcess("device", partial(open_device_workshop, settings))
+    device = WorkerProcess("device", partial(open_device_workshop, settings), slot_count=DEVICE_TASKS)
+    gap = uvr_gap()
+    if gap:
+        return EngineWorkers(device, {}, [gap])
+    uvr = partial(WorkerProcess, "uvr", partial(open_uvr_workshop, settings), slot_count=DEVICE_TASKS)
+    return EngineWorkers(device, {UVR: uvr})
 
 
 def _account(settings: LalalSettings) -> LalalAccount:

@@ -10,6 +10,7 @@ from services.separator.core.results import CallOffTask, SeparateTask
 from services.separator.core.station import Station
 from services.separator.core.vocal_probe import ProbeVocalsTask
 from stemhouse.audio import StemSet
+from stemhouse.jobs import DEFAULT_PRIORITY
 from stemhouse.models import Model, PullProgress
 from stemhouse.platform.server import Service
 from stemhouse.v1 import separator_pb2 as pb
@@ -30,6 +31,7 @@ from stemhouse.wire.models import LONGEST_LICENCE_NOTE, check_model_names, model
 from stemhouse.wire.validation import ENGINE_ID, NAME, FieldChecks
 
 _MOST_FILES = 64
+_LOWEST_PRIORITY = 1000
 
 SERVICE_NAME = pb.DESCRIPTOR.services_by_name["SeparatorService"].full_name
 
@@ -118,11 +120,13 @@ def service(servicer: SeparatorServicer, check_ready: Callable[[], None]) -> Ser
 
 def _task_from_proto(request: pb.SeparateRequest) -> SeparateTask:
     checks = FieldChecks()
+    priority = request.priority if request.HasField("priority") else DEFAULT_PRIORITY
     checks.matches("engine_id", request.engine_id, ENGINE_ID)
+    checks.within("priority", priority, 0, _LOWEST_PRIORITY)
     checks.done()
     order = cloud_order_from_proto(request.cloud) if request.HasField("cloud") else None
     audio = audio_ref_from_proto(request.audio)
-    return SeparateTask(audio, request.engine_id, request.sum_to_mix, request.force, order)
+    return SeparateTask(audio, request.engine_id, request.sum_to_mix, request.force, order, priority)
 
 
 def _assess_task_from_proto(request: pb.AssessStemsRequest) -> AssessTask:

@@ -179,7 +179,10 @@ class MirrorStoreSettings(BaseSettings):
 
 
 class SeparatorSettings(ServerSettings):
-    """While a minute of stereo at 44.1 kHz is separated, `scratch_dir` needs room for about 150 MB."""
+    """While a minute of stereo at 44.1 kHz is separated, `scratch_dir` needs room for about 150 MB.
+
+    A device works on three tracks at once, of which up to two need that much.
+    """
 
     listen: str = "127.0.0.1:50052"
     store: StoreSettings

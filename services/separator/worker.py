@@ -4,6 +4,9 @@ Only the device worker imports torch, and only once it runs in its own process.
 """
 
 import time
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
 from importlib.metadata import version
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -13,6 +16,7 @@ import soundfile
 from services.separator.adapters.adapting import EngineInFormat
 from services.separator.adapters.audio_desk import open_desk
 from services.separator.adapters.calibration_files import installed_calibrations
+from services.separator.adapters.device_thread import DeviceThread, EngineOnDevice
 from services.separator.adapters.engine_rack import EngineRack, ModelLoader
 from services.separator.adapters.installed_models import InstalledModels
 from services.separator.adapters.scratch import ScratchRoot
@@ -20,10 +24,11 @@ from services.separator.adapters.worker_child import Workshop
 from services.separator.core.assessment import AssessTask, assess_stems
 from services.separator.core.calibrations import Calibrations
 from services.separator.core.demucs_options import BackendKind, DemucsOptions
+from services.separator.core.gpu import CPU, DeviceLease, GPUManager
 from services.separator.core.ingest import IngestTask, ingest_track
 from services.separator.core.listening import Judges
-from services.separator.core.models import DEMUCS, InspectModelTask
-from services.separator.core.ports import Task, TaskControl
+from services.separator.core.models import DEMUCS, UVR, InspectModelTask
+from services.separator.core.ports import TRACKS_BESIDE, Engine, Task, TaskControl
 from services.separator.core.results import SeparateTask
 from services.separator.core.separation import Bench, separate_track
 from services.separator.core.vocal_probe import ProbeVocalsTask, probe_vocals
@@ -36,9 +41,15 @@ from stemhouse.ports import ObjectStore
 if TYPE_CHECKING:
     from services.separator.adapters.demucs.hybrid import Backend
 
+DEVICE_TASKS = 1 + TRACKS_BESIDE + 2
+"""Of a device worker at once: its slots, one track that the router sends ahead, and one more urgent than all."""
+
 _UNCALIBRATED = Calibrations()
 _PACKAGES = ("numpy", "soundfile", "soxr", "stemhouse", "torch")
-_MORE_PACKAGES = {DEMUCS: ("demucs", "safetensors", *(("openvino",) if find_spec("openvino") else ()))}
+_MORE_PACKAGES = {
+    DEMUCS: ("demucs", "safetensors", *(("openvino",) if find_spec("openvino") else ())),
+    UVR: ("audio-separator", "onnxruntime"),
+}
 _CONVERTED = ".openvino"
 """In the folder of the models: no model's name begins with a dot."""
 
@@ -63,18 +74,19 @@ def open_device_workshop(settings: SeparatorSettings) -> Workshop:
     configure_logging("separator-device", settings.log_level)
     torch.set_num_threads(settings.threads_per_device)
     models, demucs = InstalledModels(settings.models.dir), settings.demucs.options
-    rack = EngineRack([StarterEngine.installed()], models, _model_loaders(settings, demucs), demucs)
+    lease = GPUManager([CPU]).lease()
+    rack = EngineRack([StarterEngine.installed()], models, _model_loaders(settings, demucs, lease), demucs)
     store, scratch = connect_object_store(settings.store), ScratchRoot(settings.scratch_dir)
-    return device_workshop(store, scratch, rack, installed_calibrations())
+    return device_workshop(store, scratch, rack, installed_calibrations(), lease)
 
 
-def _model_loaders(settings: SeparatorSettings, demucs: DemucsOptions) -> dict[str, ModelLoader]:
+def _model_loaders(settings: SeparatorSettings, demucs: DemucsOptions, lease: DeviceLease) -> dict[str, ModelLoader]:
     """By engine; those whose package is not installed are missing."""
     if find_spec("demucs") is None:
         return {}
     from services.separator.adapters.demucs.engine import DemucsModels  # noqa: PLC0415 - see open_device_workshop
 
-    return {DEMUCS: DemucsModels(demucs, _demucs_backend(settings, demucs))}
+    return {DEMUCS: DemucsModels(demucs, _demucs_backend(settings, demucs), lease)}
 
 
 def _demucs_backend(settings: SeparatorSettings, demucs: DemucsOptions) -> "Backend":
@@ -103,29 +115,42 @@ def files_workshop(store: ObjectStore, scratch: ScratchRoot, calibrations: Calib
 
 
 def device_workshop(
-    store: ObjectStore, scratch: ScratchRoot, rack: EngineRack, calibrations: Calibrations = _UNCALIBRATED
+    store: ObjectStore,
+    scratch: ScratchRoot,
+    rack: EngineRack,
+    calibrations: Calibrations = _UNCALIBRATED,
+    lease: DeviceLease | None = None,
 ) -> Workshop:
-    """A workshop for tasks that need an engine or a model; it greets with what the rack holds and can load."""
+    """A workshop for tasks that need an engine or a model; it greets with what the rack holds and can load.
+
+    `lease` is what the engines of the rack have; without one they take one segment at a time.
+    """
+    device, leased = DeviceThread(), lease or DeviceLease(CPU, 1)
+
+    def engine_for(task: Task[Any], engine_id: str, control: TaskControl, streams: ExitStack) -> Engine:
+        load = partial(rack.engine, engine_id)
+        engine = rack.find(engine_id) or device.call(load, task.priority, control)
+        return EngineOnDevice(engine, device, task.priority, control, streams)
 
     def perform(task: Task[Any], control: TaskControl) -> Any:
         if isinstance(task, InspectModelTask):
-            return rack.inspect(task)
-        if isinstance(task, SeparateTask):
-            engine = EngineInFormat(rack.engine(task.engine_id), task.audio.format)
-            with open_desk(store, scratch, control) as desk:
-                return separate_track(task, engine, Bench(desk, control, time.monotonic, _versions(engine.spec.name)))
-        if isinstance(task, ProbeVocalsTask):
-            listener = EngineInFormat(rack.engine(task.engine_id), task.audio.format)
-            with open_desk(store, scratch, control) as desk:
+            return device.call(partial(rack.inspect, task), task.priority, control)
+        with open_desk(store, scratch, control) as desk, ExitStack() as streams:
+            if isinstance(task, SeparateTask):
+                engine = EngineInFormat(engine_for(task, task.engine_id, control, streams), task.audio.format)
+                versions = _versions(engine.spec.name)
+                return separate_track(task, engine, Bench(desk, control, time.monotonic, versions, lease=leased))
+            if isinstance(task, ProbeVocalsTask):
+                listener = EngineInFormat(engine_for(task, task.engine_id, control, streams), task.audio.format)
                 return probe_vocals(task, listener, desk, control)
-        if isinstance(task, AssessTask):
-            verifier = EngineInFormat(rack.engine(task.verifier_engine_id), task.stem_set.audio.format)
-            with open_desk(store, scratch, control) as desk:
+            if isinstance(task, AssessTask):
+                heard = engine_for(task, task.verifier_engine_id, control, streams)
+                verifier = EngineInFormat(heard, task.stem_set.audio.format)
                 return assess_stems(task, desk, Judges(calibrations, verifier), control)
         message = f"the device worker has no {type(task).__name__}"
         raise InternalFault(message)
 
-    return Workshop(rack.greeting, perform, scratch.close)
+    return Workshop(replace(rack.greeting, slot_count=1 + TRACKS_BESIDE), perform, scratch.close)
 
 
 def _versions(engine: str) -> dict[str, str]:

@@ -47,7 +47,7 @@ _ANY, _NONE = "any", "none"
     type=click.Choice(_FORMATS),
     help="rekordbox: aiff or wav; serato: flac or aiff. [default: the first]",
 )
-@click.option("--alac", is_flag=True, help="Stem files without loss, about four times as large.")
+@click.option("--alac", is_flag=True, help="Stem files without loss, several times as large.")
 @click.option(
     "--name",
     "name_template",

@@ -16,7 +16,7 @@ from stemhouse.errors import NotFound
 from stemhouse.models import Model, ModelState
 from stemhouse.wire.validation import NAME
 
-_SUFFIXES = (".yaml", ".th", ".safetensors")
+_SUFFIXES = (".yaml", ".th", ".safetensors", ".onnx", ".ckpt")
 _NOTE_WIDTH = 100
 
 

@@ -299,6 +299,7 @@ class StemSet(_message.Message):
     VERSIONS_FIELD_NUMBER: _builtins.int
     VOCAL_SHARE_FIELD_NUMBER: _builtins.int
     CLOUD_MINUTES_FIELD_NUMBER: _builtins.int
+    BATCH_SEGMENTS_FIELD_NUMBER: _builtins.int
     engine: _builtins.str
     model: _builtins.str
     engine_id: _builtins.str
@@ -317,6 +318,8 @@ class StemSet(_message.Message):
     """
     cloud_minutes: _builtins.float
     """What the separation took of the account of a cloud engine."""
+    batch_segments: _builtins.int
+    """How many segments at once the device had memory for, at the end of the track; 0 if nobody noted."""
     @_builtins.property
     def audio(self) -> Global___AudioRef: ...
     @_builtins.property
@@ -340,10 +343,11 @@ class StemSet(_message.Message):
         versions: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         vocal_share: _builtins.float | None = ...,
         cloud_minutes: _builtins.float = ...,
+        batch_segments: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_vocal_share", b"_vocal_share", "audio", b"audio", "vocal_share", b"vocal_share"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_vocal_share", b"_vocal_share", "audio", b"audio", "cloud_minutes", b"cloud_minutes", "device", b"device", "engine", b"engine", "engine_id", b"engine_id", "gain", b"gain", "instrumental_peak", b"instrumental_peak", "model", b"model", "null_depth_db", b"null_depth_db", "processing_s", b"processing_s", "stems", b"stems", "sums_to_mix", b"sums_to_mix", "versions", b"versions", "vocal_share", b"vocal_share"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_vocal_share", b"_vocal_share", "audio", b"audio", "batch_segments", b"batch_segments", "cloud_minutes", b"cloud_minutes", "device", b"device", "engine", b"engine", "engine_id", b"engine_id", "gain", b"gain", "instrumental_peak", b"instrumental_peak", "model", b"model", "null_depth_db", b"null_depth_db", "processing_s", b"processing_s", "stems", b"stems", "sums_to_mix", b"sums_to_mix", "versions", b"versions", "vocal_share", b"vocal_share"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__vocal_share: _TypeAlias = _typing.Literal["vocal_share"]  # noqa: Y015
     _WhichOneofArgType__vocal_share: _TypeAlias = _typing.Literal["_vocal_share", b"_vocal_share"]  # noqa: Y015

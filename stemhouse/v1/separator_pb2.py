@@ -26,7 +26,7 @@ from stemhouse.v1 import audio_pb2 as stemhouse_dot_v1_dot_audio__pb2
 from stemhouse.v1 import models_pb2 as stemhouse_dot_v1_dot_models__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cstemhouse/v1/separator.proto\x12\x0cstemhouse.v1\x1a\x18stemhouse/v1/audio.proto\x1a\x19stemhouse/v1/models.proto\"=\n\x12IngestTrackRequest\x12\'\n\x06source\x18\x01 \x01(\x0b\x32\x17.stemhouse.v1.SourceRef\"f\n\x13IngestTrackResponse\x12%\n\x05\x61udio\x18\x01 \x01(\x0b\x32\x16.stemhouse.v1.AudioRef\x12(\n\x05\x66\x61\x63ts\x18\x02 \x01(\x0b\x32\x19.stemhouse.v1.SourceFacts\"\x97\x01\n\x0fSeparateRequest\x12%\n\x05\x61udio\x18\x01 \x01(\x0b\x32\x16.stemhouse.v1.AudioRef\x12\x11\n\tengine_id\x18\x02 \x01(\t\x12\x12\n\nsum_to_mix\x18\x03 \x01(\x08\x12\r\n\x05\x66orce\x18\x04 \x01(\x08\x12\'\n\x05\x63loud\x18\x05 \x01(\x0b\x32\x18.stemhouse.v1.CloudOrder\"Z\n\x10SeparateResponse\x12\x12\n\x08progress\x18\x01 \x01(\x01H\x00\x12)\n\x08stem_set\x18\x02 \x01(\x0b\x32\x15.stemhouse.v1.StemSetH\x00\x42\x07\n\x05\x65vent\"H\n\x13\x43\x61llOffOrderRequest\x12\x31\n\nseparation\x18\x01 \x01(\x0b\x32\x1d.stemhouse.v1.SeparateRequest\"8\n\x14\x43\x61llOffOrderResponse\x12\x14\n\x07minutes\x18\x01 \x01(\x01H\x00\x88\x01\x01\x42\n\n\x08_minutes\"\xea\x01\n\x12\x41ssessStemsRequest\x12\'\n\x08stem_set\x18\x01 \x01(\x0b\x32\x15.stemhouse.v1.StemSet\x12\x44\n\nreferences\x18\x02 \x03(\x0b\x32\x30.stemhouse.v1.AssessStemsRequest.ReferencesEntry\x12\x1a\n\x12verifier_engine_id\x18\x03 \x01(\t\x1aI\n\x0fReferencesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12%\n\x05value\x18\x02 \x01(\x0b\x32\x16.stemhouse.v1.AudioRef:\x02\x38\x01\"C\n\x13\x41ssessStemsResponse\x12,\n\x07quality\x18\x01 \x01(\x0b\x32\x1b.stemhouse.v1.QualityReport\"N\n\x12ProbeVocalsRequest\x12%\n\x05\x61udio\x18\x01 \x01(\x0b\x32\x16.stemhouse.v1.AudioRef\x12\x11\n\tengine_id\x18\x02 \x01(\t\")\n\x13ProbeVocalsResponse\x12\x12\n\nsung_share\x18\x01 \x01(\x01\"\x19\n\x17ListLocalEnginesRequest\"\x90\x01\n\x18ListLocalEnginesResponse\x12%\n\x07\x65ngines\x18\x01 \x03(\x0b\x32\x14.stemhouse.v1.Engine\x12\x12\n\nslot_count\x18\x02 \x01(\x05\x12\x12\n\nbusy_count\x18\x03 \x01(\x05\x12%\n\x04gaps\x18\x04 \x03(\x0b\x32\x17.stemhouse.v1.EngineGap\"\x18\n\x16ListLocalModelsRequest\">\n\x17ListLocalModelsResponse\x12#\n\x06models\x18\x01 \x03(\x0b\x32\x13.stemhouse.v1.Model\"%\n\x15PullLocalModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"w\n\x16PullLocalModelResponse\x12.\n\x08progress\x18\x01 \x01(\x0b\x32\x1a.stemhouse.v1.PullProgressH\x00\x12$\n\x05model\x18\x02 \x01(\x0b\x32\x13.stemhouse.v1.ModelH\x00\x42\x07\n\x05\x65vent\")\n\x18VerifyLocalModelsRequest\x12\r\n\x05names\x18\x01 \x03(\t\"@\n\x19VerifyLocalModelsResponse\x12#\n\x06models\x18\x01 \x03(\x0b\x32\x13.stemhouse.v1.Model\"b\n\x14\x41\x64\x64LocalModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12&\n\x05\x66iles\x18\x02 \x03(\x0b\x32\x17.stemhouse.v1.SourceRef\x12\x14\n\x0clicence_note\x18\x03 \x01(\t\";\n\x15\x41\x64\x64LocalModelResponse\x12\"\n\x05model\x18\x01 \x01(\x0b\x32\x13.stemhouse.v1.Model2\x94\x07\n\x10SeparatorService\x12R\n\x0bIngestTrack\x12 .stemhouse.v1.IngestTrackRequest\x1a!.stemhouse.v1.IngestTrackResponse\x12K\n\x08Separate\x12\x1d.stemhouse.v1.SeparateRequest\x1a\x1e.stemhouse.v1.SeparateResponse0\x01\x12U\n\x0c\x43\x61llOffOrder\x12!.stemhouse.v1.CallOffOrderRequest\x1a\".stemhouse.v1.CallOffOrderResponse\x12R\n\x0b\x41ssessStems\x12 .stemhouse.v1.AssessStemsRequest\x1a!.stemhouse.v1.AssessStemsResponse\x12R\n\x0bProbeVocals\x12 .stemhouse.v1.ProbeVocalsRequest\x1a!.stemhouse.v1.ProbeVocalsResponse\x12\x61\n\x10ListLocalEngines\x12%.stemhouse.v1.ListLocalEnginesRequest\x1a&.stemhouse.v1.ListLocalEnginesResponse\x12^\n\x0fListLocalModels\x12$.stemhouse.v1.ListLocalModelsRequest\x1a%.stemhouse.v1.ListLocalModelsResponse\x12]\n\x0ePullLocalModel\x12#.stemhouse.v1.PullLocalModelRequest\x1a$.stemhouse.v1.PullLocalModelResponse0\x01\x12\x64\n\x11VerifyLocalModels\x12&.stemhouse.v1.VerifyLocalModelsRequest\x1a\'.stemhouse.v1.VerifyLocalModelsResponse\x12X\n\rAddLocalModel\x12\".stemhouse.v1.AddLocalModelRequest\x1a#.stemhouse.v1.AddLocalModelResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cstemhouse/v1/separator.proto\x12\x0cstemhouse.v1\x1a\x18stemhouse/v1/audio.proto\x1a\x19stemhouse/v1/models.proto\"=\n\x12IngestTrackRequest\x12\'\n\x06source\x18\x01 \x01(\x0b\x32\x17.stemhouse.v1.SourceRef\"f\n\x13IngestTrackResponse\x12%\n\x05\x61udio\x18\x01 \x01(\x0b\x32\x16.stemhouse.v1.AudioRef\x12(\n\x05\x66\x61\x63ts\x18\x02 \x01(\x0b\x32\x19.stemhouse.v1.SourceFacts\"\xbb\x01\n\x0fSeparateRequest\x12%\n\x05\x61udio\x18\x01 \x01(\x0b\x32\x16.stemhouse.v1.AudioRef\x12\x11\n\tengine_id\x18\x02 \x01(\t\x12\x12\n\nsum_to_mix\x18\x03 \x01(\x08\x12\r\n\x05\x66orce\x18\x04 \x01(\x08\x12\'\n\x05\x63loud\x18\x05 \x01(\x0b\x32\x18.stemhouse.v1.CloudOrder\x12\x15\n\x08priority\x18\x06 \x01(\x05H\x00\x88\x01\x01\x42\x0b\n\t_priority\"Z\n\x10SeparateResponse\x12\x12\n\x08progress\x18\x01 \x01(\x01H\x00\x12)\n\x08stem_set\x18\x02 \x01(\x0b\x32\x15.stemhouse.v1.StemSetH\x00\x42\x07\n\x05\x65vent\"H\n\x13\x43\x61llOffOrderRequest\x12\x31\n\nseparation\x18\x01 \x01(\x0b\x32\x1d.stemhouse.v1.SeparateRequest\"8\n\x14\x43\x61llOffOrderResponse\x12\x14\n\x07minutes\x18\x01 \x01(\x01H\x00\x88\x01\x01\x42\n\n\x08_minutes\"\xea\x01\n\x12\x41ssessStemsRequest\x12\'\n\x08stem_set\x18\x01 \x01(\x0b\x32\x15.stemhouse.v1.StemSet\x12\x44\n\nreferences\x18\x02 \x03(\x0b\x32\x30.stemhouse.v1.AssessStemsRequest.ReferencesEntry\x12\x1a\n\x12verifier_engine_id\x18\x03 \x01(\t\x1aI\n\x0fReferencesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12%\n\x05value\x18\x02 \x01(\x0b\x32\x16.stemhouse.v1.AudioRef:\x02\x38\x01\"C\n\x13\x41ssessStemsResponse\x12,\n\x07quality\x18\x01 \x01(\x0b\x32\x1b.stemhouse.v1.QualityReport\"N\n\x12ProbeVocalsRequest\x12%\n\x05\x61udio\x18\x01 \x01(\x0b\x32\x16.stemhouse.v1.AudioRef\x12\x11\n\tengine_id\x18\x02 \x01(\t\")\n\x13ProbeVocalsResponse\x12\x12\n\nsung_share\x18\x01 \x01(\x01\"\x19\n\x17ListLocalEnginesRequest\"\x90\x01\n\x18ListLocalEnginesResponse\x12%\n\x07\x65ngines\x18\x01 \x03(\x0b\x32\x14.stemhouse.v1.Engine\x12\x12\n\nslot_count\x18\x02 \x01(\x05\x12\x12\n\nbusy_count\x18\x03 \x01(\x05\x12%\n\x04gaps\x18\x04 \x03(\x0b\x32\x17.stemhouse.v1.EngineGap\"\x18\n\x16ListLocalModelsRequest\">\n\x17ListLocalModelsResponse\x12#\n\x06models\x18\x01 \x03(\x0b\x32\x13.stemhouse.v1.Model\"%\n\x15PullLocalModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"w\n\x16PullLocalModelResponse\x12.\n\x08progress\x18\x01 \x01(\x0b\x32\x1a.stemhouse.v1.PullProgressH\x00\x12$\n\x05model\x18\x02 \x01(\x0b\x32\x13.stemhouse.v1.ModelH\x00\x42\x07\n\x05\x65vent\")\n\x18VerifyLocalModelsRequest\x12\r\n\x05names\x18\x01 \x03(\t\"@\n\x19VerifyLocalModelsResponse\x12#\n\x06models\x18\x01 \x03(\x0b\x32\x13.stemhouse.v1.Model\"b\n\x14\x41\x64\x64LocalModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12&\n\x05\x66iles\x18\x02 \x03(\x0b\x32\x17.stemhouse.v1.SourceRef\x12\x14\n\x0clicence_note\x18\x03 \x01(\t\";\n\x15\x41\x64\x64LocalModelResponse\x12\"\n\x05model\x18\x01 \x01(\x0b\x32\x13.stemhouse.v1.Model2\x94\x07\n\x10SeparatorService\x12R\n\x0bIngestTrack\x12 .stemhouse.v1.IngestTrackRequest\x1a!.stemhouse.v1.IngestTrackResponse\x12K\n\x08Separate\x12\x1d.stemhouse.v1.SeparateRequest\x1a\x1e.stemhouse.v1.SeparateResponse0\x01\x12U\n\x0c\x43\x61llOffOrder\x12!.stemhouse.v1.CallOffOrderRequest\x1a\".stemhouse.v1.CallOffOrderResponse\x12R\n\x0b\x41ssessStems\x12 .stemhouse.v1.AssessStemsRequest\x1a!.stemhouse.v1.AssessStemsResponse\x12R\n\x0bProbeVocals\x12 .stemhouse.v1.ProbeVocalsRequest\x1a!.stemhouse.v1.ProbeVocalsResponse\x12\x61\n\x10ListLocalEngines\x12%.stemhouse.v1.ListLocalEnginesRequest\x1a&.stemhouse.v1.ListLocalEnginesResponse\x12^\n\x0fListLocalModels\x12$.stemhouse.v1.ListLocalModelsRequest\x1a%.stemhouse.v1.ListLocalModelsResponse\x12]\n\x0ePullLocalModel\x12#.stemhouse.v1.PullLocalModelRequest\x1a$.stemhouse.v1.PullLocalModelResponse0\x01\x12\x64\n\x11VerifyLocalModels\x12&.stemhouse.v1.VerifyLocalModelsRequest\x1a\'.stemhouse.v1.VerifyLocalModelsResponse\x12X\n\rAddLocalModel\x12\".stemhouse.v1.AddLocalModelRequest\x1a#.stemhouse.v1.AddLocalModelResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,43 +40,43 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_INGESTTRACKRESPONSE']._serialized_start=162
   _globals['_INGESTTRACKRESPONSE']._serialized_end=264
   _globals['_SEPARATEREQUEST']._serialized_start=267
-  _globals['_SEPARATEREQUEST']._serialized_end=418
-  _globals['_SEPARATERESPONSE']._serialized_start=420
-  _globals['_SEPARATERESPONSE']._serialized_end=510
-  _globals['_CALLOFFORDERREQUEST']._serialized_start=512
-  _globals['_CALLOFFORDERREQUEST']._serialized_end=584
-  _globals['_CALLOFFORDERRESPONSE']._serialized_start=586
-  _globals['_CALLOFFORDERRESPONSE']._serialized_end=642
-  _globals['_ASSESSSTEMSREQUEST']._serialized_start=645
-  _globals['_ASSESSSTEMSREQUEST']._serialized_end=879
-  _globals['_ASSESSSTEMSREQUEST_REFERENCESENTRY']._serialized_start=806
-  _globals['_ASSESSSTEMSREQUEST_REFERENCESENTRY']._serialized_end=879
-  _globals['_ASSESSSTEMSRESPONSE']._serialized_start=881
-  _globals['_ASSESSSTEMSRESPONSE']._serialized_end=948
-  _globals['_PROBEVOCALSREQUEST']._serialized_start=950
-  _globals['_PROBEVOCALSREQUEST']._serialized_end=1028
-  _globals['_PROBEVOCALSRESPONSE']._serialized_start=1030
-  _globals['_PROBEVOCALSRESPONSE']._serialized_end=1071
-  _globals['_LISTLOCALENGINESREQUEST']._serialized_start=1073
-  _globals['_LISTLOCALENGINESREQUEST']._serialized_end=1098
-  _globals['_LISTLOCALENGINESRESPONSE']._serialized_start=1101
-  _globals['_LISTLOCALENGINESRESPONSE']._serialized_end=1245
-  _globals['_LISTLOCALMODELSREQUEST']._serialized_start=1247
-  _globals['_LISTLOCALMODELSREQUEST']._serialized_end=1271
-  _globals['_LISTLOCALMODELSRESPONSE']._serialized_start=1273
-  _globals['_LISTLOCALMODELSRESPONSE']._serialized_end=1335
-  _globals['_PULLLOCALMODELREQUEST']._serialized_start=1337
-  _globals['_PULLLOCALMODELREQUEST']._serialized_end=1374
-  _globals['_PULLLOCALMODELRESPONSE']._serialized_start=1376
-  _globals['_PULLLOCALMODELRESPONSE']._serialized_end=1495
-  _globals['_VERIFYLOCALMODELSREQUEST']._serialized_start=1497
-  _globals['_VERIFYLOCALMODELSREQUEST']._serialized_end=1538
-  _globals['_VERIFYLOCALMODELSRESPONSE']._serialized_start=1540
-  _globals['_VERIFYLOCALMODELSRESPONSE']._serialized_end=1604
-  _globals['_ADDLOCALMODELREQUEST']._serialized_start=1606
-  _globals['_ADDLOCALMODELREQUEST']._serialized_end=1704
-  _globals['_ADDLOCALMODELRESPONSE']._serialized_start=1706
-  _globals['_ADDLOCALMODELRESPONSE']._serialized_end=1765
-  _globals['_SEPARATORSERVICE']._serialized_start=1768
-  _globals['_SEPARATORSERVICE']._serialized_end=2684
+  _globals['_SEPARATEREQUEST']._serialized_end=454
+  _globals['_SEPARATERESPONSE']._serialized_start=456
+  _globals['_SEPARATERESPONSE']._serialized_end=546
+  _globals['_CALLOFFORDERREQUEST']._serialized_start=548
+  _globals['_CALLOFFORDERREQUEST']._serialized_end=620
+  _globals['_CALLOFFORDERRESPONSE']._serialized_start=622
+  _globals['_CALLOFFORDERRESPONSE']._serialized_end=678
+  _globals['_ASSESSSTEMSREQUEST']._serialized_start=681
+  _globals['_ASSESSSTEMSREQUEST']._serialized_end=915
+  _globals['_ASSESSSTEMSREQUEST_REFERENCESENTRY']._serialized_start=842
+  _globals['_ASSESSSTEMSREQUEST_REFERENCESENTRY']._serialized_end=915
+  _globals['_ASSESSSTEMSRESPONSE']._serialized_start=917
+  _globals['_ASSESSSTEMSRESPONSE']._serialized_end=984
+  _globals['_PROBEVOCALSREQUEST']._serialized_start=986
+  _globals['_PROBEVOCALSREQUEST']._serialized_end=1064
+  _globals['_PROBEVOCALSRESPONSE']._serialized_start=1066
+  _globals['_PROBEVOCALSRESPONSE']._serialized_end=1107
+  _globals['_LISTLOCALENGINESREQUEST']._serialized_start=1109
+  _globals['_LISTLOCALENGINESREQUEST']._serialized_end=1134
+  _globals['_LISTLOCALENGINESRESPONSE']._serialized_start=1137
+  _globals['_LISTLOCALENGINESRESPONSE']._serialized_end=1281
+  _globals['_LISTLOCALMODELSREQUEST']._serialized_start=1283
+  _globals['_LISTLOCALMODELSREQUEST']._serialized_end=1307
+  _globals['_LISTLOCALMODELSRESPONSE']._serialized_start=1309
+  _globals['_LISTLOCALMODELSRESPONSE']._serialized_end=1371
+  _globals['_PULLLOCALMODELREQUEST']._serialized_start=1373
+  _globals['_PULLLOCALMODELREQUEST']._serialized_end=1410
+  _globals['_PULLLOCALMODELRESPONSE']._serialized_start=1412
+  _globals['_PULLLOCALMODELRESPONSE']._serialized_end=1531
+  _globals['_VERIFYLOCALMODELSREQUEST']._serialized_start=1533
+  _globals['_VERIFYLOCALMODELSREQUEST']._serialized_end=1574
+  _globals['_VERIFYLOCALMODELSRESPONSE']._serialized_start=1576
+  _globals['_VERIFYLOCALMODELSRESPONSE']._serialized_end=1640
+  _globals['_ADDLOCALMODELREQUEST']._serialized_start=1642
+  _globals['_ADDLOCALMODELREQUEST']._serialized_end=1740
+  _globals['_ADDLOCALMODELRESPONSE']._serialized_start=1742
+  _globals['_ADDLOCALMODELRESPONSE']._serialized_end=1801
+  _globals['_SEPARATORSERVICE']._serialized_start=1804
+  _globals['_SEPARATORSERVICE']._serialized_end=2720
 # @@protoc_insertion_point(module_scope)

@@ -79,10 +79,13 @@ class SeparateRequest(_message.Message):
     SUM_TO_MIX_FIELD_NUMBER: _builtins.int
     FORCE_FIELD_NUMBER: _builtins.int
     CLOUD_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
     engine_id: _builtins.str
     sum_to_mix: _builtins.bool
     force: _builtins.bool
     """Compute again even if the result is stored."""
+    priority: _builtins.int
+    """Of the job, 0 to 1000: where several wait for a device the lowest goes first. Without it: 100."""
     @_builtins.property
     def audio(self) -> _audio_pb2.AudioRef: ...
     @_builtins.property
@@ -97,12 +100,15 @@ class SeparateRequest(_message.Message):
         sum_to_mix: _builtins.bool = ...,
         force: _builtins.bool = ...,
         cloud: _audio_pb2.CloudOrder | None = ...,
+        priority: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "cloud", b"cloud"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_priority", b"_priority", "audio", b"audio", "cloud", b"cloud", "priority", b"priority"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "cloud", b"cloud", "engine_id", b"engine_id", "force", b"force", "sum_to_mix", b"sum_to_mix"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_priority", b"_priority", "audio", b"audio", "cloud", b"cloud", "engine_id", b"engine_id", "force", b"force", "priority", b"priority", "sum_to_mix", b"sum_to_mix"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__priority: _TypeAlias = _typing.Literal["priority"]  # noqa: Y015
+    _WhichOneofArgType__priority: _TypeAlias = _typing.Literal["_priority", b"_priority"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__priority) -> _WhichOneofReturnType__priority | None: ...
 
 Global___SeparateRequest: _TypeAlias = SeparateRequest  # noqa: Y015
 

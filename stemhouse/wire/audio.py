@@ -165,6 +165,7 @@ def stem_set_to_proto(stem_set: StemSet) -> pb.StemSet:
         versions=stem_set.versions,
         vocal_share=stem_set.vocal_share,
         cloud_minutes=stem_set.cloud_minutes,
+        batch_segments=stem_set.batch_segments,
     )
 
 
@@ -181,6 +182,7 @@ def stem_set_from_proto(message: pb.StemSet) -> StemSet:
     checks.require("stem_set.null_depth_db", holds=isfinite(message.null_depth_db), because="must be finite")
     checks.require("stem_set.gain", holds=0.0 < message.gain <= 1.0, because="must be above 0 and at most 1")
     checks.within("stem_set.vocal_share", message.vocal_share, 0.0, 1.0)
+    checks.require("stem_set.batch_segments", holds=message.batch_segments >= 0, because="must not be negative")
     checks.within("stem_set.cloud_minutes", message.cloud_minutes, 0.0, MOST_CLOUD_MINUTES)
     checks.done()
     return StemSet(
@@ -198,6 +200,7 @@ def stem_set_from_proto(message: pb.StemSet) -> StemSet:
         versions=dict(message.versions),
         vocal_share=message.vocal_share if message.HasField("vocal_share") else None,
         cloud_minutes=message.cloud_minutes,
+        batch_segments=message.batch_segments,
     )
 
 

@@ -11,7 +11,7 @@ from stemhouse.wire.validation import NAME, FieldChecks
 MODEL_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 """Files of a model; names of models themselves are plain names, as those of engines."""
 
-MODEL_FILE_SUFFIXES = (".safetensors", ".th", ".yaml", ".yml")
+MODEL_FILE_SUFFIXES = (".safetensors", ".th", ".yaml", ".yml", ".onnx", ".ckpt", ".pth", ".json")
 """Of checkpoints, and of the file that makes a bag of them."""
 
 _SUFFIXES = ", ".join(MODEL_FILE_SUFFIXES)

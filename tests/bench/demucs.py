@@ -22,6 +22,7 @@ from demucs.htdemucs import HTDemucs
 from services.separator.adapters.demucs.bags import load_bag
 from services.separator.adapters.demucs.engine import DemucsEngine
 from services.separator.core.demucs_options import DemucsOptions, ScheduleKind
+from services.separator.core.gpu import CPU, DeviceLease
 from services.separator.core.models import ModelEntry, demucs_spec
 from services.separator.core.ports import Block
 from tests.demucs_command import sdr_db, separate_by_demucs
@@ -88,7 +89,8 @@ def by_engine(
     name = f"full-{kind}-{batch_segments}-{torch.get_num_threads()}"
     entry = install(folder, [network], name=name, kind=kind)
     bag = timed(f"{name} loaded", lambda: load_bag(folder / name, entry))
-    engine = DemucsEngine(bag, demucs_spec(entry, BY_DEMUCS), batch_segments, BY_DEMUCS.schedule)
+    lease = DeviceLease(CPU, batch_segments)
+    engine = DemucsEngine(bag, demucs_spec(entry, BY_DEMUCS), lease, BY_DEMUCS.schedule)
     blocks = [signal[:, start : start + SAMPLE_RATE_HZ] for start in range(0, signal.shape[1], SAMPLE_RATE_HZ)]
     given = timed(f"{name} separated", lambda: list(engine.separate(FakeMixture(blocks))))
     return {stem: np.concatenate([stems[stem] for stems in given], axis=1) for stem in entry.stems}, entry

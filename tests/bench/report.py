@@ -18,6 +18,8 @@ from tests.bench.figures import FIGURES_VARIABLE, Figure, kept, picture
 
 BENCHES = {
     "speed": ("-m", "tests.bench.speed"),
+    "demucs": ("-m", "tests.bench.demucs_speed", "--repeats", "1", "--tracks", "3"),
+    "idle": ("-m", "tests.bench.idle"),
     "library": ("-m", "tests.bench.library"),
     "export": ("-m", "tests.bench.export"),
     "cache": ("-m", "tests.bench.cache"),

@@ -24,6 +24,7 @@ from services.separator.adapters.scratch import ScratchRoot
 from services.separator.adapters.starter.engine import StarterEngine
 from services.separator.adapters.worker_child import Workshop
 from services.separator.core.ingest import IngestTask
+from services.separator.core.models import demucs_specs
 from services.separator.core.ports import Engine, Task
 from services.separator.core.results import SeparateTask
 from services.separator.worker import device_workshop, files_workshop
@@ -32,13 +33,14 @@ from stemhouse.delivery import DeliveryOptions, DeliveryPlan
 from stemhouse.jobs import Decision, SeparationResult
 from tests.fakes_separator import UNWATCHED, FakeMixture, FolderObjectStore, stored_source
 from tests.fidelity.readers import Audio
-from tests.tiny_demucs import install_tiny
+from tests.tiny_demucs import install_tiny, install_tiny_tuned
 
 STARTER = "starter"
 DEMUCS_OF_FOUR = "demucs, 4 stems"
 DEMUCS_OF_SIX = "demucs, 6 stems"
 _TAIL_S = 0.01
-ENGINES = (STARTER, DEMUCS_OF_FOUR, DEMUCS_OF_SIX)
+DEMUCS_VOCALS = "demucs, vocals"
+ENGINES = (STARTER, DEMUCS_OF_FOUR, DEMUCS_OF_SIX, DEMUCS_VOCALS)
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,10 @@ class Studio:
 
 @contextmanager
 def open_studio(folder: Path) -> Iterator[Studio]:
-    """A studio with the starter and two tiny Demucs of random weights: by PyTorch, and by OpenVINO if it is there."""
+    """A studio with the starter and tiny Demucs of random weights.
+
+    Two give all their stems, one by PyTorch and one by OpenVINO if it is there; one gives vocals alone.
+    """
     models_dir = folder / "models"
     engines: dict[str, Engine] = {STARTER: StarterEngine.installed()}
     for name, backend, is_six in (
@@ -115,6 +120,8 @@ def open_studio(folder: Path) -> Iterator[Studio]:
     ):
         entry = install_tiny(models_dir, name="tiny6" if is_six else "tiny4", six=is_six)
         engines[name] = DemucsModels(backend=backend).load(models_dir / entry.name, entry)
+    tuned = install_tiny_tuned(models_dir)
+    engines[DEMUCS_VOCALS] = DemucsModels().load(models_dir / tuned.name, tuned, demucs_specs(tuned)[-1])
     studio = Studio(folder, engines)
     try:
         yield studio

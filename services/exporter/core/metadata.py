@@ -46,6 +46,7 @@ def metadata_json(
             "model": stem_set.model,
             "engine_id": stem_set.engine_id,
             "device": stem_set.device,
+            "batch_segments": stem_set.batch_segments,
             "processing_s": stem_set.processing_s,
             "cache_hit": result.cache_hit.value,
             "decision_reasons": list(result.decision.reasons),

@@ -1,7 +1,7 @@
 """Who separates what at the moment: places go by priority, and equal work to where it is being done.
 
-A separator is given one track more than it has slots, so that it never waits for us; what comes later waits here, where
-the urgent can still pass it.
+A separator is given one track more than it has slots, so that it never waits for us, and yet another one that is more
+urgent than all of those: it goes first there, too. What else comes waits here, where the urgent can still pass it.
 """
 
 import threading
@@ -46,8 +46,9 @@ class _Waiting:
 class _UnderWay:
     """Work that somebody does, and for how many."""
 
-    def __init__(self, separator: Separator) -> None:
+    def __init__(self, separator: Separator, priority: int) -> None:
         self.separator = separator
+        self.priority = priority
         self.caller_count = 0
 
 
@@ -100,18 +101,25 @@ class Dispatch:
             berth = self._best(waiting, offered)
             if berth is None:
                 return None
-            under_way = self._under_way[work.key] = _UnderWay(berth.separator)
+            under_way = self._under_way[work.key] = _UnderWay(berth.separator, work.priority)
         under_way.caller_count += 1
         return under_way.separator
 
     def _best(self, waiting: _Waiting, offered: Sequence[Berth]) -> Berth | None:
         """The least-loaded berth that is free, and that nobody ahead of us waits for."""
         wanted = {address for other in self._waiting if other.rank < waiting.rank for address in other.addresses}
-        free = [berth for berth in offered if self._sent_count(berth) < berth.slot_count + _AHEAD]
+        free = [berth for berth in offered if self._sent_count(berth) < self._place_count(berth, waiting.rank[0])]
         return min((berth for berth in free if berth.separator.address not in wanted), key=self._load, default=None)
 
+    def _place_count(self, berth: Berth, priority: int) -> int:
+        is_most_urgent = all(priority < work.priority for work in self._sent(berth))
+        return berth.slot_count + _AHEAD + is_most_urgent
+
     def _sent_count(self, berth: Berth) -> int:
-        return sum(work.separator.address == berth.separator.address for work in self._under_way.values())
+        return len(self._sent(berth))
+
+    def _sent(self, berth: Berth) -> list[_UnderWay]:
+        return [work for work in self._under_way.values() if work.separator.address == berth.separator.address]
 
     def _load(self, berth: Berth) -> float:
         return max(self._sent_count(berth), berth.busy_count) / berth.slot_count

@@ -212,6 +212,7 @@ def _separate_request(task: SeparationTask) -> pb.SeparateRequest:
         sum_to_mix=task.sum_to_mix,
         force=task.force,
         cloud=cloud_order_to_proto(task.order) if task.order else None,
+        priority=task.priority,
     )
 
 

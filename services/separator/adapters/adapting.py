@@ -50,7 +50,8 @@ def separate_in_format(engine: Engine, mixture: Mixture, audio_format: AudioForm
     _check(audio_format, native)
     if audio_format == native:
         return engine.separate(mixture)
-    return _separate_converted(engine, mixture, audio_format)
+    heard = _Converted(mixture, audio_format, native)
+    return _in_format(engine.separate(heard), heard, engine.spec, audio_format)
 
 
 def _check(audio_format: AudioFormat, native: AudioFormat) -> None:
@@ -64,13 +65,13 @@ def _check(audio_format: AudioFormat, native: AudioFormat) -> None:
         raise UnsupportedAudio(message, facts)
 
 
-def _separate_converted(engine: Engine, mixture: Mixture, audio_format: AudioFormat) -> Iterator[StemBlocks]:
-    native = engine.spec.native_format
-    heard = _Converted(mixture, audio_format, native)
-    names = engine.spec.stems
-    stacked = (_stacked(stems, names, audio_format.channel_count) for stems in engine.separate(heard))
+def _in_format(
+    given: Iterator[StemBlocks], heard: "_Converted", spec: EngineSpec, audio_format: AudioFormat
+) -> Iterator[StemBlocks]:
+    names = spec.stems
+    stacked = (_stacked(stems, names, audio_format.channel_count) for stems in given)
     given_frames = 0
-    for block in resampled(stacked, native.sample_rate_hz, audio_format.sample_rate_hz):
+    for block in resampled(stacked, spec.native_format.sample_rate_hz, audio_format.sample_rate_hz):
         inside = block[:, : heard.frame_count - given_frames]
         given_frames += inside.shape[1]
         if inside.size:

@@ -60,18 +60,23 @@ class EngineRack:
         specs = tuple(engine.spec for engine in self._ready.values())
         return DeviceGreeting(specs, tuple(self._loaders), demucs=self._demucs)
 
+    def find(self, engine_id: str) -> Engine | None:
+        """The engine of that id if it is loaded; any thread may ask."""
+        loaded = self._loaded
+        return loaded if loaded and loaded.spec.engine_id == engine_id else self._ready.get(engine_id)
+
     def engine(self, engine_id: str) -> Engine:
         """The engine of that id; raises EngineUnavailable if it is not here, or its model cannot be used.
 
+        Only one thread may ask. Tracks that have been given another model keep it until they are done.
         Details hold FAILED_LOAD and LOADED_STAMP where a load has shown that: whoever has the lock of the model's
         folder is to mark it. Raises Unavailable where memory is short, which is not the model's fault.
         """
-        if engine_id in self._ready:
-            return self._ready[engine_id]
-        if self._loaded is None or self._loaded.spec.engine_id != engine_id:
+        engine = self.find(engine_id)
+        if engine is None:
             self._loaded = None  # before the next one, or both would be in memory
-            self._loaded = self._load(*self._entry_and_spec(engine_id))
-        return self._loaded
+            engine = self._loaded = self._load(*self._entry_and_spec(engine_id))
+        return engine
 
     def inspect(self, task: InspectModelTask) -> ModelShape:
         """Load a model and forget it; raises ModelRejected, EngineUnavailable, Unavailable."""

@@ -1,11 +1,14 @@
 """The child's end of a worker process; see `workers` for the conversation."""
 
+import contextvars
 import multiprocessing
 import os
 import signal
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import structlog
@@ -20,7 +23,9 @@ log = structlog.get_logger(__name__)
 
 RUN = "run"
 CANCEL = "cancel"
+LEAVE = "leave"
 READY = "ready"
+UNABLE = "unable"
 PROGRESS = "progress"
 DONE = "done"
 FAILED = "failed"
@@ -28,10 +33,15 @@ FAILED = "failed"
 Pipe: TypeAlias = "Connection[Any, Any]"
 Message: TypeAlias = tuple[Any, ...]
 
+_CLEAN_UP_S = 4.0
+
 
 @dataclass(frozen=True)
 class Workshop:
-    """What a worker process has loaded: what it tells of itself, how it performs a task, how it leaves."""
+    """What a worker process has loaded: what it tells of itself, how it performs a task, how it leaves.
+
+    `perform` is called by several threads at once where the parent gives several tasks.
+    """
 
     greeting: Any
     perform: Callable[[Task[Any], TaskControl], Any]
@@ -39,30 +49,82 @@ class Workshop:
 
 
 def work(open_workshop: Callable[[], Workshop], pipe: Pipe) -> None:
-    """Perform tasks until the parent hangs up; the target of a spawned process."""
+    """Perform tasks until the parent has no more; the target of a spawned process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the parent ends us in good order
     threading.Thread(target=_exit_with_parent, daemon=True).start()
     try:
         workshop = open_workshop()
     except StemhouseError as error:
-        pipe.send(_failed(error))
+        _, *failure = _failed(error)
+        pipe.send((UNABLE, *failure))
         return
-    pipe.send((READY, workshop.greeting))
+    line = _Line(pipe)
+    line.send((READY, workshop.greeting))
     try:
-        _serve(workshop, pipe)
-    except EOFError:
-        log.info("worker leaves")
+        _serve(workshop, line)
+    except (EOFError, OSError):
+        log.info("the parent is gone")
     finally:
+        line.hang_up()
         workshop.close()
 
 
-def _serve(workshop: Workshop, pipe: Pipe) -> None:
+class _Line:
+    """The child's end of the pipe, and the tasks that it has been given."""
+
+    def __init__(self, pipe: Pipe) -> None:
+        self._pipe = pipe
+        self._sending = threading.Lock()
+        self._tasks: dict[int, tuple[threading.Thread, threading.Event]] = {}
+
+    def receive(self) -> Message:
+        """Wait for the next message; raises EOFError or OSError once the parent has hung up."""
+        message: Message = self._pipe.recv()
+        return message
+
+    def send(self, message: Message) -> None:
+        """To a parent that has hung up nothing needs to be told; who receives sees that, too."""
+        with self._sending, suppress(OSError):
+            self._pipe.send(message)
+
+    def start(self, number: int, perform: Callable[[TaskControl], Message]) -> None:
+        """Perform a task in a thread, in the log context of now."""
+        cancelled = threading.Event()
+        control = TaskControl(cancelled.is_set, lambda share: self.send((PROGRESS, number, share)))
+
+        def answer() -> None:
+            kind, *payload = perform(control)
+            del self._tasks[number]
+            self.send((kind, number, *payload))
+
+        context = contextvars.copy_context()
+        thread = threading.Thread(target=context.run, args=(answer,), name=f"task-{number}", daemon=True)
+        self._tasks[number] = thread, cancelled
+        thread.start()
+
+    def cancel(self, number: int) -> None:
+        """A late one, for a task that is over, does nothing."""
+        if number in self._tasks:
+            self._tasks[number][1].set()
+
+    def hang_up(self) -> None:
+        """Nobody wants the tasks any more: let them clean up after themselves."""
+        for thread, cancelled in list(self._tasks.values()):
+            cancelled.set()
+            thread.join(_CLEAN_UP_S)
+
+
+def _serve(workshop: Workshop, line: _Line) -> None:
     while True:
-        kind, *payload = pipe.recv()
-        if kind == RUN:  # a late CANCEL is for a task that is over
-            number, task, request_id = payload
+        kind, number, *payload = line.receive()
+        if kind == LEAVE:
+            return
+        if kind == CANCEL:
+            line.cancel(number)
+        else:
+            task, request_id = payload
             with structlog.contextvars.bound_contextvars(request_id=request_id):
-                pipe.send(_outcome(workshop, task, _control(pipe, number)))
+                line.start(number, partial(_outcome, workshop, task))
 
 
 def _outcome(workshop: Workshop, task: Task[Any], control: TaskControl) -> Message:
@@ -83,18 +145,6 @@ def _outcome(workshop: Workshop, task: Task[Any], control: TaskControl) -> Messa
 
 def _failed(error: StemhouseError) -> Message:
     return (FAILED, error.reason, error.message, error.details)
-
-
-def _control(pipe: Pipe, number: int) -> TaskControl:
-    cancelled: set[int] = set()
-
-    def is_cancelled() -> bool:
-        while pipe.poll():
-            _, cancelled_number = pipe.recv()
-            cancelled.add(cancelled_number)
-        return number in cancelled
-
-    return TaskControl(is_cancelled, lambda share: pipe.send((PROGRESS, share)))
 
 
 def _exit_with_parent() -> None:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 
@@ -55,7 +56,7 @@ class _NullMeter:
     def add(self, mix: PcmBlock, stems: Sequence[PcmBlock]) -> None:
         """Take in the next frames."""
         wanted = mix * self._mix_scale
-        rest = np.sum(stems, axis=0, dtype=np.float64) - wanted
+        rest = reduce(np.add, stems) - wanted  # what fits 24 bits fits 32 when it is added up
         self._rest_energy += float(np.vdot(rest, rest))
         self._mix_energy += float(np.vdot(wanted, wanted))
 

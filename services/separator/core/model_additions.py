@@ -12,9 +12,10 @@ from typing import Any
 
 import yaml
 
-from services.separator.core.model_fields import check_checkpoint_name, check_segment, check_weights
-from services.separator.core.models import DEMUCS, ModelEntry, ModelFile
+from services.separator.core.model_fields import UVR_SUFFIXES, check_checkpoint_name, check_segment, check_weights
+from services.separator.core.models import DEMUCS, UVR, ModelEntry, ModelFile
 from services.separator.core.plain_yaml import plain_yaml
+from services.separator.core.uvr_additions import is_uvr_upload, weights_and_parameters
 from stemhouse.audio import AudioFormat, SourceRef
 from stemhouse.errors import ModelRejected
 
@@ -49,6 +50,7 @@ class Bag:
     files: tuple[ModelFile, ...]
     weights: tuple[tuple[float, ...], ...] | None = None
     segment_s: float | None = None
+    engine: str = DEMUCS
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,18 @@ class Upload:
 
     checkpoints: tuple[ModelFile, ...]
     bag: ModelFile | None
+
+
+def uvr_bag(sources: Sequence[SourceRef]) -> Bag | None:
+    """A model of UVR if one of the files could be of no other: weights, and parameters. Raises ModelRejected."""
+    files = [ModelFile(source.file_name, source.sha256, source.size_bytes) for source in sources]
+    if not is_uvr_upload([file.name for file in files]):
+        return None
+    with _rejecting(f"these files do not make a model: {_listed(files)}"):
+        found = weights_and_parameters(files)
+        for file in found:
+            check_checkpoint_name(file.name, UVR_SUFFIXES)
+    return Bag(found, engine=UVR)
 
 
 def sort_upload(sources: Sequence[SourceRef]) -> Upload:
@@ -97,7 +111,7 @@ def entry_of_addition(addition: Addition, bag: Bag) -> ModelEntry:
     """The entry, but for stems and audio, which only the loaded checkpoints tell."""
     return ModelEntry(
         name=addition.name,
-        engine=DEMUCS,
+        engine=bag.engine,
         stems=(),
         audio_format=AudioFormat(0, 0),
         files=bag.files,

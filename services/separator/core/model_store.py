@@ -11,7 +11,14 @@ from hashlib import sha256
 from itertools import count
 
 from services.separator.core.control import control_of
-from services.separator.core.model_additions import Addition, Bag, bag_from_yaml, entry_of_addition, sort_upload
+from services.separator.core.model_additions import (
+    Addition,
+    Bag,
+    bag_from_yaml,
+    entry_of_addition,
+    sort_upload,
+    uvr_bag,
+)
 from services.separator.core.model_ports import Clock, ModelBuild, ModelOrigins, ModelShelf
 from services.separator.core.models import (
     DEMUCS,
@@ -173,6 +180,9 @@ class ModelStore:
             control.report(before_bytes / entry.size_bytes)
 
     def _bag(self, addition: Addition) -> Bag:
+        found = uvr_bag(addition.files)
+        if found:
+            return found
         upload = sort_upload(addition.files)
         if not upload.bag:
             return Bag(upload.checkpoints)
@@ -262,7 +272,10 @@ class ModelStore:
         return f"stemhouse models {f'pull {name}' if name in self._catalogue else f'add FILE... --name {name}'}"
 
     def _first_remedy(self, engine: str) -> str:
-        return next((self._remedy(entry.name) for entry in self._catalogue.values() if entry.engine == engine), "")
+        return next(
+            (self._remedy(entry.name) for entry in self._catalogue.values() if entry.engine == engine),
+            "stemhouse models add FILE... --name NAME",
+        )
 
 
 def merged_catalogue(built_in: Sequence[ModelEntry], own: Sequence[ModelEntry]) -> tuple[ModelEntry, ...]:

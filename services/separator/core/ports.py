@@ -66,17 +66,23 @@ class Engine(Protocol):
     def separate(self, mixture: Mixture) -> Iterator[StemBlocks]:
         """Give the stems of `mixture`, in order: lag 0, in total as many frames as it has.
 
+        The call itself may read a pass of `mixture`, but computes nothing on a device: that is for the iterator.
+
         Reads `mixture` only as far ahead as it must, so memory is bounded whatever the length. The samples do not
         depend on how the stream is cut into blocks. An exception raised by `mixture` passes through unchanged.
         """
+
+
+TRACKS_BESIDE = 2
+"""So that a device never waits: while it computes a track the next one is fetched, and the one before encoded."""
 
 
 @dataclass(frozen=True)
 class DeviceGreeting:
     """What a device worker tells once it is loaded: engines that are always ready, and those that need a model.
 
-    It runs `slot_count` tracks at once; `gaps` are engines that it could run but for something that is missing.
-    Models of demucs are run as `demucs` says.
+    It works on `slot_count` tracks at once: those that its devices compute, and TRACKS_BESIDE. `gaps` are engines that
+    it could run but for something that is missing. Models of demucs are run as `demucs` says.
     """
 
     specs: tuple[EngineSpec, ...]
@@ -181,16 +187,22 @@ Result = TypeVar("Result")
 
 
 class Task(Generic[Result]):
-    """A piece of work for a worker process: a value that can be pickled, and whose answer is a `Result`."""
+    """A piece of work for a worker process: a value that can be pickled, and whose answer is a `Result`.
+
+    Of those that wait the lowest `priority` goes first; what is short goes before all tracks.
+    """
+
+    priority: int = 0
 
 
 class Worker(Protocol):
-    """A process that runs one task at a time and may die without harm."""
+    """A process that runs a few tasks at a time and may die without harm."""
 
     def run(self, task: Task[Result], control: TaskControl) -> Result:
         """Wait for a turn, run the task, give its answer or raise its StemhouseError.
 
-        Raises Cancelled within a few seconds of being cancelled, and WorkerDied if the process ended.
+        Raises Cancelled within a few seconds of being cancelled, whatever runs beside it, and WorkerDied if the
+        process ended.
         """
 
     def check_ready(self) -> None:

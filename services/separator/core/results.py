@@ -13,6 +13,7 @@ from services.separator.core.ports import Task
 from stemhouse.audio import AudioFormat, AudioRef, StemRef, StemSet
 from stemhouse.cloud import CloudOrder
 from stemhouse.errors import InternalFault, NotFound
+from stemhouse.jobs import DEFAULT_PRIORITY
 from stemhouse.ports import ObjectStore
 
 _RAW_SUFFIX = "-raw"
@@ -21,13 +22,17 @@ _RAW_SUFFIX = "-raw"
 
 @dataclass(frozen=True)
 class SeparateTask(Task[StemSet]):
-    """Separate one track by one engine; `force`: even if the result is stored; `cloud`: what it may spend."""
+    """Separate one track by one engine; `force`: even if the result is stored; `cloud`: what it may spend.
+
+    `priority` is that of its job: a low one goes first.
+    """
 
     audio: AudioRef
     engine_id: str
     sum_to_mix: bool = True
     force: bool = False
     cloud: CloudOrder | None = None
+    priority: int = DEFAULT_PRIORITY
 
     @property
     def result_engine_id(self) -> str:

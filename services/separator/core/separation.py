@@ -5,9 +5,10 @@ whose stems exceed 24 bits is lowered by one common power of two, which costs up
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from services.separator.core.encoding import EncodedStems, encode_stems
+from services.separator.core.gpu import CPU, DeviceLease
 from services.separator.core.ports import AudioDesk, Engine, EngineSpec, TaskControl
 from services.separator.core.results import SeparateTask, find_result, manifest_from_stem_set
 from services.separator.core.takes import Takes, take_stems
@@ -23,7 +24,8 @@ _ENGINE_SHARE = 0.95
 class Bench:
     """What a separation works with; `clock` is monotonic, in seconds; `versions` are those of the packages used.
 
-    `cloud_minutes` are those that it takes of an account.
+    `cloud_minutes` are those that it takes of an account. Engines that take segments together take as many as `lease`
+    says.
     """
 
     desk: AudioDesk
@@ -31,6 +33,7 @@ class Bench:
     clock: Callable[[], float]
     versions: Mapping[str, str]
     cloud_minutes: float = 0.0
+    lease: DeviceLease = field(default_factory=lambda: DeviceLease(CPU, 1))
 
 
 def separate_track(task: SeparateTask, engine: Engine, bench: Bench) -> StemSet:
@@ -47,12 +50,16 @@ def separate_track(task: SeparateTask, engine: Engine, bench: Bench) -> StemSet:
     mixture = bench.desk.open_pcm(task.audio.object_key, task.audio.format)
     started_s = bench.clock()
     takes, frame_count = take_stems(task, engine, mixture, bench.desk, _part(bench.control, 0.0, _ENGINE_SHARE))
-    processing_s = bench.clock() - started_s
+    processing_s, batch_segments = bench.clock() - started_s, bench.lease.batch_segments
     _require_frames(task.audio, frame_count, engine.spec)
     encoded = encode_stems(takes, mixture, task.audio, bench.desk, _part(bench.control, _ENGINE_SHARE, 1.0))
     stem_set = _described(task, engine.spec, takes, encoded)
     made = replace(
-        stem_set, processing_s=processing_s, versions=dict(bench.versions), cloud_minutes=bench.cloud_minutes
+        stem_set,
+        processing_s=processing_s,
+        versions=dict(bench.versions),
+        cloud_minutes=bench.cloud_minutes,
+        batch_segments=batch_segments,
     )
     return _publish(task, made, encoded, bench)
 

@@ -21,10 +21,14 @@ class VocalsOnly:
 
     def separate(self, mixture: Mixture) -> Iterator[StemBlocks]:
         """See Engine.separate; the mixture is read once more beside what the other engine reads."""
-        heard = Intake(mixture.blocks())
-        for stems in self.engine.separate(mixture):
-            vocals = stems[VOCALS]
-            yield {VOCALS: vocals, OTHER: _next(heard, vocals.shape[1]) - vocals}
+        return _with_rest(self.engine.separate(mixture), mixture)
+
+
+def _with_rest(given: Iterator[StemBlocks], mixture: Mixture) -> Iterator[StemBlocks]:
+    heard = Intake(mixture.blocks())
+    for stems in given:
+        vocals = stems[VOCALS]
+        yield {VOCALS: vocals, OTHER: _next(heard, vocals.shape[1]) - vocals}
 
 
 def _next(heard: Intake[Block], frame_count: int) -> Block:

@@ -87,13 +87,25 @@ def test_free_place_goes_to_the_most_urgent(yard: Yard) -> None:
         with ExitStack() as stack:
             yard.take(stack, "1")
             yard.take(stack, "2")
-            stuck, _ = yard.queue("stuck", 0, "b")
+            stuck, _ = yard.queue("stuck", 100, "b")
             waiting = [yard.queue(key, priority)[0] for key, priority in [("c", 500), ("d", 500), ("e", 100)]]
             assert yard.order == []
         assert [place.result(TIMEOUT_S) for place in waiting] == ["a", "a", "a"]
         assert yard.order == ["e", "c", "d"]
         assert not stuck.done()
     assert stuck.result(TIMEOUT_S) == "b"
+
+
+def test_most_urgent_has_a_place_of_its_own(yard: Yard) -> None:
+    """One only, and only whoever is more urgent than all that is under way there."""
+    with ExitStack() as stack:
+        yard.take(stack, "1")
+        yard.take(stack, "2")
+        equal, _ = yard.queue("equal", 100)
+        urgent, _ = yard.queue("urgent", 50)
+        assert urgent.result(TIMEOUT_S) == "a"
+        assert not equal.done()
+    assert equal.result(TIMEOUT_S) == "a"
 
 
 def test_equal_work_joins_where_it_is_done(yard: Yard) -> None:

@@ -8,17 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 
 from services.separator.adapters.adapting import separate_in_format
-from services.separator.adapters.demucs.bags import Bag, load_bag, narrowed
+from services.separator.adapters.demucs.bags import Bag, load_bag
 from services.separator.adapters.demucs.engine import DemucsEngine, DemucsModels
 from services.separator.core.demucs_options import DemucsOptions, ScheduleKind
+from services.separator.core.gpu import CPU, Device, DeviceLease
 from services.separator.core.models import ModelEntry, demucs_spec, demucs_specs
-from services.separator.core.ports import Block, Engine, EngineSpec
+from services.separator.core.ports import Block, Engine
 from stemhouse.audio import AudioFormat
-from stemhouse.errors import Cancelled
+from stemhouse.errors import Cancelled, ModelRejected, Unavailable
 from stemhouse.vocab import BASE_STEMS, EXTRA_STEMS, OTHER, VOCALS
 from tests.demucs_command import sdr_db, separate_by_demucs
 from tests.fakes_separator import CD_STEREO, FakeMixture, SeparatorHouse
@@ -134,15 +136,15 @@ def test_vocals_alone_are_those_of_all_stems_and_the_rest_is_the_mixture_without
     assert sdr_db(mixture, vocals) < 20
 
 
-def test_only_networks_with_a_share_in_a_stem_run() -> None:
-    """One of two, which hears each segment once."""
-    idle, busy = IdleNetwork(), IdleNetwork()
-    weights = np.array([[0.5, 0, 1, 1], [0.5, 1, 0, 0]], np.float32)
-    bag = narrowed(Bag((idle, busy), weights), BASE_STEMS[1])
-    spec = EngineSpec("demucs", "two", "demucs-two", (BASE_STEMS[1],), CD_STEREO)
-    given = list(DemucsEngine(bag, spec).separate(FakeMixture([noise(2 * _RATE_HZ)])))
-    assert {name for stems in given for name in stems} == {BASE_STEMS[1]}
-    assert (idle.run_count, busy.run_count) == (0, 3)
+def test_only_networks_with_a_share_in_a_stem_are_loaded(tmp_path: Path) -> None:
+    """Of the first one also what it gives, or nobody would know whose the weights are."""
+    entry = install_tiny_tuned(tmp_path)
+    for number in (1, 2):
+        (tmp_path / entry.name / entry.files[number].name).unlink()
+    bag = load_bag(tmp_path / entry.name, entry, stem=VOCALS)
+    assert (len(bag.networks), bag.weights.tolist()) == (1, [[0, 0, 0, 1]])
+    with pytest.raises(ModelRejected, match="give drums, bass, other, vocals"):
+        load_bag(tmp_path / entry.name, entry, stem=EXTRA_STEMS[0])
 
 
 def test_stems_differ_from_each_other_and_from_the_mixture(stems: dict[str, Block], mixture: Block) -> None:
@@ -162,7 +164,7 @@ def test_neighbours_in_a_batch_change_nothing(
     folder: Path, entry: ModelEntry, stems: dict[str, Block], mixture: Block, batch_segments: int
 ) -> None:
     """To 120 dB, whatever goes through the network beside a segment."""
-    engine = DemucsEngine(load_bag(folder / entry.name, entry), demucs_spec(entry), batch_segments)
+    engine = DemucsEngine(load_bag(folder / entry.name, entry), demucs_spec(entry), DeviceLease(CPU, batch_segments))
     given = _separate(engine, mixture)
     assert min(sdr_db(stems[name], given[name]) for name in BASE_STEMS) >= 120
 
@@ -275,3 +277,53 @@ def test_models_of_another_rate_and_of_one_channel_work(tmp_path: Path) -> None:
     assert total.shape == (4, 1, 48_000)
     assert np.isfinite(total).all()
     assert np.abs(total).max() > 0.01
+
+
+class SmallDevice(IdleNetwork):
+    """Network on a device that holds so many segments, and says so as PyTorch does."""
+
+    def __init__(self, most_segments: int) -> None:
+        super().__init__()
+        self._most_segments = most_segments
+        self.batches: list[int] = []
+
+    def separate(self, heard: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """See Network.separate."""
+        self.batches.append(len(heard))
+        if len(heard) > self._most_segments:
+            message = "CUDA out of memory. Tried to allocate 2.00 GiB."
+            raise torch.OutOfMemoryError(message)
+        return super().separate(heard)
+
+
+@pytest.mark.parametrize(("most_segments", "batches"), [(2, [4, 2, 2, 2]), (1, [4, 2, 1, 1, 1, 1, 1, 1])])
+def test_too_little_memory_halves_the_batch_and_the_track_goes_on(most_segments: int, batches: list[int]) -> None:
+    """From the segment where it was: nothing twice, nothing missing, the same samples as one by one."""
+    mixture = noise(int(4.5 * _RATE_HZ))  # six segments
+    entry = ModelEntry("idle", "demucs", BASE_STEMS, CD_STEREO, (), "", "")
+    lease = DeviceLease(Device("cuda:0", 20 * 10**9), 4)
+
+    def given(network: IdleNetwork, lease: DeviceLease | None) -> Block:
+        bag = Bag((network,), np.ones((1, len(BASE_STEMS)), np.float32))
+        engine = DemucsEngine(bag, demucs_spec(entry), lease)
+        return np.concatenate([stems[VOCALS] for stems in engine.separate(FakeMixture([mixture]))], axis=1)
+
+    network = SmallDevice(most_segments)
+    assert np.array_equal(given(network, lease), given(IdleNetwork(), None))
+    assert network.batches == batches
+    assert lease.batch_segments == most_segments
+
+
+def test_too_little_memory_for_one_segment_is_told() -> None:
+    """As something that may pass; other faults of a network stay what they are."""
+    mixture = FakeMixture([noise(_RATE_HZ)])
+    with pytest.raises(Unavailable, match="a single segment"):
+        list(idle_demucs_engine(1, SmallDevice(0)).separate(mixture))
+
+    class BrokenNetwork(IdleNetwork):
+        def separate(self, heard: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+            message = f"a shape of {heard.shape}"
+            raise RuntimeError(message)
+
+    with pytest.raises(RuntimeError, match="a shape of"):
+        list(idle_demucs_engine(1, BrokenNetwork()).separate(mixture))

@@ -5,7 +5,10 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -36,9 +39,11 @@ def start(tmp_path: Path) -> Iterator[Start]:
     """Starts workers, and ends them with the test."""
     workers: list[WorkerProcess] = []
 
-    def begin(open_shop: Callable[[], Workshop] | None = None, cancel_grace_s: float = 60.0) -> WorkerProcess:
+    def begin(
+        open_shop: Callable[[], Workshop] | None = None, cancel_grace_s: float = 60.0, slot_count: int = 1
+    ) -> WorkerProcess:
         shop = open_shop or partial(open_workshop, tmp_path)
-        workers.append(WorkerProcess("test", shop, cancel_grace_s))
+        workers.append(WorkerProcess("test", shop, cancel_grace_s, slot_count))
         return workers[-1]
 
     yield begin
@@ -53,9 +58,10 @@ def cancelled_at_first_progress() -> TaskControl:
 
 
 def kill(process_id: int) -> None:
-    """End a child of this process, and wait until it is dead; its exit status stays for who owns it."""
+    """End a child of this process, and wait until it is dead; its exit status is for who owns it."""
     os.kill(process_id, signal.SIGKILL)
-    os.waitid(os.P_PID, process_id, os.WEXITED | os.WNOWAIT)
+    with suppress(ChildProcessError):  # the owner has it already
+        os.waitid(os.P_PID, process_id, os.WEXITED | os.WNOWAIT)
 
 
 def files_in(folder: Path) -> list[Path]:
@@ -140,6 +146,52 @@ def test_caller_in_the_queue_may_leave(start: Start) -> None:
     worker.check_ready()
     is_over.set()
     thread.join(10)
+
+
+def test_tasks_beside_each_other_are_cancelled_one_by_one(start: Start) -> None:
+    """Each by its own caller; the other one goes on."""
+    worker = start(slot_count=2)
+    has_begun, is_over = threading.Event(), threading.Event()
+    with ThreadPoolExecutor(1) as threads:
+        staying = threads.submit(worker.run, Order("wait"), TaskControl(is_over.is_set, lambda _: has_begun.set()))
+        assert has_begun.wait(60)
+        with pytest.raises(Cancelled):
+            worker.run(Order("wait"), cancelled_at_first_progress())
+        assert worker.run(Order("echo", "beside"), UNWATCHED) == "beside"
+        assert not staying.done()
+        is_over.set()
+        assert isinstance(staying.exception(60), Cancelled)
+    assert worker.greeting == worker.process_id
+
+
+def test_task_beside_a_killed_one_begins_again(start: Start) -> None:
+    """In the next process: only who was cancelled hears of it."""
+    worker = start(cancel_grace_s=0.1, slot_count=2)
+    begun: list[int] = []
+    may_end = threading.Event()
+    control = TaskControl(lambda: may_end.is_set() and len(begun) > 1, lambda _: begun.append(worker.process_id))
+    with ThreadPoolExecutor(1) as threads:
+        innocent = threads.submit(worker.run, Order("wait"), control)
+        while not begun:
+            time.sleep(0.01)
+        with pytest.raises(Cancelled):
+            worker.run(Order("hang"), cancelled_at_first_progress())
+        may_end.set()
+        assert isinstance(innocent.exception(60), Cancelled)
+    assert len(set(begun)) == 2
+
+
+def test_all_tasks_of_a_worker_that_dies_are_told(start: Start) -> None:
+    """The one that has killed it, and the one beside it."""
+    worker = start(slot_count=2)
+    has_begun = threading.Event()
+    with ThreadPoolExecutor(1) as threads:
+        beside = threads.submit(worker.run, Order("wait"), TaskControl(lambda: False, lambda _: has_begun.set()))
+        assert has_begun.wait(60)
+        with pytest.raises(WorkerDied):
+            worker.run(Order("die"), UNWATCHED)
+        assert isinstance(beside.exception(60), WorkerDied)
+    assert worker.run(Order("echo", "alive"), UNWATCHED) == "alive"
 
 
 def test_errors_come_back_as_they_were(start: Start) -> None:

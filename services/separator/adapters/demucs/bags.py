@@ -57,35 +57,40 @@ class Bag:
         return self.networks[0].audio_format
 
 
-def narrowed(bag: Bag, stem: str) -> Bag:
-    """The networks that have a share in a stem, and their shares in it alone."""
-    counts = bag.weights[:, bag.sources.index(stem)] > 0
-    networks = tuple(network for network, does_count in zip(bag.networks, counts, strict=True) if does_count)
-    return Bag(networks, bag.weights[counts])
-
-
-def load_bag(folder: Path, entry: ModelEntry, backend: Backend = _TORCH) -> Bag:
-    """The networks of the files in `folder` that the entry names.
+def load_bag(folder: Path, entry: ModelEntry, backend: Backend = _TORCH, stem: str = "") -> Bag:
+    """The networks of the files in `folder` that the entry names; with a `stem`, only those that have a share in it.
 
     Raises ModelRejected if a file is not what the entry says, or no model, and EngineUnavailable if it cannot be read.
     """
     if not entry.files:
         raise ModelRejected(f"{entry.name} names no checkpoints", {"model": entry.name})
-    networks = tuple(_load_network(folder / file.name, file, entry.segment_s, backend) for file in entry.files)
-    bag = Bag(networks, _weights(entry, networks))
+    places = _places_of(stem, folder, entry) if stem else list(range(len(entry.files)))
+    networks = tuple(_load_network(folder, entry, place, backend) for place in places)
+    bag = Bag(networks, _weights(entry, networks[0].sources)[places])
     if any((one.sources, one.audio_format) != (bag.sources, bag.audio_format) for one in networks):
         raise ModelRejected(f"the checkpoints of {entry.name} differ in sources or audio", {"model": entry.name})
     return bag
 
 
-def _load_network(path: Path, file: ModelFile, segment_s: float | None, backend: Backend) -> Network:
+def _places_of(stem: str, folder: Path, entry: ModelEntry) -> list[int]:
+    """Of the networks with a share in a stem. Only a checkpoint tells in which order the weights are meant."""
+    sources = _load_network(folder, entry, 0, _TORCH).sources
+    if stem not in sources:
+        raise ModelRejected(f"the checkpoints of {entry.name} give {', '.join(sources)}", {"model": entry.name})
+    shares = _weights(entry, sources)[:, sources.index(stem)]
+    return [place for place, share in enumerate(shares) if share]
+
+
+def _load_network(folder: Path, entry: ModelEntry, place: int, backend: Backend) -> Network:
+    file = entry.files[place]
+    path = folder / file.name
     try:
         content = path.read_bytes()
     except OSError as error:
         message = f"{file.name} cannot be read: {error.strerror}"
         raise EngineUnavailable(message, {"file": str(path)}) from error
     _require_promised(content, file)
-    return build_network(read_checkpoint(content, file.name), file, segment_s, backend)
+    return build_network(read_checkpoint(content, file.name), file, entry.segment_s, backend)
 
 
 def _require_promised(content: bytes, file: ModelFile) -> None:
@@ -98,14 +103,14 @@ def _require_promised(content: bytes, file: ModelFile) -> None:
         raise ModelRejected(message, {"file": file.name, "found_sha256": sha256, "expected_sha256": file.sha256})
 
 
-def _weights(entry: ModelEntry, networks: tuple[Network, ...]) -> npt.NDArray[np.float32]:
+def _weights(entry: ModelEntry, sources: tuple[str, ...]) -> npt.NDArray[np.float32]:
     """Each row over the sum of all; raises ModelRejected if they do not fit the networks."""
-    source_count = len(networks[0].sources)
-    rows = entry.weights or ((1.0,) * source_count,) * len(networks)
+    source_count, network_count = len(sources), len(entry.files)
+    rows = entry.weights or ((1.0,) * source_count,) * network_count
     sums = [sum(column) for column in zip(*rows, strict=False)]
-    is_fitting = [len(row) for row in rows] == [source_count] * len(networks)
+    is_fitting = [len(row) for row in rows] == [source_count] * network_count
     if not is_fitting or not all(math.isfinite(one) and one > 0 for one in sums):
-        message = f"the bag {entry.name} has {len(networks)} checkpoints of {source_count} sources, but weights {rows}"
+        message = f"the bag {entry.name} has {network_count} checkpoints of {source_count} sources, but weights {rows}"
         raise ModelRejected(message, {"model": entry.name})
     shares: npt.NDArray[np.float32] = (np.array(rows) / np.array(sums)).astype(np.float32)
     return shares

@@ -70,8 +70,9 @@ def _require_within(checkpoint: Checkpoint, file_bytes: int) -> None:
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Whether PyTorch found too little memory, for which it has no class of its own on the CPU."""
-    return isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
+    """Whether PyTorch found too little memory: it has a class for that on CUDA alone."""
+    is_told = any(mark in str(error) for mark in ("DefaultCPUAllocator", "MPS backend out of memory"))
+    return isinstance(error, torch.OutOfMemoryError) or (isinstance(error, RuntimeError) and is_told)
 
 
 class _Unsound(Exception):

@@ -13,11 +13,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
+import structlog
 
-from services.separator.adapters.demucs.bags import Bag, BagNetwork, load_bag, narrowed
+from services.separator.adapters.demucs.bags import Bag, BagNetwork, load_bag
+from services.separator.adapters.demucs.checkpoints import is_out_of_memory
 from services.separator.adapters.demucs.hybrid import Backend, TorchBackend
 from services.separator.core.blocks import recut
 from services.separator.core.demucs_options import DEFAULT_OPTIONS, DemucsOptions, ScheduleKind
+from services.separator.core.gpu import CPU, DeviceLease
 from services.separator.core.models import ModelEntry, ModelShape, demucs_spec
 from services.separator.core.ports import Block, Engine, EngineSpec, Mixture, StemBlocks
 from services.separator.core.segments import Crossfade, Level, Window, measure_level
@@ -25,27 +29,36 @@ from services.separator.core.vocals_only import VocalsOnly
 from stemhouse.errors import ModelRejected
 from stemhouse.vocab import VOCALS, in_listing_order
 
+log = structlog.get_logger(__name__)
+
 _TORCH = TorchBackend()
 
 
 class DemucsEngine:
     """Engine (see `core.ports`) on the CPU, with as many threads as PyTorch has been given.
 
-    `batch_segments` go through a network at once: more of them change samples by no more than rounding.
+    As many segments go through a network at once as its lease says: that changes samples by no more than rounding.
+    Where there is too little memory for them the batch is halved, and the track goes on where it was.
     """
 
     def __init__(
-        self, bag: Bag, spec: EngineSpec, batch_segments: int = 1, schedule: ScheduleKind = ScheduleKind.LEAN
+        self,
+        bag: Bag,
+        spec: EngineSpec,
+        lease: DeviceLease | None = None,
+        schedule: ScheduleKind = ScheduleKind.LEAN,
     ) -> None:
-        """`spec` must be that of the bag, with this kind of schedule."""
+        """`spec` must be that of the bag, with this kind of schedule; without a lease, one segment at a time."""
         self._bag = bag
         self._schedule = schedule
-        self._batch_segments = batch_segments
+        self._lease = lease or DeviceLease(CPU, 1)
         self.spec = spec
 
     def separate(self, mixture: Mixture) -> Iterator[StemBlocks]:
         """See Engine.separate; holds two segments of the track for each network."""
-        level = measure_level(mixture.blocks())
+        return self._separated(mixture, measure_level(mixture.blocks()))
+
+    def _separated(self, mixture: Mixture, level: Level) -> Iterator[StemBlocks]:
         piece_frames = min(network.schedule.stride_frames for network in self._bag.networks)
         lanes = [recut(self._lane(network, mixture, level), piece_frames) for network in self._bag.networks]
         shares = np.repeat(self._bag.weights, self._bag.audio_format.channel_count, axis=1)[:, :, np.newaxis]
@@ -58,11 +71,27 @@ class DemucsEngine:
         schedule = replace(network.schedule, kind=self._schedule)
         window = Window(_levelled(mixture.blocks(), level))
         crossfade = Crossfade(schedule, len(network.sources) * network.audio_format.channel_count)
-        for batch in schedule.batches(level.frame_count, self._batch_segments):
-            given = network.separate(np.stack([window.hear(segment) for segment in batch]))
+        for batch in schedule.batches(level.frame_count, self._lease.batch_segments):
+            given = self._given(network, np.stack([window.hear(segment) for segment in batch]))
             for segment, sources in zip(batch, given, strict=True):
                 inside = sources[:, :, segment.inside]
                 yield crossfade.add(segment, inside.reshape(-1, segment.frame_count))
+
+    def _given(self, network: BagNetwork, heard: npt.NDArray[np.float32]) -> Iterator[npt.NDArray[np.float32]]:
+        """What the network gives for each segment: float32 (sources, channels, frames)."""
+        done_count = 0
+        while done_count < len(heard):
+            part = heard[done_count : done_count + self._lease.batch_segments]
+            try:
+                given = network.separate(part)
+            except RuntimeError as error:
+                if not is_out_of_memory(error):
+                    raise
+                self._lease.halve()
+                log.warning("too little memory", device=self._lease.device.name, segments=self._lease.batch_segments)
+                continue
+            done_count += len(part)
+            yield from given
 
     def _named(self, rows: Block) -> StemBlocks:
         by_source = dict(zip(self._bag.sources, np.split(rows, len(self._bag.sources)), strict=True))
@@ -77,23 +106,29 @@ def _levelled(blocks: Iterable[Block], level: Level) -> Iterator[Block]:
 class DemucsModels:
     """ModelLoader for models of demucs."""
 
-    def __init__(self, options: DemucsOptions = DEFAULT_OPTIONS, backend: Backend = _TORCH) -> None:
-        """`backend` must be what the options name."""
+    def __init__(
+        self, options: DemucsOptions = DEFAULT_OPTIONS, backend: Backend = _TORCH, lease: DeviceLease | None = None
+    ) -> None:
+        """`backend` must be what the options name; `lease` is for all engines together."""
         self._options = options
+        self._lease = lease
         self._backend = backend
 
     def load(self, folder: Path, entry: ModelEntry, spec: EngineSpec | None = None) -> Engine:
         """See ModelLoader.load; without a `spec`, the engine of all stems."""
         spec = spec or demucs_spec(entry, self._options)
-        bag = load_bag(folder, entry, self._backend)
+        is_whole = spec.stems == entry.stems
+        bag = load_bag(folder, entry, self._backend, "" if is_whole else VOCALS)
         found = _shape(bag)
         if found != ModelShape(entry.stems, entry.audio_format):
             message = f"the checkpoints of {entry.name} give {found}, not {entry.stems} at {entry.audio_format}"
             raise ModelRejected(message, {"model": entry.name})
-        if spec.stems == entry.stems:
-            return DemucsEngine(bag, spec, schedule=self._options.schedule)
-        vocals = DemucsEngine(narrowed(bag, VOCALS), replace(spec, stems=(VOCALS,)), schedule=self._options.schedule)
-        return VocalsOnly(vocals, spec)
+        if is_whole:
+            return self._engine(bag, spec)
+        return VocalsOnly(self._engine(bag, replace(spec, stems=(VOCALS,))), spec)
+
+    def _engine(self, bag: Bag, spec: EngineSpec) -> DemucsEngine:
+        return DemucsEngine(bag, spec, self._lease, self._options.schedule)
 
     def inspect(self, folder: Path, entry: ModelEntry) -> ModelShape:
         """See ModelLoader.inspect; by PyTorch, which is ready at once."""

@@ -18,7 +18,7 @@ from services.separator.adapters.uvr.networks import UvrNetwork, build_mdx, buil
 from services.separator.core.blocks import Intake
 from services.separator.core.models import ModelEntry, ModelFile, ModelShape, uvr_spec
 from services.separator.core.overlap_add import OverlapAdd
-from services.separator.core.peaks import measure_peak
+from services.separator.core.peaks import Peak, measure_peak
 from services.separator.core.ports import Block, EngineSpec, Mixture, StemBlocks
 from services.separator.core.segments import Window
 from services.separator.core.uvr_additions import ONNX_SUFFIX, weights_and_parameters
@@ -43,7 +43,10 @@ class UvrEngine:
 
     def separate(self, mixture: Mixture) -> Iterator[StemBlocks]:
         """See Engine.separate; holds one window of the track, and of each stem."""
-        network, track = self._network, measure_peak(mixture.blocks())
+        return self._separated(mixture, measure_peak(mixture.blocks()))
+
+    def _separated(self, mixture: Mixture, track: Peak) -> Iterator[StemBlocks]:
+        network = self._network
         if not track.frame_count:
             return
         scale = np.float32(track.scale)
@@ -73,9 +76,9 @@ class UvrEngine:
 class UvrModels:
     """ModelLoader for models of UVR."""
 
-    def load(self, folder: Path, entry: ModelEntry) -> UvrEngine:
-        """See ModelLoader.load."""
-        network, spec = _load_network(folder, entry), uvr_spec(entry)
+    def load(self, folder: Path, entry: ModelEntry, spec: EngineSpec | None = None) -> UvrEngine:
+        """See ModelLoader.load; a model makes one engine."""
+        network, spec = _load_network(folder, entry), spec or uvr_spec(entry)
         found = _shape(network)
         if found != ModelShape(spec.stems, spec.native_format):
             message = f"the files of {entry.name} give {found}, not {spec.stems} at {spec.native_format}"
