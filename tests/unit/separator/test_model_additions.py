@@ -153,7 +153,8 @@ def test_bad_bag_is_refused_with_the_reason(bag: bytes, reason: str, house: Mode
 @pytest.mark.parametrize(
     ("names", "reason"),
     [
-        (["aa.ckpt"], "'aa.ckpt' is not the plain name of a checkpoint"),
+        (["aa.pt"], "'aa.pt' is not the plain name of a checkpoint"),
+        (["aa.ckpt"], "a model of UVR is one .onnx or .ckpt and one .yaml or .yml or .json with its parameters"),
         (["../aa.th"], "is not the plain name"),
         (["aa-00000000.th"], "does not hold what its name says"),
         (["aa.th", "bb.th"], "2 checkpoints without a YAML file"),
