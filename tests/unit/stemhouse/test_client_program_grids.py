@@ -40,6 +40,14 @@ def test_another_tempo_is_pinned_to_its_first_downbeat() -> None:
     assert (grid.bpm, grid.end_bpm) == (120.0, 100.0)
 
 
+def test_tempo_of_a_grid_is_the_median_over_its_time() -> None:
+    """A minute at 100 BPM outweighs 20 s at 120 and 16 s at 150; what follows the last marker has no length."""
+    markers = [BeatMarker(0.0, 100.0), BeatMarker(60.0, 120.0), BeatMarker(80.0, 150.0), BeatMarker(96.0, 60.0)]
+    grid = grid_of_program(markers)
+    assert grid is not None
+    assert (len(grid.markers), grid.bpm, grid.end_bpm) == (4, 100.0, 60.0)
+
+
 @pytest.mark.parametrize(
     "markers",
     [
