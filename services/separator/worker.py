@@ -90,10 +90,10 @@ def _model_loaders(settings: SeparatorSettings, demucs: DemucsOptions, lease: De
 
 
 def _demucs_backend(settings: SeparatorSettings, demucs: DemucsOptions) -> "Backend":
-    from services.separator.adapters.demucs.hybrid import TorchBackend  # noqa: PLC0415 - see open_device_workshop
+    from services.separator.adapters.demucs.hybrid import TORCH  # noqa: PLC0415 - see open_device_workshop
 
     if demucs.backend is BackendKind.TORCH:
-        return TorchBackend()
+        return TORCH
     from services.separator.adapters.demucs.openvino_backend import OpenVinoBackend  # noqa: PLC0415 - may be missing
 
     return OpenVinoBackend(settings.models.dir / _CONVERTED, settings.threads_per_device)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Engine
 from sqlmodel import Session
 
 from services.router.adapters.cache_ledger import SqlCacheLedger
@@ -20,7 +21,6 @@ from stemhouse.platform.databases import open_database
 from stemhouse.vocab import JobState
 from tests.fakes_cache import MemoryCacheLedger
 from tests.fakes_router import FACTS, audio, job, source
-from tests.postgres import postgres_server
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 AUDIO = CacheEntry("audio/a.flac", "a", "", 10)
@@ -29,25 +29,10 @@ DEMUCS = CacheEntry("results/a/demucs-1", "a", "demucs-1", 60)
 OTHER = CacheEntry("audio/b.flac", "b", "", 5)
 
 
-@pytest.fixture(scope="module")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A PostgreSQL server for all tests of this module."""
-    with postgres_server(tmp_path_factory.mktemp("postgres")) as url:
-        yield url
-
-
-@pytest.fixture(params=["sqlite", "postgres", "memory"])
-def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[CacheLedger]:
+@pytest.fixture
+def ledger(ledger_kind: Engine | None) -> CacheLedger:
     """Each ledger in turn, empty."""
-    if request.param == "memory":
-        yield MemoryCacheLedger()
-        return
-    is_postgres = request.param == "postgres"
-    database = open_database(request.getfixturevalue("postgres_url") if is_postgres else f"sqlite:///{tmp_path}/l.db")
-    migrate(database, "base")
-    migrate(database)
-    yield SqlCacheLedger(database)
-    database.dispose()
+    return SqlCacheLedger(ledger_kind) if ledger_kind else MemoryCacheLedger()
 
 
 def at(minutes: float) -> datetime:

@@ -1,55 +1,33 @@
 """One suite for the SQL ledger of cloud accounts and the fake that unit tests use instead."""
 
 import uuid
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 
 import pytest
+from sqlalchemy import Engine
 
 from services.router.adapters.cloud_ledger import SqlCloudLedger
 from services.router.core.cloud_budget import CloudBudget
 from services.router.core.ports import CloudBooks, CloudLedger, CloudWish, OrderEnd
-from services.router.migrations import migrate
 from stemhouse.cloud import CloudAccount, CloudTerms
 from stemhouse.errors import BudgetExceeded
 from stemhouse.jobs import SeparationRequest
-from stemhouse.platform.databases import open_database
 from tests.fakes_cloud import ACCOUNT, LALAL, MemoryCloudLedger
 from tests.fakes_router import FakeSeparators, audio, job, source
-from tests.postgres import postgres_server
 
 TODAY, TOMORROW = date(2026, 1, 2), date(2026, 1, 3)
 WISH = CloudWish(ACCOUNT, "job-1", "batch-1", LALAL.engine_id, "a" * 64, 12.0, TODAY)
 ALLOWED = CloudBooks(is_allowed=True, minutes_per_day=100.0)
 
 
-@pytest.fixture(scope="module")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A PostgreSQL server for all tests of this module."""
-    with postgres_server(tmp_path_factory.mktemp("postgres")) as url:
-        yield url
-
-
-@pytest.fixture(params=["sqlite", "postgres", "memory"])
-def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[CloudLedger]:
+@pytest.fixture
+def ledger(ledger_kind: Engine | None) -> CloudLedger:
     """Each ledger in turn, with one account that may take 100 minutes a day."""
-    if request.param == "memory":
-        yield _with_account(MemoryCloudLedger())
-        return
-    url = request.getfixturevalue("postgres_url") if request.param == "postgres" else f"sqlite:///{tmp_path}/l.db"
-    database = open_database(url)
-    migrate(database, "base")
-    migrate(database)
-    yield _with_account(SqlCloudLedger(database))
-    database.dispose()
-
-
-def _with_account(ledger: CloudLedger) -> CloudLedger:
-    ledger.allow(ACCOUNT, is_allowed=True, minutes_per_day=100.0)
-    return ledger
+    found: CloudLedger = SqlCloudLedger(ledger_kind) if ledger_kind else MemoryCloudLedger()
+    found.allow(ACCOUNT, is_allowed=True, minutes_per_day=100.0)
+    return found
 
 
 class Scales:

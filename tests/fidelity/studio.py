@@ -17,7 +17,7 @@ from services.exporter.core.delivery import StemDelivery
 from services.exporter.core.parts import FileStart
 from services.exporter.main import file_encoders
 from services.separator.adapters.demucs.engine import DemucsModels
-from services.separator.adapters.demucs.hybrid import Backend, TorchBackend
+from services.separator.adapters.demucs.hybrid import TORCH, Backend
 from services.separator.adapters.engine_rack import EngineRack
 from services.separator.adapters.installed_models import InstalledModels
 from services.separator.adapters.scratch import ScratchRoot
@@ -119,7 +119,7 @@ def open_studio(folder: Path) -> Iterator[Studio]:
     models_dir = folder / "models"
     engines: dict[str, Engine] = {STARTER: StarterEngine.installed()}
     for name, backend, is_six in (
-        (DEMUCS_OF_FOUR, TorchBackend(), False),
+        (DEMUCS_OF_FOUR, TORCH, False),
         (DEMUCS_OF_SIX, _fast_backend(folder), True),
     ):
         entry = install_tiny(models_dir, name="tiny6" if is_six else "tiny4", six=is_six)
@@ -137,7 +137,7 @@ def open_studio(folder: Path) -> Iterator[Studio]:
 
 def _fast_backend(folder: Path) -> Backend:
     if not find_spec("openvino"):
-        return TorchBackend()
+        return TORCH
     from services.separator.adapters.demucs.openvino_backend import OpenVinoBackend  # noqa: PLC0415 - may be missing
 
     return OpenVinoBackend(folder / "converted", torch.get_num_threads())

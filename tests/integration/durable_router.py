@@ -19,7 +19,7 @@ from stemhouse.jobs import Job, SeparationRequest, SeparationResult
 from stemhouse.platform.databases import open_database
 from stemhouse.platform.telemetry import configure_logging
 from stemhouse.vocab import JobState, Stage
-from tests.contract.test_ledgers import RESULT
+from tests.contract.ledgers import RESULT
 from tests.fakes_router import source
 
 SLOW_STAGE_S = 1.0

@@ -93,7 +93,7 @@ class InspectModelTask(Task[ModelShape]):
     entry: ModelEntry
 
 
-def demucs_spec(entry: ModelEntry, options: DemucsOptions = DEFAULT_OPTIONS, device: str = "cpu") -> EngineSpec:
+def demucs_spec(entry: ModelEntry, options: DemucsOptions = DEFAULT_OPTIONS) -> EngineSpec:
     """The engine that a demucs model makes.
 
     The id holds the weights (by a digest of the digests of all files), how the bag weighs and cuts, and the schedule:
@@ -106,7 +106,6 @@ def demucs_spec(entry: ModelEntry, options: DemucsOptions = DEFAULT_OPTIONS, dev
         engine_id=f"{_weights_id(entry)}-{cut}-sh0-{_BACKEND_MARKS[options.backend]}",
         stems=entry.stems,
         native_format=entry.audio_format,
-        device=device,
     )
 
 
@@ -122,7 +121,7 @@ def demucs_specs(entry: ModelEntry, options: DemucsOptions = DEFAULT_OPTIONS) ->
     return whole, replace(whole, engine_id=f"{whole.engine_id}-{VOCALS}", stems=(VOCALS, OTHER))
 
 
-def uvr_spec(entry: ModelEntry, device: str = "cpu") -> EngineSpec:
+def uvr_spec(entry: ModelEntry) -> EngineSpec:
     """The engine that a model of UVR makes.
 
     The id holds weights and parameters (by a digest of the digests of both files), whose windows it has, those of
@@ -134,7 +133,6 @@ def uvr_spec(entry: ModelEntry, device: str = "cpu") -> EngineSpec:
         engine_id=f"{_weights_id(entry)}-as047-fp32",
         stems=entry.stems,
         native_format=entry.audio_format,
-        device=device,
     )
 
 

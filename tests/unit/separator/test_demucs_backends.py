@@ -16,7 +16,7 @@ import torch
 
 from services.separator.adapters.demucs import openvino_backend
 from services.separator.adapters.demucs.bags import load_bag
-from services.separator.adapters.demucs.hybrid import Backend, TorchBackend
+from services.separator.adapters.demucs.hybrid import TORCH, Backend
 from services.separator.adapters.demucs.networks import Network
 from services.separator.adapters.demucs.openvino_backend import OpenVinoBackend
 from stemhouse.errors import EngineUnavailable
@@ -53,7 +53,7 @@ def depth_db(given: Samples, segments: Samples) -> float:
 def test_torch_core_gives_what_demucs_gives(tmp_path: Path) -> None:
     """Two segments at once."""
     segments = heard(2)
-    assert depth_db(network(tmp_path / "models", TorchBackend()).separate(segments), segments) >= TORCH_DB
+    assert depth_db(network(tmp_path / "models", TORCH).separate(segments), segments) >= TORCH_DB
 
 
 @pytest.fixture(scope="module")

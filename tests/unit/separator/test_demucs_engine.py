@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ from stemhouse.audio import AudioFormat
 from stemhouse.errors import Cancelled, ModelRejected, Unavailable
 from stemhouse.vocab import BASE_STEMS, EXTRA_STEMS, OTHER, VOCALS
 from tests.demucs_command import sdr_db, separate_by_demucs
-from tests.fakes_separator import CD_STEREO, FakeMixture, SeparatorHouse
+from tests.fakes_separator import CD_STEREO, FakeMixture, SeparatorHouse, separated
 from tests.signals import noise, song
 from tests.tiny_demucs import (
     install,
@@ -88,21 +87,14 @@ def mixture() -> Block:
 @pytest.fixture(scope="module")
 def stems(engine: Engine, mixture: Block) -> dict[str, Block]:
     """The mixture separated in one piece."""
-    return _separate(engine, mixture)
-
-
-def _separate(engine: Engine, signal: Block, *cuts: int) -> dict[str, Block]:
-    blocks = [signal[:, start:end] for start, end in pairwise([0, *cuts, signal.shape[1]])]
-    given = list(engine.separate(FakeMixture(blocks)))
-    assert all(stem.size for stems in given for stem in stems.values())
-    return {name: np.concatenate([stems[name] for stems in given], axis=1) for name in engine.spec.stems}
+    return separated(engine, mixture)
 
 
 @pytest.mark.parametrize("name", _BAGS)
 def test_samples_are_those_of_demucs(name: str, tmp_path: Path, mixture: Block) -> None:
     """To 100 dB in every stem, for every architecture and for bags, weighted or not."""
     entry = _BAGS[name](tmp_path)
-    given = _separate(DemucsModels(_BY_DEMUCS).load(tmp_path / entry.name, entry), mixture)
+    given = separated(DemucsModels(_BY_DEMUCS).load(tmp_path / entry.name, entry), mixture)
     expected = separate_by_demucs(tmp_path / entry.name, entry, mixture)
     depths_db = {stem: sdr_db(expected[stem], given[stem]) for stem in entry.stems}
     print(name, {stem: round(depth_db, 1) for stem, depth_db in depths_db.items()})
@@ -115,8 +107,8 @@ def test_lean_schedule_differs_only_where_it_has_left_something_out(
 ) -> None:
     """Bit for bit the same until the segment begins that only demucs' own schedule has."""
     short = mixture[:, : _THIRD_SEGMENT_BEGIN + 5000]
-    lean = _separate(engine, short)
-    by_demucs = _separate(DemucsModels(_BY_DEMUCS).load(folder / entry.name, entry), short)
+    lean = separated(engine, short)
+    by_demucs = separated(DemucsModels(_BY_DEMUCS).load(folder / entry.name, entry), short)
     for name in BASE_STEMS:
         differs = np.any(lean[name] != by_demucs[name], axis=0)
         assert int(differs.argmax()) == _THIRD_SEGMENT_BEGIN
@@ -128,8 +120,8 @@ def test_vocals_alone_are_those_of_all_stems_and_the_rest_is_the_mixture_without
     """Bit for bit the same vocals, by one network instead of four."""
     entry = install_tiny_tuned(tmp_path)
     whole, vocals_only = (DemucsModels().load(tmp_path / entry.name, entry, spec) for spec in demucs_specs(entry))
-    vocals = _separate(whole, mixture)[VOCALS]
-    given = _separate(vocals_only, mixture)
+    vocals = separated(whole, mixture)[VOCALS]
+    given = separated(vocals_only, mixture)
     assert list(given) == [VOCALS, OTHER]
     assert np.array_equal(given[VOCALS], vocals)
     assert np.array_equal(given[OTHER], mixture - vocals)
@@ -155,7 +147,7 @@ def test_stems_differ_from_each_other_and_from_the_mixture(stems: dict[str, Bloc
 
 def test_samples_do_not_depend_on_the_blocks(engine: Engine, stems: dict[str, Block], mixture: Block) -> None:
     """The stream cut into odd blocks gives bit for bit the same stems, so the engine is deterministic too."""
-    cut = _separate(engine, mixture, 1, 2, 443, 33_075, 70_001)
+    cut = separated(engine, mixture, 1, 2, 443, 33_075, 70_001)
     assert all(np.array_equal(cut[name], stems[name]) for name in BASE_STEMS)
 
 
@@ -165,7 +157,7 @@ def test_neighbours_in_a_batch_change_nothing(
 ) -> None:
     """To 120 dB, whatever goes through the network beside a segment."""
     engine = DemucsEngine(load_bag(folder / entry.name, entry), demucs_spec(entry), DeviceLease(CPU, batch_segments))
-    given = _separate(engine, mixture)
+    given = separated(engine, mixture)
     assert min(sdr_db(stems[name], given[name]) for name in BASE_STEMS) >= 120
 
 
@@ -175,7 +167,7 @@ def test_number_of_threads_changes_no_more_than_rounding(engine: Engine, mixture
     try:
         for thread_count in (1, 2):
             torch.set_num_threads(thread_count)
-            given.append(_separate(engine, mixture[:, :30_000]))
+            given.append(separated(engine, mixture[:, :30_000]))
     finally:
         torch.set_num_threads(before)
     assert not all(np.array_equal(given[0][name], given[1][name]) for name in BASE_STEMS)
@@ -185,13 +177,13 @@ def test_number_of_threads_changes_no_more_than_rounding(engine: Engine, mixture
 def test_both_kinds_of_files_give_the_same_samples(tmp_path: Path, stems: dict[str, Block], mixture: Block) -> None:
     """Bit for bit; only the engine's id differs, since the bytes do."""
     entry = install_tiny(tmp_path, "four", kind="th")
-    given = _separate(DemucsModels().load(tmp_path / entry.name, entry), mixture)
+    given = separated(DemucsModels().load(tmp_path / entry.name, entry), mixture)
     assert all(np.array_equal(given[name], stems[name]) for name in BASE_STEMS)
 
 
 def test_gain_is_linear(engine: Engine, stems: dict[str, Block], mixture: Block) -> None:
     """A lowered song gives the lowered stems, to 100 dB."""
-    lowered = _separate(engine, mixture * np.float32(0.013))
+    lowered = separated(engine, mixture * np.float32(0.013))
     for name in BASE_STEMS:
         wanted = np.float32(0.013) * stems[name]
         assert np.sum((lowered[name] - wanted) ** 2) < 1e-10 * np.sum(wanted**2)
@@ -204,7 +196,7 @@ def test_tiny_streams_keep_their_length_and_are_finite(tmp_path: Path, network: 
     engine = DemucsModels().load(tmp_path / entry.name, entry)
     for frame_count in (1, 2, 300, 33_075, 33_076):
         signal = noise(frame_count, entry.audio_format.channel_count)
-        given = _separate(engine, signal)
+        given = separated(engine, signal)
         assert {stem.shape for stem in given.values()} == {signal.shape}
         assert all(np.isfinite(stem).all() for stem in given.values())
 
@@ -213,7 +205,7 @@ def test_tiny_streams_keep_their_length_and_are_finite(tmp_path: Path, network: 
 def test_silence_and_constants_stay_finite(engine: Engine, constant: float) -> None:
     """No division by a deviation of nothing: what comes is the mean, as demucs gives it to every stem."""
     signal = np.full((2, 50_000), constant, np.float32)
-    assert all(np.allclose(stem, signal, atol=1e-6) for stem in _separate(engine, signal).values())
+    assert all(np.allclose(stem, signal, atol=1e-6) for stem in separated(engine, signal).values())
 
 
 def test_empty_stream_stays_empty(engine: Engine) -> None:

@@ -6,7 +6,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from functools import cache
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -20,7 +19,7 @@ from services.separator.core.ports import Block, Engine, StemBlocks
 from stemhouse.errors import Cancelled
 from stemhouse.vocab import BASE_STEMS, OTHER, VOCALS
 from tests.demucs_command import sdr_db
-from tests.fakes_separator import FakeMixture
+from tests.fakes_separator import FakeMixture, separated
 from tests.signals import song
 from tests.tiny_uvr import (
     install_tiny_ckpt,
@@ -94,18 +93,11 @@ def engine(engines: Callable[[str], Engine]) -> Engine:
     return engines("BS-RoFormer of four")
 
 
-def _separate(engine: Engine, signal: Block, *cuts: int) -> dict[str, Block]:
-    blocks = [signal[:, start:end] for start, end in pairwise([0, *cuts, signal.shape[1]])]
-    given = list(engine.separate(FakeMixture(blocks)))
-    assert all(stem.size for stems in given for stem in stems.values())
-    return {name: np.concatenate([stems[name] for stems in given], axis=1) for name in engine.spec.stems}
-
-
 @pytest.mark.parametrize("name", _MODELS)
 def test_samples_are_those_of_audio_separator(name: str, tmp_path: Path, mixture: Block) -> None:
     """To 80 dB in every stem, but for the gain that it gets wrong wherever a track's peak is not 1."""
     entry = _MODELS[name](tmp_path)
-    given = _separate(UvrModels().load(tmp_path / entry.name, entry), mixture)
+    given = separated(UvrModels().load(tmp_path / entry.name, entry), mixture)
     peak = np.abs(mixture).max()
     own = separate_by_audio_separator(tmp_path / entry.name, entry, mixture / peak)
     depths_db = {stem: sdr_db(own[stem] * peak, given[stem]) for stem in entry.stems}
@@ -118,7 +110,7 @@ def test_the_gain_that_audio_separator_gets_wrong_is_right_here(tmp_path: Path, 
     """Or correcting it in the comparison would hide something; the network is as good as linear here."""
     entry = install_tiny_mdx(tmp_path, squeezing_from=1e6)
     own = separate_by_audio_separator(tmp_path / entry.name, entry, mixture)
-    given = _separate(UvrModels().load(tmp_path / entry.name, entry), mixture)
+    given = separated(UvrModels().load(tmp_path / entry.name, entry), mixture)
     peak = np.abs(mixture).max()
     assert sdr_db(given[VOCALS], own[VOCALS]) < 10
     assert sdr_db(given[VOCALS], own[VOCALS] / peak) > 80
@@ -130,14 +122,14 @@ def test_a_gain_before_the_engine_is_the_same_gain_behind_it(
 ) -> None:
     """Also where a network is not linear."""
     engine, short = engines(name), mixture[:, : 3 * _RATE_HZ]
-    loud, quiet = _separate(engine, short), _separate(engine, short / np.float32(8))
+    loud, quiet = separated(engine, short), separated(engine, short / np.float32(8))
     assert min(sdr_db(loud[stem], 8 * quiet[stem]) for stem in engine.spec.stems) >= 110
 
 
 def test_stems_differ_from_each_other_and_from_the_mixture(engine: Engine, mixture: Block) -> None:
     """Or the comparisons of this file would show nothing."""
     short = mixture[:, : 3 * _RATE_HZ]
-    signals = [short, *_separate(engine, short).values()]
+    signals = [short, *separated(engine, short).values()]
     assert all(sdr_db(one, other) < 20 for number, one in enumerate(signals) for other in signals[number + 1 :])
 
 
@@ -145,7 +137,7 @@ def test_stems_differ_from_each_other_and_from_the_mixture(engine: Engine, mixtu
 def test_samples_do_not_depend_on_the_blocks(name: str, engines: Callable[[str], Engine], mixture: Block) -> None:
     """The stream cut into odd blocks gives bit for bit the same stems, so the engine is deterministic too."""
     engine, short = engines(name), mixture[:, : 3 * _RATE_HZ]
-    whole, cut = _separate(engine, short), _separate(engine, short, 1, 2, 443, 33_075, 70_001)
+    whole, cut = separated(engine, short), separated(engine, short, 1, 2, 443, 33_075, 70_001)
     assert all(np.array_equal(cut[stem], whole[stem]) for stem in engine.spec.stems)
 
 
@@ -154,21 +146,21 @@ def test_samples_do_not_depend_on_the_blocks(name: str, engines: Callable[[str],
 def test_every_length_comes_out_as_long(name: str, frame_count: int, engines: Callable[[str], Engine]) -> None:
     """Shorter than a window, as long as one, and just longer; an empty track gives nothing."""
     engine = engines(name)
-    stems = _separate(engine, song(frame_count, _RATE_HZ))
+    stems = separated(engine, song(frame_count, _RATE_HZ))
     assert {stem.shape for stem in stems.values()} == {(2, frame_count)}
     assert list(engine.separate(FakeMixture([]))) == []
 
 
 def test_silence_stays_silence(engine: Engine) -> None:
     """And is divided by nothing."""
-    stems = _separate(engine, np.zeros((2, _RATE_HZ), np.float32))
+    stems = separated(engine, np.zeros((2, _RATE_HZ), np.float32))
     assert all(np.abs(stem).max() < 1e-6 for stem in stems.values())
 
 
 def test_two_stems_are_vocals_and_the_rest_of_the_mixture(engines: Callable[[str], Engine], mixture: Block) -> None:
     """Where the network gives vocals alone."""
     short = mixture[:, : 3 * _RATE_HZ]
-    stems = _separate(engines("Mel-RoFormer of vocals"), short)
+    stems = separated(engines("Mel-RoFormer of vocals"), short)
     assert sdr_db(short, stems[VOCALS] + stems[OTHER]) > 110
 
 

@@ -1,6 +1,5 @@
 """Bags: the checkpoints of a model, checked by their digests before anything is parsed, and how they are weighed."""
 
-import hashlib
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,14 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from services.separator.adapters.demucs.checkpoints import read_checkpoint
-from services.separator.adapters.demucs.hybrid import Backend, TorchBackend
+from services.separator.adapters.demucs.hybrid import TORCH, Backend
 from services.separator.adapters.demucs.networks import Network, build_network
-from services.separator.core.models import ModelEntry, ModelFile
+from services.separator.adapters.promised_files import read_promised
+from services.separator.core.models import ModelEntry
 from services.separator.core.segments import Schedule
 from stemhouse.audio import AudioFormat
-from stemhouse.errors import EngineUnavailable, ModelRejected
-
-_TORCH = TorchBackend()
+from stemhouse.errors import ModelRejected
 
 
 class BagNetwork(Protocol):
@@ -57,7 +55,7 @@ class Bag:
         return self.networks[0].audio_format
 
 
-def load_bag(folder: Path, entry: ModelEntry, backend: Backend = _TORCH, stem: str = "") -> Bag:
+def load_bag(folder: Path, entry: ModelEntry, backend: Backend = TORCH, stem: str = "") -> Bag:
     """The networks of the files in `folder` that the entry names; with a `stem`, only those that have a share in it.
 
     Raises ModelRejected if a file is not what the entry says, or no model, and EngineUnavailable if it cannot be read.
@@ -74,7 +72,7 @@ def load_bag(folder: Path, entry: ModelEntry, backend: Backend = _TORCH, stem: s
 
 def _places_of(stem: str, folder: Path, entry: ModelEntry) -> list[int]:
     """Of the networks with a share in a stem. Only a checkpoint tells in which order the weights are meant."""
-    sources = _load_network(folder, entry, 0, _TORCH).sources
+    sources = _load_network(folder, entry, 0, TORCH).sources
     if stem not in sources:
         raise ModelRejected(f"the checkpoints of {entry.name} give {', '.join(sources)}", {"model": entry.name})
     shares = _weights(entry, sources)[:, sources.index(stem)]
@@ -83,24 +81,8 @@ def _places_of(stem: str, folder: Path, entry: ModelEntry) -> list[int]:
 
 def _load_network(folder: Path, entry: ModelEntry, place: int, backend: Backend) -> Network:
     file = entry.files[place]
-    path = folder / file.name
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        message = f"{file.name} cannot be read: {error.strerror}"
-        raise EngineUnavailable(message, {"file": str(path)}) from error
-    _require_promised(content, file)
+    content = read_promised(folder, file)
     return build_network(read_checkpoint(content, file.name), file, entry.segment_s, backend)
-
-
-def _require_promised(content: bytes, file: ModelFile) -> None:
-    sha256 = hashlib.sha256(content).hexdigest()
-    if (len(content), sha256) != (file.size_bytes, file.sha256):
-        message = (
-            f"{file.name} is not the file that was promised: {len(content)} bytes of SHA-256 {sha256}, "
-            f"not {file.size_bytes} bytes of {file.sha256}"
-        )
-        raise ModelRejected(message, {"file": file.name, "found_sha256": sha256, "expected_sha256": file.sha256})
 
 
 def _weights(entry: ModelEntry, sources: tuple[str, ...]) -> npt.NDArray[np.float32]:

@@ -22,7 +22,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_safetensors
 from torch import Tensor
 
-from services.separator.adapters.demucs.pickles import require_names, require_stored
+from services.separator.adapters.pickles import require_names, require_stored
 from stemhouse.errors import ModelRejected
 
 NETWORK_NAMES = ("demucs.htdemucs.HTDemucs", "demucs.hdemucs.HDemucs", "demucs.demucs.Demucs")

@@ -18,7 +18,7 @@ import structlog
 
 from services.separator.adapters.demucs.bags import Bag, BagNetwork, load_bag
 from services.separator.adapters.demucs.checkpoints import is_out_of_memory
-from services.separator.adapters.demucs.hybrid import Backend, TorchBackend
+from services.separator.adapters.demucs.hybrid import TORCH, Backend
 from services.separator.core.blocks import recut
 from services.separator.core.demucs_options import DEFAULT_OPTIONS, DemucsOptions, ScheduleKind
 from services.separator.core.gpu import CPU, DeviceLease
@@ -31,11 +31,9 @@ from stemhouse.vocab import VOCALS, in_listing_order
 
 log = structlog.get_logger(__name__)
 
-_TORCH = TorchBackend()
-
 
 class DemucsEngine:
-    """Engine (see `core.ports`) on the CPU, with as many threads as PyTorch has been given.
+    """Engine (see `core.ports`) on the CPU, with as many threads as its backend has been given.
 
     As many segments go through a network at once as its lease says: that changes samples by no more than rounding.
     Where there is too little memory for them the batch is halved, and the track goes on where it was.
@@ -107,7 +105,7 @@ class DemucsModels:
     """ModelLoader for models of demucs."""
 
     def __init__(
-        self, options: DemucsOptions = DEFAULT_OPTIONS, backend: Backend = _TORCH, lease: DeviceLease | None = None
+        self, options: DemucsOptions = DEFAULT_OPTIONS, backend: Backend = TORCH, lease: DeviceLease | None = None
     ) -> None:
         """`backend` must be what the options name; `lease` is for all engines together."""
         self._options = options

@@ -83,6 +83,9 @@ class TorchBackend:
         return forward
 
 
+TORCH = TorchBackend()
+
+
 @contextmanager
 def _attention_in_one_pass() -> Iterator[None]:
     """PyTorch's fast path for attention writes down a matrix of all pairs, and takes 1.1 times as long."""

@@ -15,7 +15,7 @@ from demucs.hdemucs import HDemucs
 from demucs.states import load_model
 
 from services.separator.adapters.demucs.checkpoints import NETWORK_NAMES, Checkpoint, is_out_of_memory
-from services.separator.adapters.demucs.hybrid import Backend, HTDemucsCore, TorchBackend
+from services.separator.adapters.demucs.hybrid import TORCH, Backend, HTDemucsCore
 from services.separator.core.models import OVERLAP, ModelFile
 from services.separator.core.segments import Schedule
 from stemhouse.audio import AudioFormat
@@ -24,7 +24,6 @@ from stemhouse.errors import ModelRejected
 _CLASSES = dict(zip(NETWORK_NAMES, (HTDemucsCore, HDemucs, Demucs), strict=True))
 _RANDOM_SHIFT = "t_sin_random_shift"
 _COUNTS_OF_LAYERS = {"depth", "dconv_depth", "lstm_layers", "t_layers"}
-_TORCH = TorchBackend()
 _LEAST_FRAMES = 2  # one frame of mono has no standard deviation, and HDemucs divides by it
 
 
@@ -55,7 +54,7 @@ class Network:
 
 
 def build_network(
-    checkpoint: Checkpoint, file: ModelFile, segment_s: float | None, backend: Backend = _TORCH
+    checkpoint: Checkpoint, file: ModelFile, segment_s: float | None, backend: Backend = TORCH
 ) -> Network:
     """The network of a checkpoint; `segment_s` overrides its segment as a bag of demucs would.
 
@@ -64,7 +63,7 @@ def build_network(
     model = _sound_model(checkpoint, file.name, segment_s)
     if not isinstance(model, HTDemucsCore):
         return Network(model, model)
-    fitting = backend if model.has_one_shape else _TORCH
+    fitting = backend if model.has_one_shape else TORCH
     forward = fitting.forward_of(model, f"{file.sha256} {model.segment}")
     return Network(model, partial(model.separate, forward))
 

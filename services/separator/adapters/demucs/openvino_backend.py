@@ -1,4 +1,4 @@
-"""Cores of HTDemucs by OpenVINO, in single precision on the CPU: a third less time than PyTorch takes.
+"""Cores of HTDemucs by OpenVINO, in single precision on the CPU: less time than PyTorch takes (ADR 0023).
 
 A core is traced and converted once, which takes some 20 s of one CPU core, and kept beside the models: loading what was
 kept takes two. Where nothing can be written it is converted again each time.

@@ -13,7 +13,8 @@ from typing import TypeVar
 
 import numpy as np
 
-from services.separator.adapters.uvr.checkpoints import checked_content, read_weights
+from services.separator.adapters.promised_files import read_promised
+from services.separator.adapters.uvr.checkpoints import read_weights
 from services.separator.adapters.uvr.networks import UvrNetwork, build_mdx, build_mdxc
 from services.separator.core.blocks import Intake
 from services.separator.core.models import ModelEntry, ModelFile, ModelShape, uvr_spec
@@ -34,7 +35,7 @@ _AUDIO_FORMAT = AudioFormat(SAMPLE_RATE_HZ, 2)
 
 
 class UvrEngine:
-    """Engine (see `core.ports`) on the CPU, with as many threads as PyTorch has been given."""
+    """Engine (see `core.ports`) on the CPU, with PyTorch's threads, or for MDX as many as ONNX Runtime takes itself."""
 
     def __init__(self, network: UvrNetwork, spec: EngineSpec) -> None:
         self._network = network
@@ -102,7 +103,7 @@ def _stems(network: UvrNetwork) -> tuple[str, ...]:
 def _load_network(folder: Path, entry: ModelEntry) -> UvrNetwork:
     """Raises ModelRejected that names the file and the cause, EngineUnavailable, and MemoryError."""
     weights, described = _files(entry)
-    content, document = (checked_content(folder / file.name, file) for file in (weights, described))
+    content, document = (read_promised(folder, file) for file in (weights, described))
     parameters = _sound(described, lambda: read_parameters(document))
     path = folder / weights.name
     if weights.name.endswith(ONNX_SUFFIX):
