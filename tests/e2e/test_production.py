@@ -167,11 +167,16 @@ def test_lossy_stems_are_refused_with_the_command_that_helps(stack: Stack, stem_
     assert stack.cli("analyze", tmp_path).returncode == 2
 
 
-def test_grid_of_a_dj_program_counts_where_the_audio_agrees(stack: Stack, stem_dir: Path) -> None:
-    """A collection that calls the third beat the first of a bar is believed; one of another tempo is not."""
+def test_grid_of_a_dj_program_counts_where_the_audio_agrees(stack: Stack, tmp_path: Path) -> None:
+    """A collection that calls the third beat the first of a bar is believed; one of another tempo is not.
+
+    It is of a song of its own: the library is everybody's, and goes on knowing what it was told.
+    """
+    song, collection = tmp_path / "of a collection.wav", tmp_path / "collection.xml"
+    soundfile.write(song, 0.5 * loop(), RATE_HZ, "PCM_24")
+    separated = run(stack, "separate", song, "--engine", "starter", "--output", tmp_path / "stems")
     for bpm, source in (("120.00", "dj_program"), ("127.00", "audio")):
-        collection = stem_dir.parent / "collection.xml"
-        collection.write_text(COLLECTION.format(uri=(stem_dir.parents[1] / "loop.wav").as_uri(), bpm=bpm))
+        collection.write_text(COLLECTION.format(uri=song.as_uri(), bpm=bpm))
         run(stack, "library", "scan", collection)
-        grid = run(stack, "analyze", stem_dir)["analysis"]["grid"]
+        grid = run(stack, "analyze", separated["tracks"][0]["folder"])["analysis"]["grid"]
         assert (grid["source"], grid["markers"][0]["time_s"] == pytest.approx(1.0)) == (source, source == "dj_program")
