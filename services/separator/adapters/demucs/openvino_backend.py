@@ -19,6 +19,7 @@ import structlog
 import torch
 
 from services.separator.adapters.demucs.hybrid import Forward, HTDemucsCore
+from services.separator.adapters.demucs.levels import LevelledCore, with_levels
 from stemhouse.errors import EngineUnavailable
 
 sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # it would tell its makers of every use
@@ -29,6 +30,8 @@ log = structlog.get_logger(__name__)
 _MODEL, _WEIGHTS, _DIGEST = "core.xml", "core.bin", "sha256"
 _MAKERS = ("openvino", "torch", "demucs")
 """Packages of which another version may make another model."""
+_FORM = "levels are given"
+"""What else makes another model of the same weights: what it is given."""
 _DIGITS = 16
 
 
@@ -47,7 +50,7 @@ class OpenVinoBackend:
 
     def forward_of(self, core: HTDemucsCore, identity: str) -> Forward:
         """See Backend.forward_of. The core itself has no weights afterwards."""
-        kept = self._folder / f"{_short(identity)}-{_short(*map(version, _MAKERS))}"
+        kept = self._folder / f"{_short(identity)}-{_short(_FORM, *map(version, _MAKERS))}"
         try:
             model = self._kept_model(kept) or self._converted(core, kept)
             compiled = self._runtime.compile_model(model, "CPU", self._options)
@@ -92,20 +95,21 @@ class _Compiled:
         return torch.cat(found), torch.cat(waveforms)
 
     def _infer(self, mix: torch.Tensor, spectrogram: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        given = self._request.infer([np.ascontiguousarray(mix), np.ascontiguousarray(spectrogram)])
+        given = self._request.infer([np.ascontiguousarray(one) for one in with_levels(mix, spectrogram)])
         return torch.from_numpy(given[0]), torch.from_numpy(given[1])
 
 
 def converted(core: HTDemucsCore) -> Any:
-    """The core as OpenVINO's model of one segment, by way of a trace."""
+    """The core as OpenVINO's model of one segment, by way of a trace; it is given what `with_levels` gives."""
     frame_count = int(core.segment * core.samplerate)
     mix = torch.zeros(1, core.audio_channels, frame_count)
     spectrogram = torch.zeros(1, 2 * core.audio_channels, core.nfft // 2, -(-frame_count // core.hop_length))
+    examples = with_levels(mix, spectrogram)
+    levelled = LevelledCore(core.requires_grad_(requires_grad=False))
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # tracing is called old, and the shapes that demucs checks are called constant
-        trace = torch.jit.trace(core.requires_grad_(requires_grad=False), (mix, spectrogram), check_trace=False)
-    shapes = [tuple(mix.shape), tuple(spectrogram.shape)]
-    return openvino.convert_model(trace, example_input=(mix, spectrogram), input=shapes)
+        trace = torch.jit.trace(levelled, examples, check_trace=False)
+    return openvino.convert_model(trace, example_input=examples, input=[tuple(one.shape) for one in examples])
 
 
 def _keep(model: Any, kept: Path) -> None:
