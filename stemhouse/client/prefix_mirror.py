@@ -10,40 +10,18 @@ import platform
 import tempfile
 import time
 import uuid
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Protocol
 
 from stemhouse.client.receiving import check_segment
 from stemhouse.errors import InternalFault, InvalidRequest, Unavailable
-from stemhouse.platform.s3_prefix import PrefixFile
+from stemhouse.ports import Prefix, PrefixFile
 from stemhouse.production import TREE_RECORD
 
 _MARK, _MARK_SUFFIX = ".stemhouse-unfinished-", ".json"
 _ABANDONED_AFTER_S = 24 * 3600.0
 _NS_PER_S = 1_000_000_000
 _DOCUMENT_BYTES = 64 * 1024**2
-
-
-class Prefix(Protocol):
-    """See S3Prefix."""
-
-    url: str
-
-    def files(self) -> Iterator[PrefixFile]:
-        """See S3Prefix.files."""
-
-    def find(self, path: str) -> PrefixFile | None:
-        """See S3Prefix.find."""
-
-    def fetch(self, path: str, target: Path) -> None:
-        """See S3Prefix.fetch."""
-
-    def store(self, path: str, source: Path) -> PrefixFile:
-        """See S3Prefix.store."""
-
-    def remove(self, path: str) -> None:
-        """See S3Prefix.remove."""
 
 
 class PrefixMirror:

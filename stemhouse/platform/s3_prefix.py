@@ -4,7 +4,6 @@ Unlike the object store of the services these are somebody's own: names are peop
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from minio import Minio
@@ -13,6 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from stemhouse.errors import InvalidRequest, NotFound, StorageUnavailable
 from stemhouse.platform.object_stores import StoreSettings, s3_client, storage_errors
 from stemhouse.platform.settings import read_settings
+from stemhouse.ports import PrefixFile
 
 SCHEME = "s3://"
 
@@ -23,16 +23,6 @@ class MusicStoreSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="STEMHOUSE_", env_nested_delimiter="__", frozen=True)
 
     music_store: StoreSettings
-
-
-@dataclass(frozen=True)
-class PrefixFile:
-    """An object; `path` is relative to the prefix, `modified_s` since 1970 in whole seconds, `etag` of its bytes."""
-
-    path: str
-    size_bytes: int
-    modified_s: int
-    etag: str
 
 
 class S3Prefix:
@@ -50,7 +40,7 @@ class S3Prefix:
         self.url = "/".join([f"{SCHEME}{bucket}", *parts])
 
     def files(self) -> Iterator[PrefixFile]:
-        """All of them, in the order of their keys. Raises NotFound if there is no such bucket."""
+        """See Prefix.files."""
         try:
             yield from self._files()
         except NotFound as error:
@@ -66,7 +56,7 @@ class S3Prefix:
                     yield PrefixFile(path, found.size or 0, modified_s, found.etag or "")
 
     def find(self, path: str) -> PrefixFile | None:
-        """The file, if there is one."""
+        """See Prefix.find."""
         try:
             with storage_errors(f"{self.url}/{path}"):
                 found = self._client.stat_object(self._bucket, self._root + path)
@@ -76,12 +66,12 @@ class S3Prefix:
         return PrefixFile(path, found.size or 0, modified_s, found.etag or "")
 
     def fetch(self, path: str, target: Path) -> None:
-        """Write its bytes into a file; raises NotFound."""
+        """See Prefix.fetch."""
         with storage_errors(f"{self.url}/{path}"):
             self._client.fget_object(self._bucket, self._root + path, str(target))
 
     def store(self, path: str, source: Path) -> PrefixFile:
-        """Put a file there, whole or not at all, in the place of what has that name."""
+        """See Prefix.store."""
         size_bytes = source.stat().st_size
         with storage_errors(f"{self.url}/{path}"):
             self._client.fput_object(self._bucket, self._root + path, str(source))
@@ -92,7 +82,7 @@ class S3Prefix:
         return stored
 
     def remove(self, path: str) -> None:
-        """A missing one is no error."""
+        """See Prefix.remove."""
         with storage_errors(f"{self.url}/{path}"):
             self._client.remove_object(self._bucket, self._root + path)
 

@@ -16,7 +16,8 @@ from stemhouse.errors import InvalidRequest, StorageUnavailable, Unavailable
 from stemhouse.local.home import Home
 from stemhouse.local.store import store_settings, store_spec
 from stemhouse.platform.object_stores import s3_client
-from stemhouse.platform.s3_prefix import PrefixFile, S3Prefix
+from stemhouse.platform.s3_prefix import S3Prefix
+from stemhouse.ports import PrefixFile
 from stemhouse.production import TREE_RECORD
 
 BUCKET = "records"
