@@ -37,6 +37,7 @@ from stemhouse.errors import InternalFault
 from stemhouse.platform.object_stores import connect_object_store
 from stemhouse.platform.telemetry import configure_logging
 from stemhouse.ports import ObjectStore
+from stemhouse.tenancy import store_of
 
 if TYPE_CHECKING:
     from services.separator.adapters.demucs.hybrid import Backend
@@ -103,7 +104,7 @@ def files_workshop(store: ObjectStore, scratch: ScratchRoot, calibrations: Calib
     """A workshop for IngestTask, and for AssessTask without a verifier."""
 
     def perform(task: Task[Any], control: TaskControl) -> Any:
-        with open_desk(store, scratch, control) as desk:
+        with open_desk(store_of(store, task.tenant), scratch, control) as desk:
             if isinstance(task, IngestTask):
                 return ingest_track(task.source, desk, control)
             if isinstance(task, AssessTask):
@@ -135,7 +136,7 @@ def device_workshop(
     def perform(task: Task[Any], control: TaskControl) -> Any:
         if isinstance(task, InspectModelTask):
             return device.call(partial(rack.inspect, task), task.priority, control)
-        with open_desk(store, scratch, control) as desk, ExitStack() as streams:
+        with open_desk(store_of(store, task.tenant), scratch, control) as desk, ExitStack() as streams:
             if isinstance(task, SeparateTask):
                 engine = EngineInFormat(engine_for(task, task.engine_id, control, streams), task.audio.format)
                 versions = _versions(engine.spec.name)

@@ -2,12 +2,14 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from typing import Any, NoReturn, Protocol, Self
 
 import grpc
 import structlog
 
 from stemhouse.errors import InternalFault, StemhouseError
+from stemhouse.platform.callers import Caller, acting_for
 from stemhouse.platform.status import STATUS_CODES, status_from_error
 from stemhouse.platform.telemetry import REQUEST_ID_KEY, current_request_id
 
@@ -19,8 +21,8 @@ _QUIET_SERVICES = ("/grpc.health.", "/grpc.reflection.")
 class Authenticator(Protocol):
     """Decides whether a call may come in."""
 
-    def __call__(self, method: str, metadata: Mapping[str, str]) -> str:
-        """The caller's name, for the log; raises Unauthenticated without valid credentials, or Forbidden."""
+    def __call__(self, method: str, metadata: Mapping[str, str]) -> Caller:
+        """Who it is; raises Unauthenticated without valid credentials, or Forbidden."""
 
 
 class RpcInterceptor(grpc.ServerInterceptor):
@@ -78,6 +80,7 @@ class _RpcScope:
         self._method = method
         self._metadata = metadata
         self._context = context
+        self._tenancy = ExitStack()
 
     def __enter__(self) -> Self:
         request_id = self._metadata.get(REQUEST_ID_KEY) or current_request_id()
@@ -89,7 +92,8 @@ class _RpcScope:
         """Let the call in, or raise Unauthenticated."""
         if authenticate:
             caller = authenticate(self._method, self._metadata)
-            self._tokens = {**structlog.contextvars.bind_contextvars(caller=caller), **self._tokens}
+            self._tokens = {**structlog.contextvars.bind_contextvars(caller=caller.name), **self._tokens}
+            self._tenancy.enter_context(acting_for(caller.tenant))
 
     def __exit__(self, _type: object, error: BaseException | None, _traceback: object) -> None:
         try:
@@ -98,6 +102,7 @@ class _RpcScope:
             code = "CANCELLED" if error else "OK"  # a stream is closed when its client wants no more
             log.info("rpc", code=code, duration_s=self._elapsed_s())
         finally:
+            self._tenancy.close()
             structlog.contextvars.reset_contextvars(**self._tokens)
 
     def _abort(self, error: Exception) -> NoReturn:

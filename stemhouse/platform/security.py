@@ -1,7 +1,7 @@
 """Who may come in, and how others are called: settings that all services and the client share."""
 
 import ipaddress
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from stemhouse.errors import InvalidRequest
 from stemhouse.platform.interceptors import Authenticator
 from stemhouse.platform.tls import TlsSettings, channel_credentials, server_credentials
-from stemhouse.platform.tokens import BearerToken, TokenGate, checked_token, token_of_file
+from stemhouse.platform.tokens import BearerToken, TenantQuota, TokenGate, checked_token, token_of_file
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,10 @@ class ServerSettings(CallerSettings):
 
     accepted_tokens: Path | None = None
     allow_insecure: bool = False
+
+    def quotas(self) -> Callable[[], Sequence[TenantQuota]]:
+        """Tells the tenants that there are, now and whenever the file of tokens changes; raises InvalidRequest."""
+        return TokenGate(self.accepted_tokens).quotas if self.accepted_tokens else tuple
 
     def entrance(self) -> Entrance:
         """How calls come in; raises InvalidRequest for files that are not what they should be."""

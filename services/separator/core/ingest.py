@@ -14,6 +14,7 @@ from services.separator.core.pcm import MAX_RATE_HZ, MIN_RATE_HZ, PcmDigest, fit
 from services.separator.core.ports import AudioDesk, SourceAudio, SourceBlock, Task, TaskControl
 from stemhouse.audio import AudioFormat, AudioRef, SourceFacts, SourceRef
 from stemhouse.errors import UnreadableAudio, UnsupportedAudio
+from stemhouse.tenants import HOUSE, Tenant
 
 _MOST_CHANNELS = 2
 _LOUDEST = 2.0**24
@@ -33,6 +34,7 @@ class IngestTask(Task[IngestedTrack]):
     """Ingest one source."""
 
     source: SourceRef
+    tenant: Tenant = HOUSE
 
 
 def audio_key(pcm_sha256: str) -> str:

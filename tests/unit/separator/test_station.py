@@ -102,7 +102,7 @@ def house(tmp_path: Path) -> House:
 def test_ingest_is_tried_again_when_the_worker_died(house: House) -> None:
     """The worker may have died of something else."""
     house.files.answers = [WorkerDied("killed"), INGESTED]
-    assert house.station.ingest(SOURCE, wanted) == INGESTED
+    assert house.station.ingest(IngestTask(SOURCE), wanted) == INGESTED
     assert house.files.tasks == [IngestTask(SOURCE)] * 2
 
 
@@ -110,7 +110,7 @@ def test_file_that_kills_two_workers_is_unreadable(house: House) -> None:
     """It is the file's fault, so the router must not try for ever."""
     house.files.answers = [WorkerDied("killed"), WorkerDied("killed")]
     with pytest.raises(UnreadableAudio, match=r"decoder crashed on song\.mp3"):
-        house.station.ingest(SOURCE, wanted)
+        house.station.ingest(IngestTask(SOURCE), wanted)
 
 
 def test_stored_result_needs_no_device(house: House) -> None:
