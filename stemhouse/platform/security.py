@@ -4,6 +4,7 @@ import ipaddress
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import grpc
 from pydantic import SecretStr
@@ -76,6 +77,9 @@ class CallerSettings(BaseSettings):
 class ServerSettings(CallerSettings):
     """Of a service: besides, the file of the tokens that it accepts, and whether it may do without guards."""
 
+    is_of_one_tenant: ClassVar[bool] = False
+    """Whether all that it has is one tenant's, or the house's: then it takes tokens of nobody else."""
+
     accepted_tokens: Path | None = None
     allow_insecure: bool = False
 
@@ -87,7 +91,9 @@ class ServerSettings(CallerSettings):
         """How calls come in; raises InvalidRequest for files that are not what they should be."""
         return Entrance(
             credentials=server_credentials(self.tls),
-            authenticate=TokenGate(self.accepted_tokens) if self.accepted_tokens else None,
+            authenticate=TokenGate(self.accepted_tokens, is_of_one_tenant=self.is_of_one_tenant)
+            if self.accepted_tokens
+            else None,
             checks_certificates=self.tls.client_ca is not None,
             is_insecure_allowed=self.allow_insecure,
         )

@@ -82,9 +82,9 @@ class _TokenList(BaseModel):
 class TokenGate:
     """Lets in who shows a token of the file that has the scope of the method; the file may change at any time."""
 
-    def __init__(self, path: Path) -> None:
-        """Read the file; raises InvalidRequest if it is none of tokens."""
-        self._file = Reloaded([path], lambda: _read_tokens(path))
+    def __init__(self, path: Path, *, is_of_one_tenant: bool = False) -> None:
+        """Read the file; raises InvalidRequest if it is none of tokens, or has those of others than one tenant."""
+        self._file = Reloaded([path], lambda: _read_tokens(path, is_of_one_tenant=is_of_one_tenant))
 
     def quotas(self) -> tuple[TenantQuota, ...]:
         """The tenants that there are now."""
@@ -113,7 +113,16 @@ class TokenGate:
         return found[0]
 
 
-def _read_tokens(path: Path) -> _TokenList:
+def _read_tokens(path: Path, *, is_of_one_tenant: bool) -> _TokenList:
+    listed = _parsed_tokens(path)
+    tenants = sorted({token.tenant or "the house" for token in listed.tokens})
+    if is_of_one_tenant and len(tenants) > 1:
+        message = f"{path}: all that this service has is one tenant's, and the tokens are of {', '.join(tenants)}"
+        raise InvalidRequest(message)
+    return listed
+
+
+def _parsed_tokens(path: Path) -> _TokenList:
     try:
         return _TokenList.model_validate_json(file_bytes(path))
     except ValidationError as error:
