@@ -155,6 +155,8 @@ def _cache_limits(house: _House, tenant: Tenant) -> CacheLimits:
 
 def _most_open_jobs(house: _House, tenant: Tenant) -> int | None:
     quota = _quota(house, tenant)
+    if tenant == HOUSE:
+        return house.settings.max_open_jobs
     return quota.open_jobs if quota else None
 
 

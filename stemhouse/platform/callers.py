@@ -22,6 +22,10 @@ class Caller:
     tenant: Tenant = HOUSE
 
 
+NOBODY = Caller("")
+"""Where nobody has to say who he is."""
+
+
 def current_tenant() -> Tenant:
     """Whose the call is that this thread answers; the house's, unless a token said otherwise."""
     return _TENANT.get()

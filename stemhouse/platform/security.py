@@ -2,7 +2,7 @@
 
 import ipaddress
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
@@ -12,18 +12,20 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from stemhouse.errors import InvalidRequest
 from stemhouse.platform.interceptors import Authenticator
+from stemhouse.platform.limits import LimitSettings
 from stemhouse.platform.tls import TlsSettings, channel_credentials, server_credentials
 from stemhouse.platform.tokens import BearerToken, TenantQuota, TokenGate, checked_token, token_of_file
 
 
 @dataclass(frozen=True)
 class Entrance:
-    """How calls come in; as it is by default, from this machine only."""
+    """How calls come in, and how many; as it is by default, from this machine only."""
 
     credentials: grpc.ServerCredentials | None = None
     authenticate: Authenticator | None = None
     checks_certificates: bool = False
     is_insecure_allowed: bool = False
+    limits: LimitSettings = field(default_factory=LimitSettings)
 
     def check(self, address: str) -> None:
         """Raise InvalidRequest if strangers could come in, or listen, at this address."""
@@ -82,6 +84,7 @@ class ServerSettings(CallerSettings):
 
     accepted_tokens: Path | None = None
     allow_insecure: bool = False
+    limits: LimitSettings = LimitSettings()
 
     def quotas(self) -> Callable[[], Sequence[TenantQuota]]:
         """Tells the tenants that there are, now and whenever the file of tokens changes; raises InvalidRequest."""
@@ -96,4 +99,5 @@ class ServerSettings(CallerSettings):
             else None,
             checks_certificates=self.tls.client_ca is not None,
             is_insecure_allowed=self.allow_insecure,
+            limits=self.limits,
         )

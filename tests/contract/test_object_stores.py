@@ -169,3 +169,12 @@ def test_tenants_keys_are_below_their_name_and_nowhere_else() -> None:
     with pytest.raises(NotFound, match=r"audio/a\.flac") as caught:
         list(theirs.read("audio/a.flac"))
     assert "tenants" not in f"{caught.value.message} {caught.value.details}"
+
+
+def test_error_tells_nothing_that_was_signed(settings: StoreSettings) -> None:
+    """A presigned URL lets whoever has it write the object: it is in no message, and so in no log."""
+    nobody = settings.model_copy(update={"endpoint": "127.0.0.1:1"})
+    with pytest.raises(StorageUnavailable) as caught:
+        connect_object_store(nobody, is_patient=False).put_if_absent("suite/key", b"x")
+    assert "suite/key" in caught.value.message
+    assert "X-Amz" not in f"{caught.value.message} {caught.value.details}"

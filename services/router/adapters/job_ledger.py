@@ -31,6 +31,7 @@ from stemhouse.tenants import HOUSE, Tenant
 from stemhouse.vocab import JobState, Stage
 
 _PROGRESS_INTERVAL_S = 0.5
+_OPEN = (JobState.QUEUED.value, JobState.RUNNING.value)
 _FINAL = tuple(state.value for state in JobState if state.is_final)
 
 Enqueue = Callable[[Session, Job], None]
@@ -97,7 +98,7 @@ class SqlJobLedger:
         most = self._most_open()
         if most is None or self._tenant is None:
             return
-        at_work = col(JobRow.tenant) == self._tenant.name, col(JobRow.state).not_in(_FINAL)
+        at_work = col(JobRow.tenant) == self._tenant.name, col(JobRow.state).in_(_OPEN)
         if session.exec(select(func.count()).select_from(JobRow).where(*at_work)).one() >= most:
             message = f"{most} jobs wait or run, and no more may: wait for one of them, or cancel it"
             raise LimitExceeded(message, {"limit": "open_jobs", "most": str(most)})
