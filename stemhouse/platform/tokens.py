@@ -44,7 +44,7 @@ class TenantQuota(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: str = Field(pattern=TENANT.pattern)
+    name: str = Field(pattern=rf"^{TENANT.pattern}$")
     max_bytes: ByteSize | None = Field(default=None, gt=0)
     open_jobs: PositiveInt = 100
 

@@ -6,7 +6,7 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import psutil
 import pytest
@@ -99,8 +99,8 @@ def errors_of(stack: GuardedStack, token: str) -> Iterator[str]:
                 attempt()
             except StemhouseError as error:
                 call = error.__cause__
-                metadata = getattr(call, "trailing_metadata", tuple)()
-                yield f"{error.message} {error.details} {call!r} {metadata}"
+                trailing: Any = getattr(call, "trailing_metadata", tuple)()
+                yield f"{error.message} {error.details} {call!r} {trailing}"
 
 
 def test_no_secret_is_told_anywhere(stack: GuardedStack, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from stemhouse.platform.interceptors import RpcInterceptor
 from stemhouse.platform.security import CallerSettings, Entrance, ServerSettings
 from stemhouse.platform.server import Service, serve, server_options
 from stemhouse.platform.status import rpc_errors
+from stemhouse.platform.tokens import TokenGate
 from stemhouse.v1 import router_pb2 as pb
 from stemhouse.v1.router_pb2_grpc import RouterServiceServicer, RouterServiceStub, add_RouterServiceServicer_to_server
 from tests.certificates import Authority, Pair
@@ -307,3 +308,50 @@ def test_wrong_files_are_told_by_name_and_without_what_they_hold(authority: Auth
         with pytest.raises(InvalidRequest, match=name) as caught:
             start()
         assert TOKEN not in caught.value.message
+
+
+_ACME = {"name": "acme"}
+
+
+@pytest.mark.parametrize(
+    ("tenants", "token", "words"),
+    [
+        ([], {"tenant": "acme"}, "not among the tenants"),
+        ([_ACME, _ACME], {}, "two tenants have the same name"),
+        ([_ACME], {"tenant": "acme", "scopes": ["admin"]}, "the scope admin is for the house"),
+        ([{"name": "Acme/.."}], {}, "name"),
+        ([{**_ACME, "max_bytes": "0"}], {}, "max_bytes"),
+        ([{**_ACME, "open_jobs": 0}], {}, "open_jobs"),
+    ],
+)
+def test_file_of_tenants_is_checked(
+    tenants: list[dict[str, object]], token: dict[str, object], words: str, tmp_path: Path
+) -> None:
+    """At the start, by what is wrong; a name becomes part of a key."""
+    path = tmp_path / "tokens.json"
+    tokens = [{"name": "studio", "sha256": "0" * 64, "scopes": ["read"], **token}]
+    path.write_text(json.dumps({"tokens": tokens, "tenants": tenants}))
+    with pytest.raises(InvalidRequest, match=words):
+        TokenGate(path)
+
+
+def test_library_takes_tokens_of_one_tenant(tmp_path: Path) -> None:
+    """All that it has is that one's: folders, catalogue, batches."""
+    path = tmp_path / "tokens.json"
+    tokens = [
+        {"name": name or "house", "sha256": f"{place}" * 64, "scopes": ["library"], "tenant": name}
+        for place, name in enumerate(("acme", ""))
+    ]
+    path.write_text(json.dumps({"tokens": tokens, "tenants": [_ACME]}))
+    with pytest.raises(InvalidRequest, match="the tokens are of acme, the house"):
+        TokenGate(path, is_of_one_tenant=True)
+    path.write_text(json.dumps({"tokens": tokens[:1], "tenants": [_ACME]}))
+    TokenGate(path, is_of_one_tenant=True)
+
+
+def test_settings_make_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By their variables."""
+    monkeypatch.setenv("STEMHOUSE_LIMITS__CALLS_PER_S", "7")
+    monkeypatch.setenv("STEMHOUSE_LIMITS__MESSAGE_BYTES", "8MiB")
+    limits = ServerSettings().entrance().limits
+    assert (limits.calls_per_s, limits.message_bytes) == (7.0, 8 * 1024**2)
