@@ -90,18 +90,23 @@ def _intrusions(client: Stemhouse, job: Job, folder: Path) -> list[Callable[[], 
     ]
 
 
-def test_what_is_anothers_is_not_found(stack: GuardedStack, track: Path, tmp_path: Path) -> None:
-    """His job by its id, his upload by its digests, his stems by their keys; not even for the house."""
-    with stack.client("acme") as acme, stack.client("zenith") as zenith, stack.client("boss") as boss:
-        job = separated(acme, track)
+@pytest.mark.parametrize(("owner", "others"), [("acme", ("zenith", "boss")), ("studio", ("acme", "zenith"))])
+def test_what_is_anothers_is_not_found(
+    owner: str, others: tuple[str, ...], stack: GuardedStack, track: Path, tmp_path: Path
+) -> None:
+    """His job by its id, his upload by its digests, his stems by their keys: a tenant's, and the house's."""
+    with stack.client(owner) as mine:
+        job = separated(mine, track)
         assert job.result
-        listed = {each.job_id for each in acme.list_jobs()}
-        for other in (zenith, boss):
-            for attempt in _intrusions(other, job, tmp_path):
-                with pytest.raises(NotFound):
-                    attempt()
-            assert not listed & {each.job_id for each in other.list_jobs()}
-        assert hit(separated(acme, track)) is CacheHit.FILE
+        listed = {each.job_id for each in mine.list_jobs()}
+        for name in others:
+            with stack.client(name) as other:
+                for attempt in _intrusions(other, job, tmp_path):
+                    with pytest.raises(NotFound):
+                        attempt()
+                assert not listed & {each.job_id for each in other.list_jobs()}
+        assert hit(separated(mine, track)) is CacheHit.FILE
+        assert len(mine.deliver(job.result, DeliveryOptions(), tmp_path).files) > 1
 
 
 def test_tenant_spends_nothing_of_the_house_and_clears_nothing(stack: GuardedStack, track: Path) -> None:
