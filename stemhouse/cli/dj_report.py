@@ -1,6 +1,6 @@
 """What `stemhouse export-dj` tells: what is to be made, what became of it, and what is to be done next."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,9 @@ from stemhouse.client.dj import Organized, Surveyed
 from stemhouse.client.documents import Documents
 from stemhouse.errors import InvalidRequest
 
+Told = Callable[[Path], str]
+"""How a path is told of what was made."""
+
 _LACKING = "no cues, album or cover, and grids that are heard (`stemhouse library scan DIR` before changes that)"
 
 
@@ -18,7 +21,7 @@ _LACKING = "no cues, album or cover, and grids that are heard (`stemhouse librar
 class Room:
     """What is to be written below a folder, and what its disk has; None if the system does not tell."""
 
-    place: Path
+    place: str
     needed_bytes: int
     free_bytes: int | None
 
@@ -30,10 +33,10 @@ class Room:
     def __str__(self) -> str:
         """For people."""
         free = "free space not known" if self.free_bytes is None else f"{size_text(self.free_bytes)} free"
-        return f"{path_text(self.place.resolve())}: about {size_text(self.needed_bytes)} to be written, {free}"
+        return f"{self.place}: about {size_text(self.needed_bytes)} to be written, {free}"
 
 
-def room_for(surveyed: Sequence[Surveyed], place: Path, free_bytes: int | None) -> Room:
+def room_for(surveyed: Sequence[Surveyed], place: str, free_bytes: int | None) -> Room:
     """What is there already takes no more."""
     return Room(place, sum(one.size_bytes for one in surveyed if not one.is_there), free_bytes)
 
@@ -60,7 +63,7 @@ def tell_plan(output: Output, surveyed: Sequence[Surveyed], room: Room) -> None:
 def require_room(output: Output, room: Room) -> None:
     """Raises InvalidRequest for what does not fit."""
     if not room.fits:
-        raise InvalidRequest(f"{room}: it does not fit", {"folder": str(room.place)})
+        raise InvalidRequest(f"{room}: it does not fit", {"folder": room.place})
     if room.needed_bytes:
         output.say(str(room))
 
@@ -81,7 +84,7 @@ def _plan_text(one: Surveyed) -> str:
     return f"{path_text(one.path)}: {'there already' if one.is_there else f'about {size_text(one.size_bytes)}'}"
 
 
-def tell_outcome(output: Output, outcome: Organized, name: str) -> None:
+def tell_outcome(output: Output, outcome: Organized, name: str, told: Told) -> None:
     """As soon as it is known: tracks take some seconds each."""
     if outcome.error:
         output.say(f"error: {path_text(outcome.path)}: {outcome.error.message}")
@@ -94,43 +97,45 @@ def tell_outcome(output: Output, outcome: Organized, name: str) -> None:
         output.say(f"note: {warning}")
     if made.edited:
         names = ", ".join(file.name for file in made.edited)
-        output.say(f"note: {path_text(made.folder)}: edited since, and left alone: {names}")
+        output.say(f"note: {path_text(told(made.folder))}: edited since, and left alone: {names}")
 
 
-def tell_exports(output: Output, outcomes: Sequence[Organized], lists: Documents | None, steps: Sequence[str]) -> None:
+def tell_exports(
+    output: Output, outcomes: Sequence[Organized], lists: Documents | None, steps: Sequence[str], told: Told
+) -> None:
     """The result: files and lists, and the steps that are left."""
     for warning in lists.warnings if lists else ():
         output.say(f"note: {warning}")
     document = {
-        "tracks": [_document(outcome) for outcome in outcomes],
-        "lists": lists.files if lists else (),
+        "tracks": [_document(outcome, told) for outcome in outcomes],
+        "lists": [told(file) for file in lists.files] if lists else (),
         "lists_are_reused": lists is not None and lists.is_reused,
         "steps": steps,
     }
-    lines = [_text(outcome) for outcome in outcomes if outcome.made]
-    lines += [path_text(file) for file in lists.files] if lists else []
+    lines = [_text(outcome, told) for outcome in outcomes if outcome.made]
+    lines += [path_text(told(file)) for file in lists.files] if lists else []
     output.result(document, "\n".join([*lines, *(f"- {step}" for step in steps)]))
 
 
-def _document(outcome: Organized) -> dict[str, Any]:
+def _document(outcome: Organized, told: Told) -> dict[str, Any]:
     made = outcome.made
     return {
         "stem_dir": outcome.path,
-        "folder": made.folder if made else None,
-        "files": made.files if made else (),
+        "folder": told(made.folder) if made else None,
+        "files": [told(file) for file in made.files] if made else (),
         "is_reused": made is not None and made.is_reused,
         "warnings": made.warnings if made else (),
-        "edited": made.edited if made else (),
+        "edited": [told(file) for file in made.edited] if made else (),
         "library_track": outcome.found.path if outcome.found else None,
         "error": error_document(outcome.error),
     }
 
 
-def _text(outcome: Organized) -> str:
+def _text(outcome: Organized, told: Told) -> str:
     made = outcome.made
     if made is None:
         return ""
     state = " (as it was)" if made.is_reused else ""
     return "\n".join(
-        [f"{path_text(made.folder)}{state}", *(f"  {path_text(Path(file.name))}" for file in made.files[:-1])]
+        [f"{path_text(told(made.folder))}{state}", *(f"  {path_text(Path(file.name))}" for file in made.files[:-1])]
     )

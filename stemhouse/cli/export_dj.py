@@ -9,17 +9,16 @@ import click
 from stemhouse.cli.dj_report import require_room, room_for, tell_exports, tell_outcome, tell_plan, tell_strangers
 from stemhouse.cli.dj_steps import import_steps
 from stemhouse.cli.exit_codes import exit_code_of_all
-from stemhouse.cli.locations import as_path_maps
+from stemhouse.cli.locations import as_destination, as_path_maps
 from stemhouse.cli.output import Output, json_option, path_text
 from stemhouse.cli.session import open_client
 from stemhouse.cli.stem_dirs import hint_options, hints_of, stem_dir_type
 from stemhouse.client.dj import DJLibrary, DJPlace, Options, Organized, StemOrganizer, Surveyed
+from stemhouse.client.dj_destinations import PREFIX_SCHEME, Destination, open_destination
 from stemhouse.client.dj_locations import ProgramLocations
-from stemhouse.client.dj_places import own_place
-from stemhouse.client.dj_room import free_bytes
-from stemhouse.client.receiving import require_place
 from stemhouse.delivery import FileFormat
 from stemhouse.dj import TARGET_FORMATS, DJTarget, OrganizeOptions, StemChoice, StemFileOptions
+from stemhouse.production import TREE_RECORD
 
 _FORMATS = [*dict.fromkeys(str(file_format) for formats in TARGET_FORMATS.values() for file_format in formats)]
 
@@ -33,8 +32,9 @@ _ANY, _NONE = "any", "none"
 @click.option(
     "--output",
     "output_dir",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Folder for all tracks of this target. [default: ./dj/TARGET]",
+    callback=as_destination,
+    metavar="DIR|s3://BUCKET/PREFIX",
+    help="Where all tracks of this target go: a folder, or a prefix of an object store. [default: ./dj/TARGET]",
 )
 @click.option(
     "--stems",
@@ -96,7 +96,7 @@ def export_dj(  # noqa: PLR0913  one parameter for each option
     stem_dirs: tuple[Path, ...],
     *,
     target: str,
-    output_dir: Path | None,
+    output_dir: str,
     stems: str | None,
     file_format: str | None,
     alac: bool,
@@ -119,39 +119,49 @@ def export_dj(  # noqa: PLR0913  one parameter for each option
     taker = DJTarget(target)
     plain = _options(taker, stems, file_format, name_template, is_lossless=alac)
     options = replace(plain, moves_origin=moves_origin)
-    place = DJPlace(output_dir or Path("dj", target), drive_root, layout == _MIRROR, path_maps)
-    require_place(place.output_dir)
-    with open_client(output) as client, own_place(place.output_dir, tidies=not dry_run):
+    if output_dir.startswith(PREFIX_SCHEME) and drive_root:
+        raise click.UsageError("--drive-root is a folder here: for an object store --map tells the drive")
+    goes_to = output_dir or str(Path("dj", target))
+    with open_destination(goes_to, path_maps, tidies=not dry_run) as destination, open_client(output) as client:
+        place = DJPlace(destination.folder, drive_root, layout == _MIRROR, destination.path_maps)
         library = None if grids_of == _NONE else DJLibrary(client.library, _program(taker, grids_of))
         organizer = StemOrganizer(client.production, taker, place, library)
         if len(stem_dirs) > 1:
             output.say(f"reading {len(stem_dirs)} folders of stems")
         surveyed = [*organizer.survey(stem_dirs, options, hints_of(tag_bpm, genre))]
-        room = room_for(surveyed, place.output_dir, free_bytes(place.output_dir.resolve()))
+        room = room_for(surveyed, path_text(destination.told(place.output_dir.resolve())), destination.free_bytes())
         if library:
             tell_strangers(output, surveyed)
         if dry_run:
             tell_plan(output, surveyed, room)
             return exit_code_of_all([one.error for one in surveyed])
         require_room(output, room)
-        outcomes = [*_organized(organizer, surveyed, options, output)]
+        outcomes = [*_organized(organizer, surveyed, options, output, destination)]
         lists = organizer.write_lists()
+        if lists:
+            destination.keep([*lists.files, destination.folder / TREE_RECORD])
     has_files = any(outcome.made for outcome in outcomes)
-    there = ProgramLocations(path_maps)
+    there = ProgramLocations(destination.path_maps)
     told = [there.of(path.resolve()) for path in (lists.files[0], place.output_dir)] if lists and has_files else []
     steps = import_steps(taker, *told) if told else []
-    tell_exports(output, outcomes, lists, steps)
+    tell_exports(output, outcomes, lists, steps, destination.told)
     return exit_code_of_all([outcome.error for outcome in outcomes])
 
 
 def _organized(
-    organizer: StemOrganizer, surveyed: Sequence[Surveyed], options: Options, output: Output
+    organizer: StemOrganizer,
+    surveyed: Sequence[Surveyed],
+    options: Options,
+    output: Output,
+    destination: Destination,
 ) -> Iterator[Organized]:
-    """What becomes of each folder, in order, told as it does."""
+    """What becomes of each folder, in order, told as it does, and kept."""
     made = organizer.organize([one.stems for one in surveyed if one.stems], options)
     for number, one in enumerate(surveyed, 1):
         outcome = next(made) if one.stems else Organized(one.path, error=one.error)
-        tell_outcome(output, outcome, f"{number}/{len(surveyed)} {path_text(one.path)}")
+        if outcome.made:
+            destination.keep(outcome.made.files)
+        tell_outcome(output, outcome, f"{number}/{len(surveyed)} {path_text(one.path)}", destination.told)
         yield outcome
 
 

@@ -35,6 +35,13 @@ def as_output_dir(_context: click.Context, _option: click.Parameter, text: str) 
     return str(path)
 
 
+def as_destination(_context: click.Context, _option: click.Parameter, text: str | None) -> str:
+    """A folder here, existing or not, or `s3://bucket/prefix`; empty for nothing. Raises click.BadParameter."""
+    if text and not text.startswith(_S3) and Path(text).exists() and not Path(text).is_dir():
+        raise click.BadParameter(f"{click.format_filename(text)} is not a folder")
+    return text or ""
+
+
 def as_path_maps(_context: click.Context, _option: click.Parameter, texts: tuple[str, ...]) -> dict[str, str]:
     """`FROM=TO` texts as a mapping; raises click.BadParameter."""
     pairs = [text.partition("=")[::2] for text in texts]

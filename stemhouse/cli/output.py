@@ -76,7 +76,7 @@ def on_one_line(name: str) -> str:
     return shown(name).replace("\r", "\\r").replace("\n", "\\n")
 
 
-def path_text(path: Path) -> str:
+def path_text(path: Path | str) -> str:
     """A path for people, whatever bytes it is made of."""
     return click.format_filename(path)
 

@@ -25,17 +25,17 @@ class Stack:
     endpoints: Endpoints
     client: Stemhouse
 
-    def cli(self, *arguments: object) -> "subprocess.CompletedProcess[str]":
+    def cli(self, *arguments: object, **variables: str) -> "subprocess.CompletedProcess[str]":
         """Run `stemhouse` as a user would, in this home."""
-        return run_cli(self.home, *arguments)
+        return run_cli(self.home, *arguments, **variables)
 
 
-def run_cli(home: Home, *arguments: object) -> "subprocess.CompletedProcess[str]":
-    """Run `stemhouse` with its own home and without whatever the tester's environment says."""
+def run_cli(home: Home, *arguments: object, **variables: str) -> "subprocess.CompletedProcess[str]":
+    """Run `stemhouse` with its own home and these variables, without whatever the tester's environment says."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("STEMHOUSE_")}
     return subprocess.run(
         [sys.executable, "-m", "stemhouse.cli.main", *map(str, arguments)],
-        env=environment | {HOME_VARIABLE: str(home.root)},
+        env=environment | {HOME_VARIABLE: str(home.root)} | variables,
         capture_output=True,
         text=True,
         timeout=_CLI_TIMEOUT_S,
