@@ -17,7 +17,8 @@
     │   ├── EngineUnavailable   choose another engine, or pull its model
     │   ├── StorageUnavailable  wait for the object store
     │   ├── WorkerDied          try again: the process that computed is gone
-    │   └── DeadlineExceeded    try again with more time
+    │   ├── DeadlineExceeded    try again with more time
+    │   └── LimitExceeded       ask for less at a time, or for a higher limit
     └── InternalFault           report it
 
 `reason` is the stable, machine-readable name; `details` are facts beside the message (a file, a stem, an engine).
@@ -158,6 +159,12 @@ class DeadlineExceeded(Unavailable):
     """The time that the caller allowed is over."""
 
     reason = "DEADLINE_EXCEEDED"
+
+
+class LimitExceeded(Unavailable):
+    """More than the service allows at a time; the message says how much that is."""
+
+    reason = "LIMIT_EXCEEDED"
 
 
 class InternalFault(StemhouseError):

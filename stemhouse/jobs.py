@@ -152,6 +152,7 @@ class Job:
     """A separation as the ledger has it; `sequence` grows with each change, `progress` is of the current stage.
 
     `batch_id` is a label to list jobs by. `updated_at` is given by the ledger: no two jobs of it have the same one.
+    `tenant` is the name of the one whose it is.
     """
 
     job_id: str
@@ -167,3 +168,4 @@ class Job:
     error: JobError | None = None
     batch_id: str = ""
     updated_at: datetime | None = None
+    tenant: str = ""

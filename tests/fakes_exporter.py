@@ -88,7 +88,7 @@ def serve_exporter(
         stretcher=NearestFrames(),
     )
     server = grpc.server(ThreadPoolExecutor(4), interceptors=[RpcInterceptor()])
-    service(ExporterServicer(parts), lambda: None).register(server)
+    service(ExporterServicer(lambda: parts), lambda: None).register(server)
     if library:
         add_LibraryServiceServicer_to_server(library, server)
     port = server.add_insecure_port(f"127.0.0.1:{port}")

@@ -20,7 +20,7 @@ from services.separator.adapters.audio_desk import ScratchAudioDesk, open_desk
 from services.separator.adapters.scratch import ScratchRoot
 from services.separator.core.assessment import AssessTask, assess_stems
 from services.separator.core.blocks import recut
-from services.separator.core.ingest import IngestedTrack, ingest_track
+from services.separator.core.ingest import LONGEST_S, IngestedTrack, ingest_track
 from services.separator.core.listening import Judges
 from services.separator.core.ports import Block, Engine, EngineSpec, Mixture, StemBlocks, TaskControl
 from services.separator.core.results import SeparateTask
@@ -194,14 +194,22 @@ class SeparatorHouse:
     folder: Path
     store: MemoryObjectStore = field(default_factory=MemoryObjectStore)
 
-    def ingest(self, data: bytes, file_name: str = "track.wav", control: TaskControl = UNWATCHED) -> IngestedTrack:
+    def ingest(
+        self,
+        data: bytes,
+        file_name: str = "track.wav",
+        control: TaskControl = UNWATCHED,
+        longest_s: float = LONGEST_S,
+    ) -> IngestedTrack:
         """Ingest a file as if it had been uploaded."""
-        return self.ingest_source(stored_source(self.store, data, file_name), control)
+        return self.ingest_source(stored_source(self.store, data, file_name), control, longest_s)
 
-    def ingest_source(self, source: SourceRef, control: TaskControl = UNWATCHED) -> IngestedTrack:
+    def ingest_source(
+        self, source: SourceRef, control: TaskControl = UNWATCHED, longest_s: float = LONGEST_S
+    ) -> IngestedTrack:
         """Ingest what the source names."""
         with desk_over(self.store, self.folder, control) as desk:
-            return ingest_track(source, desk, control)
+            return ingest_track(source, desk, control, longest_s)
 
     def audio(
         self, samples: npt.NDArray[np.floating], sample_rate_hz: int = 44100, subtype: str = "PCM_24"

@@ -2,8 +2,9 @@
 
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from threading import Thread
@@ -44,12 +45,15 @@ from services.exporter.servicer import ExporterParts, ExporterServicer, service
 from services.exporter.settings import ExporterSettings
 from stemhouse.delivery import FileFormat
 from stemhouse.errors import Unavailable
+from stemhouse.platform.callers import PerTenant
 from stemhouse.platform.entry import enter
 from stemhouse.platform.object_stores import connect_object_store
 from stemhouse.platform.server import serve
 from stemhouse.platform.settings import read_settings
 from stemhouse.platform.telemetry import configure_logging
 from stemhouse.ports import ObjectStore
+from stemhouse.tenancy import store_of
+from stemhouse.tenants import HOUSE, Tenant
 
 TOOLS = ("av", "numpy", "soundfile", "stemhouse")
 """Distributions whose versions metadata.json tells."""
@@ -105,26 +109,37 @@ def main() -> None:
     configure_logging("exporter", settings.log_level)
     settings.scratch_dir.mkdir(parents=True, exist_ok=True)
     store = connect_object_store(settings.store)
-    uploads = StemUploads(store, today=lambda: datetime.now(UTC).date())
+    quotas = settings.quotas()
+    tenants = (HOUSE, *(quota.tenant for quota in quotas()))
     # Beside the service: a store that is slow to come need not delay it.
-    Thread(target=_sweep, args=(uploads,), daemon=True).start()
+    Thread(target=_sweep, args=([_uploads(store_of(store, tenant)) for tenant in tenants],), daemon=True).start()
     compile_beside()
-    parts = exporter_parts(
-        store,
-        uploads,
+    parts = PerTenant(partial(_parts, settings, store))
+    readiness = connect_object_store(settings.store, is_patient=False)
+    serve(service(ExporterServicer(parts.current), readiness.probe), settings.listen, entrance=settings.entrance())
+
+
+def _parts(settings: ExporterSettings, store: ObjectStore, tenant: Tenant) -> ExporterParts:
+    own = store_of(store, tenant)
+    return exporter_parts(
+        own,
+        _uploads(own),
         settings.scratch_dir,
         settings.max_upload_bytes,
         analyzer=TrackAnalyzer(),
         set_builder=AbletonProjectExporter(),
         stretcher=SignalsmithStretcher(),
     )
-    readiness = connect_object_store(settings.store, is_patient=False)
-    serve(service(ExporterServicer(parts), readiness.probe), settings.listen, entrance=settings.entrance())
 
 
-def _sweep(uploads: StemUploads) -> None:
+def _uploads(store: ObjectStore) -> StemUploads:
+    return StemUploads(store, today=lambda: datetime.now(UTC).date())
+
+
+def _sweep(uploads: Sequence[StemUploads]) -> None:
     try:
-        uploads.sweep()
+        for each in uploads:
+            each.sweep()
     except Unavailable as error:
         log.warning("old uploads stay until the next one comes", cause=error.message)
 

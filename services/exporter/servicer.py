@@ -65,19 +65,19 @@ class ExporterParts:
 class ExporterServicer(ExporterServiceServicer):
     """See protos/stemhouse/v1/exporter.proto."""
 
-    def __init__(self, parts: ExporterParts) -> None:
-        """Keep what the methods call."""
+    def __init__(self, parts: Callable[[], ExporterParts]) -> None:
+        """`parts` gives what the methods call, for the tenant whose call it is."""
         self._parts = parts
 
     def Deliver(self, request: pb.DeliverRequest, context: grpc.ServicerContext) -> Iterator[pb.DeliverResponse]:
         """Stream a folder, as long as the client listens."""
         result, options = deliver_request_from_proto(request)
-        for part in self._parts.delivery.deliver(result, options, context.is_active):
+        for part in self._parts().delivery.deliver(result, options, context.is_active):
             yield _part_to_proto(part)
 
     def FindStems(self, request: pb.FindStemsRequest, context: grpc.ServicerContext) -> pb.FindStemsResponse:
         """Look for the files of a folder."""
-        missing = self._parts.folders.missing(folder_from_proto(request.folder))
+        missing = self._parts().folders.missing(folder_from_proto(request.folder))
         return pb.FindStemsResponse(missing_stems=missing)
 
     def UploadStem(
@@ -85,12 +85,12 @@ class ExporterServicer(ExporterServiceServicer):
     ) -> pb.UploadStemResponse:
         """Store a file."""
         first = next(request_iterator, pb.UploadStemRequest())
-        self._parts.intake.receive(stem_file_from_proto(first.file), _chunks(request_iterator))
+        self._parts().intake.receive(stem_file_from_proto(first.file), _chunks(request_iterator))
         return pb.UploadStemResponse()
 
     def AnalyzeTrack(self, request: pb.AnalyzeTrackRequest, context: grpc.ServicerContext) -> pb.AnalyzeTrackResponse:
         """Analyse a folder, or tell what is known of it."""
-        analysis = self._parts.analyses.analyze(folder_from_proto(request.folder), context.is_active)
+        analysis = self._parts().analyses.analyze(folder_from_proto(request.folder), context.is_active)
         return pb.AnalyzeTrackResponse(analysis=analysis_to_proto(analysis))
 
     def ExportAbleton(
@@ -98,7 +98,7 @@ class ExporterServicer(ExporterServiceServicer):
     ) -> Iterator[pb.ExportAbletonResponse]:
         """Stream a Live project, as long as the client listens."""
         folders, options = ableton_request_from_proto(request)
-        for part in self._parts.projects.export(folders, options, context.is_active):
+        for part in self._parts().projects.export(folders, options, context.is_active):
             yield pb.ExportAbletonResponse(part=_tree_part_to_proto(part))
 
     def StretchStems(
@@ -106,7 +106,7 @@ class ExporterServicer(ExporterServiceServicer):
     ) -> Iterator[pb.StretchStemsResponse]:
         """Stream a stretched folder, as long as the client listens."""
         folder, options = stretch_request_from_proto(request)
-        for part in self._parts.stretching.stretch(folder, options, context.is_active):
+        for part in self._parts().stretching.stretch(folder, options, context.is_active):
             yield pb.StretchStemsResponse(part=_tree_part_to_proto(part))
 
     def CreateVocalChops(
@@ -114,7 +114,7 @@ class ExporterServicer(ExporterServiceServicer):
     ) -> Iterator[pb.CreateVocalChopsResponse]:
         """Stream the pieces of a stem, as long as the client listens."""
         folder, options = folder_from_proto(request.folder), chop_options_from_proto(request.options)
-        for part in self._parts.chopping.chop(folder, options, context.is_active):
+        for part in self._parts().chopping.chop(folder, options, context.is_active):
             yield pb.CreateVocalChopsResponse(part=_tree_part_to_proto(part))
 
     def OrganizeStems(
@@ -122,7 +122,7 @@ class ExporterServicer(ExporterServiceServicer):
     ) -> Iterator[pb.OrganizeStemsResponse]:
         """Stream the files of a track for a DJ program, as long as the client listens."""
         folder, options, order = organize_request_from_proto(request)
-        for part in self._parts.organizing.organize(folder, options, order, context.is_active):
+        for part in self._parts().organizing.organize(folder, options, order, context.is_active):
             yield pb.OrganizeStemsResponse(part=_tree_part_to_proto(part))
 
     def ExportStemFile(
@@ -130,7 +130,7 @@ class ExporterServicer(ExporterServiceServicer):
     ) -> Iterator[pb.ExportStemFileResponse]:
         """Stream a stem file, as long as the client listens."""
         folder, options, order = stem_file_request_from_proto(request)
-        for part in self._parts.stem_files.export(folder, options, order, context.is_active):
+        for part in self._parts().stem_files.export(folder, options, order, context.is_active):
             yield pb.ExportStemFileResponse(part=_tree_part_to_proto(part))
 
     def ExportPlaylists(
@@ -138,7 +138,7 @@ class ExporterServicer(ExporterServiceServicer):
     ) -> Iterator[pb.ExportPlaylistsResponse]:
         """Stream what makes files known to a DJ program."""
         collection, options = playlists_requests_from_proto(request_iterator)
-        for part in self._parts.playlists.export(collection, options):
+        for part in self._parts().playlists.export(collection, options):
             yield pb.ExportPlaylistsResponse(part=_tree_part_to_proto(part))
 
 

@@ -12,6 +12,8 @@ from stemhouse.platform.settings import LogLevel
 class LibrarySettings(ServerSettings):
     """From environment variables STEMHOUSE_*."""
 
+    is_of_one_tenant = True
+
     listen: str = "127.0.0.1:50053"
     database_url: str = Field(default="sqlite:///library.db", pattern=r"^sqlite:///.+", description="an SQLite file")
     router: str = "127.0.0.1:50051"

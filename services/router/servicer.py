@@ -61,28 +61,20 @@ class RouterParts:
 class RouterServicer(RouterServiceServicer):
     """See protos/stemhouse/v1/router.proto."""
 
-    def __init__(self, parts: RouterParts) -> None:
-        """Keep what the methods call."""
-        self._submissions = parts.submissions
-        self._jobs = parts.jobs
-        self._releases = parts.releases
-        self._intake = parts.intake
-        self._separators = parts.separators
-        self._models = parts.models
-        self._plans = parts.plans
-        self._cloud = parts.cloud
-        self._cache = parts.cache
+    def __init__(self, parts: Callable[[], RouterParts]) -> None:
+        """`parts` gives what the methods call, for the tenant whose call it is."""
+        self._parts = parts
 
     def FindSource(self, request: pb.FindSourceRequest, context: grpc.ServicerContext) -> pb.FindSourceResponse:
         """Tell whether the bytes are needed."""
         source = source_ref_from_proto(request.source)
-        return pb.FindSourceResponse(is_known=self._submissions.is_known(source))
+        return pb.FindSourceResponse(is_known=self._parts().submissions.is_known(source))
 
     def UploadTrack(
         self, request_iterator: Iterator[pb.UploadTrackRequest], context: grpc.ServicerContext
     ) -> pb.UploadTrackResponse:
         """Store a file."""
-        source = _receive(self._intake, request_iterator)
+        source = _receive(self._parts().intake, request_iterator)
         return pb.UploadTrackResponse(source=source_ref_to_proto(source))
 
     def SubmitSeparation(
@@ -94,7 +86,9 @@ class RouterServicer(RouterServiceServicer):
         checks.matches("batch_id", request.batch_id, BATCH_ID)
         checks.done()
         structlog.contextvars.bind_contextvars(request_id=request.request_id)
-        job = self._submissions.submit(request.request_id, request_from_proto(request.request), request.batch_id)
+        job = self._parts().submissions.submit(
+            request.request_id, request_from_proto(request.request), request.batch_id
+        )
         return pb.SubmitSeparationResponse(job=job_to_proto(job))
 
     def PlanSeparation(
@@ -105,16 +99,16 @@ class RouterServicer(RouterServiceServicer):
         checks.within("duration_s", request.duration_s, 0.0, _LONGEST_S)
         checks.done()
         duration_s = request.duration_s if request.HasField("duration_s") else None
-        return plan_to_proto(self._plans.plan(request_from_proto(request.request), duration_s))
+        return plan_to_proto(self._parts().plans.plan(request_from_proto(request.request), duration_s))
 
     def GetJob(self, request: pb.GetJobRequest, context: grpc.ServicerContext) -> pb.GetJobResponse:
         """Look at a job."""
-        return pb.GetJobResponse(job=job_to_proto(self._jobs.get(request.job_id)))
+        return pb.GetJobResponse(job=job_to_proto(self._parts().jobs.get(request.job_id)))
 
     def ListJobs(self, request: pb.ListJobsRequest, context: grpc.ServicerContext) -> pb.ListJobsResponse:
         """Look at many."""
         query = _query_from_proto(request)
-        page = self._jobs.page(request.page_size or _DEFAULT_PAGE_SIZE, request.page_token, query)
+        page = self._parts().jobs.page(request.page_size or _DEFAULT_PAGE_SIZE, request.page_token, query)
         return pb.ListJobsResponse(jobs=[job_to_proto(job) for job in page.jobs], next_page_token=page.next_page_token)
 
     def WatchJob(self, request: pb.WatchJobRequest, context: grpc.ServicerContext) -> Iterator[pb.WatchJobResponse]:
@@ -122,41 +116,43 @@ class RouterServicer(RouterServiceServicer):
         sequence = request.after_sequence
         is_final = False
         while not is_final and context.is_active():
-            job = self._jobs.wait(request.job_id, sequence, _HEARTBEAT_S)
+            job = self._parts().jobs.wait(request.job_id, sequence, _HEARTBEAT_S)
             sequence, is_final = job.sequence, job.state.is_final
             yield pb.WatchJobResponse(job=job_to_proto(job))
 
     def CancelJob(self, request: pb.CancelJobRequest, context: grpc.ServicerContext) -> pb.CancelJobResponse:
         """Stop a job."""
-        return pb.CancelJobResponse(job=job_to_proto(self._jobs.request_cancel(request.job_id)))
+        return pb.CancelJobResponse(job=job_to_proto(self._parts().jobs.request_cancel(request.job_id)))
 
     def ReleaseResult(
         self, request: pb.ReleaseResultRequest, context: grpc.ServicerContext
     ) -> pb.ReleaseResultResponse:
         """Drop what a job has left in the store."""
-        return pb.ReleaseResultResponse(is_released=self._releases.release(request.job_id))
+        return pb.ReleaseResultResponse(is_released=self._parts().releases.release(request.job_id))
 
     def CacheStats(self, request: pb.CacheStatsRequest, context: grpc.ServicerContext) -> pb.CacheStatsResponse:
         """Tell what the cache holds."""
-        return cache_stats_to_proto(self._cache.stats())
+        return cache_stats_to_proto(self._parts().cache.stats())
 
     def ClearCache(
         self, request: pb.ClearCacheRequest, context: grpc.ServicerContext
     ) -> Iterator[pb.ClearCacheResponse]:
         """Drop what is old, as long as the caller listens."""
-        for cleared in self._cache.clear_cache(older_than_days_from_proto(request), is_rehearsal=request.is_dry_run):
+        for cleared in self._parts().cache.clear_cache(
+            older_than_days_from_proto(request), is_rehearsal=request.is_dry_run
+        ):
             yield cleared_to_proto(cleared)
 
     def DetectVocals(self, request: pb.DetectVocalsRequest, context: grpc.ServicerContext) -> pb.DetectVocalsResponse:
         """Tell how much of a source is sung."""
-        found = self._submissions.detect_vocals(source_ref_from_proto(request.source), _Departure(context))
+        found = self._parts().submissions.detect_vocals(source_ref_from_proto(request.source), _Departure(context))
         return pb.DetectVocalsResponse(sung_share=found.sung_share, engine_id=found.engine_id)
 
     def DescribeCloud(
         self, request: pb.DescribeCloudRequest, context: grpc.ServicerContext
     ) -> pb.DescribeCloudResponse:
         """Tell what leaves the machine, whether it may, and what that has cost."""
-        accounts = map(cloud_account_to_proto, self._cloud.accounts())
+        accounts = map(cloud_account_to_proto, self._parts().cloud.accounts())
         return pb.DescribeCloudResponse(accounts=accounts, statement=CLOUD_STATEMENT)
 
     def AllowCloud(self, request: pb.AllowCloudRequest, context: grpc.ServicerContext) -> pb.AllowCloudResponse:
@@ -166,7 +162,9 @@ class RouterServicer(RouterServiceServicer):
         checks.within("minutes_per_day", request.minutes_per_day, 0.0, MOST_CLOUD_MINUTES)
         checks.done()
         minutes_per_day = request.minutes_per_day
-        account = self._cloud.allow(request.account, is_allowed=request.is_allowed, minutes_per_day=minutes_per_day)
+        account = self._parts().cloud.allow(
+            request.account, is_allowed=request.is_allowed, minutes_per_day=minutes_per_day
+        )
         return pb.AllowCloudResponse(account=cloud_account_to_proto(account))
 
     def SettleCloud(self, request: pb.SettleCloudRequest, context: grpc.ServicerContext) -> pb.SettleCloudResponse:
@@ -174,12 +172,12 @@ class RouterServicer(RouterServiceServicer):
         checks = FieldChecks()
         checks.matches("account", request.account, NAME)
         checks.done()
-        account = self._cloud.settle_uncertain(request.account, were_charged=request.were_charged)
+        account = self._parts().cloud.settle_uncertain(request.account, were_charged=request.were_charged)
         return pb.SettleCloudResponse(account=cloud_account_to_proto(account))
 
     def ListEngines(self, request: pb.ListEnginesRequest, context: grpc.ServicerContext) -> pb.ListEnginesResponse:
         """Tell what can be asked for, and what is missing."""
-        survey = self._separators.survey()
+        survey = self._parts().separators.survey()
         return pb.ListEnginesResponse(
             engines=map(engine_to_proto, survey.offers),
             gaps=map(engine_gap_to_proto, survey.gaps),
@@ -188,22 +186,24 @@ class RouterServicer(RouterServiceServicer):
 
     def ListModels(self, request: pb.ListModelsRequest, context: grpc.ServicerContext) -> pb.ListModelsResponse:
         """List the models of the catalogue, and others that are installed."""
-        return pb.ListModelsResponse(models=map(model_to_proto, self._models.models()))
+        return pb.ListModelsResponse(models=map(model_to_proto, self._parts().models.models()))
 
     def PullModel(self, request: pb.PullModelRequest, context: grpc.ServicerContext) -> Iterator[pb.PullModelResponse]:
         """Install a model of the catalogue: progress, then the model."""
         check_model_names([request.name])
-        return map(_pull_event_to_proto, self._models.pull(request.name, _Departure(context)))
+        return map(_pull_event_to_proto, self._parts().models.pull(request.name, _Departure(context)))
 
     def VerifyModels(self, request: pb.VerifyModelsRequest, context: grpc.ServicerContext) -> pb.VerifyModelsResponse:
         """Read installed models from end to end."""
         check_model_names(request.names)
-        models = self._models.verify(request.names, _Departure(context))
+        models = self._parts().models.verify(request.names, _Departure(context))
         return pb.VerifyModelsResponse(models=map(model_to_proto, models))
 
     def AddModel(self, request: pb.AddModelRequest, context: grpc.ServicerContext) -> pb.AddModelResponse:
         """Install a model from uploaded files."""
-        model = add_model(self._models, self._intake.models, _addition_from_proto(request), _Departure(context))
+        model = add_model(
+            self._parts().models, self._parts().intake.models, _addition_from_proto(request), _Departure(context)
+        )
         return pb.AddModelResponse(model=model_to_proto(model))
 
 

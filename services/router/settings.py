@@ -36,6 +36,9 @@ class RouterSettings(ServerSettings):
     scratch_dir: Path = Path(gettempdir())
     cache: CacheSettings = CacheSettings()
     max_upload_bytes: int = Field(default=8 * 1024**3, gt=0)
+    max_open_jobs: int = Field(
+        default=100_000, gt=0, description="jobs of the house that wait or run; tenants have their own number"
+    )
     concurrent_jobs: int = Field(
         default=4,
         gt=0,

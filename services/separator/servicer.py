@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 import grpc
 
 from services.separator.core.assessment import AssessTask
+from services.separator.core.ingest import IngestTask
 from services.separator.core.model_additions import Addition
 from services.separator.core.results import CallOffTask, SeparateTask
 from services.separator.core.station import Station
@@ -28,6 +29,7 @@ from stemhouse.wire.audio import (
     stem_set_to_proto,
 )
 from stemhouse.wire.models import LONGEST_LICENCE_NOTE, check_model_names, model_to_proto, pull_progress_to_proto
+from stemhouse.wire.tenants import tenant_from_proto
 from stemhouse.wire.validation import ENGINE_ID, NAME, FieldChecks
 
 _MOST_FILES = 64
@@ -45,7 +47,8 @@ class SeparatorServicer(SeparatorServiceServicer):
 
     def IngestTrack(self, request: pb.IngestTrackRequest, context: grpc.ServicerContext) -> pb.IngestTrackResponse:
         """Decode a source once, into canonical PCM."""
-        track = self._station.ingest(source_ref_from_proto(request.source), context.is_active)
+        task = IngestTask(source_ref_from_proto(request.source), tenant_from_proto(request.tenant))
+        track = self._station.ingest(task, context.is_active)
         return pb.IngestTrackResponse(audio=audio_ref_to_proto(track.audio), facts=source_facts_to_proto(track.facts))
 
     def Separate(self, request: pb.SeparateRequest, context: grpc.ServicerContext) -> Iterator[pb.SeparateResponse]:
@@ -68,7 +71,9 @@ class SeparatorServicer(SeparatorServiceServicer):
         checks = FieldChecks()
         checks.matches("engine_id", request.engine_id, ENGINE_ID)
         checks.done()
-        task = ProbeVocalsTask(audio_ref_from_proto(request.audio), request.engine_id)
+        task = ProbeVocalsTask(
+            audio_ref_from_proto(request.audio), request.engine_id, tenant_from_proto(request.tenant)
+        )
         return pb.ProbeVocalsResponse(sung_share=self._station.probe_vocals(task, context.is_active))
 
     def ListLocalEngines(
@@ -125,8 +130,8 @@ def _task_from_proto(request: pb.SeparateRequest) -> SeparateTask:
     checks.within("priority", priority, 0, _LOWEST_PRIORITY)
     checks.done()
     order = cloud_order_from_proto(request.cloud) if request.HasField("cloud") else None
-    audio = audio_ref_from_proto(request.audio)
-    return SeparateTask(audio, request.engine_id, request.sum_to_mix, request.force, order, priority)
+    audio, tenant = audio_ref_from_proto(request.audio), tenant_from_proto(request.tenant)
+    return SeparateTask(audio, request.engine_id, request.sum_to_mix, request.force, order, priority, tenant)
 
 
 def _assess_task_from_proto(request: pb.AssessStemsRequest) -> AssessTask:
@@ -135,7 +140,8 @@ def _assess_task_from_proto(request: pb.AssessStemsRequest) -> AssessTask:
         checks.matches("verifier_engine_id", request.verifier_engine_id, ENGINE_ID)
     checks.done()
     references = {stem: audio_ref_from_proto(audio) for stem, audio in request.references.items()}
-    return AssessTask(stem_set_from_proto(request.stem_set), references, request.verifier_engine_id)
+    tenant = tenant_from_proto(request.tenant)
+    return AssessTask(stem_set_from_proto(request.stem_set), references, request.verifier_engine_id, tenant)
 
 
 def _addition_from_proto(request: pb.AddLocalModelRequest) -> Addition:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field, SecretStr, field_validator, model_validat
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from services.separator.core.demucs_options import BackendKind, DemucsOptions, ScheduleKind
+from services.separator.core.ingest import LONGEST_S
 from stemhouse.platform.object_stores import StoreSettings
 from stemhouse.platform.security import ServerSettings
 from stemhouse.platform.settings import LogLevel
@@ -190,6 +191,7 @@ class SeparatorSettings(ServerSettings):
     demucs: DemucsSettings = DemucsSettings()
     flavour: Flavour = Flavour.DEVICE
     lalal: LalalSettings = LalalSettings()
+    max_duration_s: float = Field(default=LONGEST_S, gt=0, description="of a track; longer ones are refused")
     threads_per_device: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1)
     log_level: LogLevel = "INFO"
     scratch_dir: Path = Field(default_factory=lambda: Path(tempfile.gettempdir()) / "stemhouse-scratch")

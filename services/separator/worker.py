@@ -25,7 +25,7 @@ from services.separator.core.assessment import AssessTask, assess_stems
 from services.separator.core.calibrations import Calibrations
 from services.separator.core.demucs_options import BackendKind, DemucsOptions
 from services.separator.core.gpu import CPU, DeviceLease, GPUManager
-from services.separator.core.ingest import IngestTask, ingest_track
+from services.separator.core.ingest import LONGEST_S, IngestTask, ingest_track
 from services.separator.core.listening import Judges
 from services.separator.core.models import DEMUCS, UVR, InspectModelTask
 from services.separator.core.ports import TRACKS_BESIDE, Engine, Task, TaskControl
@@ -37,6 +37,7 @@ from stemhouse.errors import InternalFault
 from stemhouse.platform.object_stores import connect_object_store
 from stemhouse.platform.telemetry import configure_logging
 from stemhouse.ports import ObjectStore
+from stemhouse.tenancy import store_of
 
 if TYPE_CHECKING:
     from services.separator.adapters.demucs.hybrid import Backend
@@ -57,9 +58,8 @@ _CONVERTED = ".openvino"
 def open_files_workshop(settings: SeparatorSettings) -> Workshop:
     """For decoding and measuring: libsndfile and mutagen live, and may die, in this process."""
     configure_logging("separator-files", settings.log_level)
-    return files_workshop(
-        connect_object_store(settings.store), ScratchRoot(settings.scratch_dir), installed_calibrations()
-    )
+    store, scratch = connect_object_store(settings.store), ScratchRoot(settings.scratch_dir)
+    return files_workshop(store, scratch, installed_calibrations(), settings.max_duration_s)
 
 
 def open_device_workshop(settings: SeparatorSettings) -> Workshop:
@@ -99,13 +99,18 @@ def _demucs_backend(settings: SeparatorSettings, demucs: DemucsOptions) -> "Back
     return OpenVinoBackend(settings.models.dir / _CONVERTED, settings.threads_per_device)
 
 
-def files_workshop(store: ObjectStore, scratch: ScratchRoot, calibrations: Calibrations = _UNCALIBRATED) -> Workshop:
+def files_workshop(
+    store: ObjectStore,
+    scratch: ScratchRoot,
+    calibrations: Calibrations = _UNCALIBRATED,
+    longest_s: float = LONGEST_S,
+) -> Workshop:
     """A workshop for IngestTask, and for AssessTask without a verifier."""
 
     def perform(task: Task[Any], control: TaskControl) -> Any:
-        with open_desk(store, scratch, control) as desk:
+        with open_desk(store_of(store, task.tenant), scratch, control) as desk:
             if isinstance(task, IngestTask):
-                return ingest_track(task.source, desk, control)
+                return ingest_track(task.source, desk, control, longest_s)
             if isinstance(task, AssessTask):
                 return assess_stems(task, desk, Judges(calibrations), control)
         message = f"the files worker has no {type(task).__name__}"
@@ -135,7 +140,7 @@ def device_workshop(
     def perform(task: Task[Any], control: TaskControl) -> Any:
         if isinstance(task, InspectModelTask):
             return device.call(partial(rack.inspect, task), task.priority, control)
-        with open_desk(store, scratch, control) as desk, ExitStack() as streams:
+        with open_desk(store_of(store, task.tenant), scratch, control) as desk, ExitStack() as streams:
             if isinstance(task, SeparateTask):
                 engine = EngineInFormat(engine_for(task, task.engine_id, control, streams), task.audio.format)
                 versions = _versions(engine.spec.name)

@@ -52,6 +52,7 @@ EXIT_CODES: Mapping[type[StemhouseError], ExitCode] = {
     errors.StorageUnavailable: ExitCode.UNAVAILABLE,
     errors.WorkerDied: ExitCode.UNAVAILABLE,
     errors.DeadlineExceeded: ExitCode.UNAVAILABLE,
+    errors.LimitExceeded: ExitCode.UNAVAILABLE,
     errors.InternalFault: ExitCode.FAILURES,
 }
 """Every error class has its row; a contract test enumerates them."""

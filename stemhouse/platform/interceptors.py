@@ -2,33 +2,38 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from typing import Any, NoReturn, Protocol, Self
 
 import grpc
 import structlog
 
 from stemhouse.errors import InternalFault, StemhouseError
+from stemhouse.platform.callers import NOBODY, Caller, acting_for
+from stemhouse.platform.limits import LimitSettings, Turnstile
 from stemhouse.platform.status import STATUS_CODES, status_from_error
 from stemhouse.platform.telemetry import REQUEST_ID_KEY, current_request_id
 
 log = structlog.get_logger(__name__)
 
+_LIMITS = LimitSettings()
 _QUIET_SERVICES = ("/grpc.health.", "/grpc.reflection.")
 
 
 class Authenticator(Protocol):
     """Decides whether a call may come in."""
 
-    def __call__(self, method: str, metadata: Mapping[str, str]) -> str:
-        """The caller's name, for the log; raises Unauthenticated without valid credentials, or Forbidden."""
+    def __call__(self, method: str, metadata: Mapping[str, str]) -> Caller:
+        """Who it is; raises Unauthenticated without valid credentials, or Forbidden."""
 
 
 class RpcInterceptor(grpc.ServerInterceptor):
     """Wraps each handler; `authenticate` is None where calls can only come over loopback."""
 
-    def __init__(self, authenticate: Authenticator | None = None) -> None:
-        """Keep the check."""
+    def __init__(self, authenticate: Authenticator | None = None, limits: LimitSettings = _LIMITS) -> None:
+        """Keep the check; calls are counted from now on."""
         self._authenticate = authenticate
+        self._turnstile = Turnstile(limits)
 
     def intercept_service(
         self,
@@ -45,12 +50,12 @@ class RpcInterceptor(grpc.ServerInterceptor):
     def _wrap(self, handler: Any, method: str, metadata: Mapping[str, str]) -> "grpc.RpcMethodHandler[Any, Any]":
         def unary(request: Any, context: grpc.ServicerContext) -> Any:
             with _RpcScope(method, metadata, context) as scope:
-                scope.admit(self._authenticate)
+                scope.admit(self._authenticate, self._turnstile)
                 return behaviour(request, context)
 
         def streaming(request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
             with _RpcScope(method, metadata, context) as scope:
-                scope.admit(self._authenticate)
+                scope.admit(self._authenticate, self._turnstile)
                 yield from behaviour(request, context)
 
         behaviour = handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
@@ -78,6 +83,7 @@ class _RpcScope:
         self._method = method
         self._metadata = metadata
         self._context = context
+        self._inside = ExitStack()
 
     def __enter__(self) -> Self:
         request_id = self._metadata.get(REQUEST_ID_KEY) or current_request_id()
@@ -85,11 +91,13 @@ class _RpcScope:
         self._started_s = time.monotonic()
         return self
 
-    def admit(self, authenticate: Authenticator | None) -> None:
-        """Let the call in, or raise Unauthenticated."""
+    def admit(self, authenticate: Authenticator | None, turnstile: Turnstile) -> None:
+        """Let the call in, or raise Unauthenticated or LimitExceeded."""
+        caller = authenticate(self._method, self._metadata) if authenticate else NOBODY
         if authenticate:
-            caller = authenticate(self._method, self._metadata)
-            self._tokens = {**structlog.contextvars.bind_contextvars(caller=caller), **self._tokens}
+            self._tokens = {**structlog.contextvars.bind_contextvars(caller=caller.name), **self._tokens}
+        self._inside.enter_context(acting_for(caller.tenant))
+        self._inside.enter_context(turnstile.inside(caller.name))
 
     def __exit__(self, _type: object, error: BaseException | None, _traceback: object) -> None:
         try:
@@ -98,6 +106,7 @@ class _RpcScope:
             code = "CANCELLED" if error else "OK"  # a stream is closed when its client wants no more
             log.info("rpc", code=code, duration_s=self._elapsed_s())
         finally:
+            self._inside.close()
             structlog.contextvars.reset_contextvars(**self._tokens)
 
     def _abort(self, error: Exception) -> NoReturn:

@@ -6,6 +6,7 @@ adapter and the tests' in-memory fake to the same behaviour.
 
 import io
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -23,6 +24,7 @@ from stemhouse.errors import NotFound, StorageUnavailable
 _CHUNK_BYTES = 1024 * 1024
 _PART_BYTES = 16 * 1024 * 1024
 _MISSING = frozenset({"NoSuchKey", "NoSuchObject", "NoSuchBucket"})
+_SIGNED = re.compile(r"\?X-Amz-\S*")
 _PROBE_KEY = "probes/ready"
 # 0.25 + 0.5 + 1 + 2 + 4 + 5 x 5 s: a restarting SeaweedFS was seen to refuse for up to 13 s.
 _PATIENT = urllib3.Retry(
@@ -167,4 +169,5 @@ def storage_errors(key: str) -> Iterator[None]:
 
 
 def _unavailable(key: str, error: Exception) -> StorageUnavailable:
-    return StorageUnavailable(f"object store: {error}", {"object_key": key})
+    # What was signed into a URL is good for whoever reads it.
+    return StorageUnavailable(f"object store: {_SIGNED.sub('', str(error))}", {"object_key": key})

@@ -1,9 +1,10 @@
 """Who may come in, and how others are called: settings that all services and the client share."""
 
 import ipaddress
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 import grpc
 from pydantic import SecretStr
@@ -11,18 +12,20 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from stemhouse.errors import InvalidRequest
 from stemhouse.platform.interceptors import Authenticator
+from stemhouse.platform.limits import LimitSettings
 from stemhouse.platform.tls import TlsSettings, channel_credentials, server_credentials
-from stemhouse.platform.tokens import BearerToken, TokenGate, checked_token, token_of_file
+from stemhouse.platform.tokens import BearerToken, TenantQuota, TokenGate, checked_token, token_of_file
 
 
 @dataclass(frozen=True)
 class Entrance:
-    """How calls come in; as it is by default, from this machine only."""
+    """How calls come in, and how many; as it is by default, from this machine only."""
 
     credentials: grpc.ServerCredentials | None = None
     authenticate: Authenticator | None = None
     checks_certificates: bool = False
     is_insecure_allowed: bool = False
+    limits: LimitSettings = field(default_factory=LimitSettings)
 
     def check(self, address: str) -> None:
         """Raise InvalidRequest if strangers could come in, or listen, at this address."""
@@ -76,14 +79,25 @@ class CallerSettings(BaseSettings):
 class ServerSettings(CallerSettings):
     """Of a service: besides, the file of the tokens that it accepts, and whether it may do without guards."""
 
+    is_of_one_tenant: ClassVar[bool] = False
+    """Whether all that it has is one tenant's, or the house's: then it takes tokens of nobody else."""
+
     accepted_tokens: Path | None = None
     allow_insecure: bool = False
+    limits: LimitSettings = LimitSettings()
+
+    def quotas(self) -> Callable[[], Sequence[TenantQuota]]:
+        """Tells the tenants that there are, now and whenever the file of tokens changes; raises InvalidRequest."""
+        return TokenGate(self.accepted_tokens).quotas if self.accepted_tokens else tuple
 
     def entrance(self) -> Entrance:
         """How calls come in; raises InvalidRequest for files that are not what they should be."""
         return Entrance(
             credentials=server_credentials(self.tls),
-            authenticate=TokenGate(self.accepted_tokens) if self.accepted_tokens else None,
+            authenticate=TokenGate(self.accepted_tokens, is_of_one_tenant=self.is_of_one_tenant)
+            if self.accepted_tokens
+            else None,
             checks_certificates=self.tls.client_ca is not None,
             is_insecure_allowed=self.allow_insecure,
+            limits=self.limits,
         )

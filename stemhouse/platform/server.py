@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -15,25 +15,36 @@ from grpc_reflection.v1alpha import reflection
 
 from stemhouse.errors import StemhouseError, Unavailable
 from stemhouse.platform.interceptors import RpcInterceptor
+from stemhouse.platform.limits import LimitSettings
 from stemhouse.platform.security import Entrance
 
 log = structlog.get_logger(__name__)
 
-MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 _READINESS_INTERVAL_S = 5.0
 _NOT_READY_INTERVAL_S = 0.1
 _GRACE_S = 10.0
 _EXIT_WITH_STDIN = "STEMHOUSE_EXIT_WITH_STDIN"
 _HANDSHAKE_MS = 10_000
 _FROM_HERE_ONLY = Entrance()
+_SPARE_THREADS = 16
+"""For health checks, and to tell those who are too many that they are."""
 
 _OPTIONS = (
     ("grpc.so_reuseport", 0),
-    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.http2.min_ping_interval_without_data_ms", 20_000),
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.server_handshake_timeout_ms", _HANDSHAKE_MS),
 )
+
+
+def server_options(limits: LimitSettings) -> Sequence[tuple[str, int]]:
+    """Of gRPC."""
+    return (
+        *_OPTIONS,
+        ("grpc.max_receive_message_length", limits.message_bytes),
+        ("grpc.max_concurrent_streams", limits.streams),
+        ("grpc.max_connection_idle_ms", limits.idle_s * 1000),
+    )
 
 
 @dataclass(frozen=True)
@@ -53,7 +64,6 @@ def serve(
     service: Service,
     address: str,
     *,
-    max_threads: int = 256,
     entrance: Entrance = _FROM_HERE_ONLY,
     on_stop: Iterable[Callable[[], None]] = (),
 ) -> None:
@@ -62,11 +72,12 @@ def serve(
     Raises Unavailable if the address cannot be bound, InvalidRequest if the entrance is too open for it.
     """
     entrance.check(address)
+    _allow_many_files()
     stop = _stop_event()
     server = grpc.server(
-        ThreadPoolExecutor(max_threads, thread_name_prefix="rpc"),
-        interceptors=[RpcInterceptor(entrance.authenticate)],
-        options=_OPTIONS,
+        ThreadPoolExecutor(entrance.limits.calls_at_once + _SPARE_THREADS, thread_name_prefix="rpc"),
+        interceptors=[RpcInterceptor(entrance.authenticate, entrance.limits)],
+        options=server_options(entrance.limits),
     )
     service.register(server)
     health_servicer = _add_health_and_reflection(server, service.name)
@@ -79,6 +90,15 @@ def serve(
     for action in on_stop:
         action()
     log.info("stopped")
+
+
+def _allow_many_files() -> None:
+    """As many as this process may have: each connection is one, and what strangers hold open must not use them up."""
+    if sys.platform != "win32":  # it has no such limit
+        import resource  # noqa: PLC0415  nor such a module
+
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _bind(server: grpc.Server, address: str, credentials: grpc.ServerCredentials | None) -> None:

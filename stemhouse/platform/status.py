@@ -40,6 +40,7 @@ STATUS_CODES: Mapping[type[StemhouseError], grpc.StatusCode] = {
     errors.StorageUnavailable: grpc.StatusCode.UNAVAILABLE,
     errors.WorkerDied: grpc.StatusCode.UNAVAILABLE,
     errors.DeadlineExceeded: grpc.StatusCode.DEADLINE_EXCEEDED,
+    errors.LimitExceeded: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.InternalFault: grpc.StatusCode.INTERNAL,
 }
 """Every error class has its row; a contract test enumerates them."""
@@ -54,7 +55,7 @@ _ERROR_TYPES: Mapping[grpc.StatusCode, type[StemhouseError]] = {
     grpc.StatusCode.CANCELLED: errors.Cancelled,
     grpc.StatusCode.UNAVAILABLE: errors.Unavailable,
     grpc.StatusCode.DEADLINE_EXCEEDED: errors.DeadlineExceeded,
-    grpc.StatusCode.RESOURCE_EXHAUSTED: errors.Unavailable,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: errors.LimitExceeded,
     grpc.StatusCode.UNIMPLEMENTED: errors.InvalidRequest,
 }
 """For statuses that come without our ErrorInfo: from gRPC itself, or from another server."""

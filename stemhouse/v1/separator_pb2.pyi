@@ -27,16 +27,20 @@ class IngestTrackRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     SOURCE_FIELD_NUMBER: _builtins.int
+    TENANT_FIELD_NUMBER: _builtins.int
+    tenant: _builtins.str
+    """Whose it is, and what is made of it; empty: nobody's but the house's."""
     @_builtins.property
     def source(self) -> _audio_pb2.SourceRef: ...
     def __init__(
         self,
         *,
         source: _audio_pb2.SourceRef | None = ...,
+        tenant: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["source", b"source"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["source", b"source"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["source", b"source", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -80,12 +84,15 @@ class SeparateRequest(_message.Message):
     FORCE_FIELD_NUMBER: _builtins.int
     CLOUD_FIELD_NUMBER: _builtins.int
     PRIORITY_FIELD_NUMBER: _builtins.int
+    TENANT_FIELD_NUMBER: _builtins.int
     engine_id: _builtins.str
     sum_to_mix: _builtins.bool
     force: _builtins.bool
     """Compute again even if the result is stored."""
     priority: _builtins.int
     """Of the job, 0 to 1000: where several wait for a device the lowest goes first. Without it: 100."""
+    tenant: _builtins.str
+    """As in IngestTrackRequest."""
     @_builtins.property
     def audio(self) -> _audio_pb2.AudioRef: ...
     @_builtins.property
@@ -101,10 +108,11 @@ class SeparateRequest(_message.Message):
         force: _builtins.bool = ...,
         cloud: _audio_pb2.CloudOrder | None = ...,
         priority: _builtins.int | None = ...,
+        tenant: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_priority", b"_priority", "audio", b"audio", "cloud", b"cloud", "priority", b"priority"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_priority", b"_priority", "audio", b"audio", "cloud", b"cloud", "engine_id", b"engine_id", "force", b"force", "priority", b"priority", "sum_to_mix", b"sum_to_mix"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_priority", b"_priority", "audio", b"audio", "cloud", b"cloud", "engine_id", b"engine_id", "force", b"force", "priority", b"priority", "sum_to_mix", b"sum_to_mix", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__priority: _TypeAlias = _typing.Literal["priority"]  # noqa: Y015
     _WhichOneofArgType__priority: _TypeAlias = _typing.Literal["_priority", b"_priority"]  # noqa: Y015
@@ -216,8 +224,11 @@ class AssessStemsRequest(_message.Message):
     STEM_SET_FIELD_NUMBER: _builtins.int
     REFERENCES_FIELD_NUMBER: _builtins.int
     VERIFIER_ENGINE_ID_FIELD_NUMBER: _builtins.int
+    TENANT_FIELD_NUMBER: _builtins.int
     verifier_engine_id: _builtins.str
     """An engine that separates a mix of the stems once more, to tell how good they are; empty: none."""
+    tenant: _builtins.str
+    """As in IngestTrackRequest."""
     @_builtins.property
     def stem_set(self) -> _audio_pb2.StemSet: ...
     @_builtins.property
@@ -228,10 +239,11 @@ class AssessStemsRequest(_message.Message):
         stem_set: _audio_pb2.StemSet | None = ...,
         references: _abc.Mapping[_builtins.str, _audio_pb2.AudioRef] | None = ...,
         verifier_engine_id: _builtins.str = ...,
+        tenant: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["stem_set", b"stem_set"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["references", b"references", "stem_set", b"stem_set", "verifier_engine_id", b"verifier_engine_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["references", b"references", "stem_set", b"stem_set", "tenant", b"tenant", "verifier_engine_id", b"verifier_engine_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -267,7 +279,10 @@ class ProbeVocalsRequest(_message.Message):
 
     AUDIO_FIELD_NUMBER: _builtins.int
     ENGINE_ID_FIELD_NUMBER: _builtins.int
+    TENANT_FIELD_NUMBER: _builtins.int
     engine_id: _builtins.str
+    tenant: _builtins.str
+    """As in IngestTrackRequest."""
     @_builtins.property
     def audio(self) -> _audio_pb2.AudioRef: ...
     def __init__(
@@ -275,10 +290,11 @@ class ProbeVocalsRequest(_message.Message):
         *,
         audio: _audio_pb2.AudioRef | None = ...,
         engine_id: _builtins.str = ...,
+        tenant: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "engine_id", b"engine_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "engine_id", b"engine_id", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -13,6 +13,7 @@ NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 ENGINE_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,127}")
 """It holds the names of engine and model, and all else that changes samples."""
 UUID4 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+TENANT = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")
 OBJECT_KEY = re.compile(r"(?!.*\.\.)[A-Za-z0-9_][A-Za-z0-9._/-]{0,511}")
 
 

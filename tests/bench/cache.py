@@ -141,7 +141,7 @@ def measure(database: Engine, track_count: int) -> None:
     entries, store = SqlCacheLedger(database), FullStore()
     shelf = CacheShelf(entries, store, parse_manifest, lambda: NOW)
     sweep = CacheSweep(entries, shelf, store, lambda: NOW)
-    care = CacheCare(entries, sweep, CacheLimits(), lambda: NOW)
+    care = CacheCare(entries, sweep, CacheLimits, lambda: NOW)
     chooser = EngineChooser(FakeSeparators([DEMUCS]), _NoRoom(), Policy(), now_s=time.monotonic)
     cache = StemCache(SqlResultLedger(database), shelf, chooser, MemoryUploads(), care)
     looked_up = random.Random(1).sample(range(track_count), LOOK_UPS)  # noqa: S311  # tracks, not secrets

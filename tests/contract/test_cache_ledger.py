@@ -18,6 +18,7 @@ from services.router.migrations import migrate
 from stemhouse.cache import CacheShare
 from stemhouse.jobs import Job, SeparationRequest
 from stemhouse.platform.databases import open_database
+from stemhouse.tenants import Tenant
 from stemhouse.vocab import JobState
 from tests.fakes_cache import MemoryCacheLedger
 from tests.fakes_router import FACTS, audio, job, source
@@ -155,3 +156,19 @@ def test_audio_of_jobs_at_work_is_needed(finished: tuple[SqlCacheLedger, Callabl
 
 def _no_queue(_session: Session, _job: Job) -> None:
     """Nobody works here."""
+
+
+def test_tenants_count_apart(database: Engine) -> None:
+    """The same audio of two tenants: neither goes with the other's, nor counts for it."""
+    ours, theirs = SqlCacheLedger(database, Tenant("acme")), SqlCacheLedger(database, Tenant("zenith"))
+    fill(ours)
+    theirs.note(AUDIO, at(0))
+    assert SqlCacheLedger(database).size_bytes() == 0
+    assert (ours.size_bytes(), theirs.size_bytes()) == (115, 10)
+    assert places(list(theirs.oldest(at(9), 9))) == [AUDIO.place]
+    assert theirs.unknown([AUDIO.place, STARTER.place]) == {STARTER.place}
+    assert places(list(theirs.claim(AUDIO, Bounds(at(9), at(9))))) == [AUDIO.place]
+    assert not ours.leaving()
+    theirs.remove(AUDIO.place)
+    assert (ours.size_bytes(), theirs.size_bytes(), list(theirs.shares())) == (115, 0, [])
+    assert [entry.pcm_sha256 for entry in ours.of_audio("b")] == ["b"]

@@ -13,8 +13,9 @@ from sqlmodel import Session, col
 from services.router.adapters.job_ledger import SqlJobLedger
 from services.router.adapters.tables import JobRow
 from services.router.core.ports import JobLedger, JobPage, JobQuery
-from stemhouse.errors import Cancelled, InvalidRequest, NotFound, RequestConflict
+from stemhouse.errors import Cancelled, InvalidRequest, LimitExceeded, NotFound, RequestConflict
 from stemhouse.jobs import Job, JobError, SeparationRequest
+from stemhouse.tenants import HOUSE, Tenant
 from stemhouse.vocab import JobState, Stage
 from tests.contract.ledgers import RESULT, migrated
 from tests.fakes_router import MemoryJobLedger, job, source
@@ -277,3 +278,36 @@ def test_times_come_back_in_utc(database: Engine) -> None:
     ledger = SqlJobLedger(database, _no_queue)
     ledger.create(job(SeparationRequest(source())), is_queued=True)
     assert ledger.get("job-1").created_at == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+def test_jobs_of_tenants_are_apart(database: Engine) -> None:
+    """One request id for both, and a ledger of all for whoever runs them."""
+    ledger = SqlJobLedger(database, _no_queue)
+    ours, theirs = ledger.of(Tenant("acme")), ledger.of(Tenant("zenith"))
+    mine = ours.create(job(SeparationRequest(source())), is_queued=True)
+    other = theirs.create(job(SeparationRequest(source("b")), job_id="job-2"), is_queued=True)
+    assert [(each.request_id, each.tenant) for each in (mine, other)] == [
+        ("request-1", "acme"),
+        ("request-1", "zenith"),
+    ]
+    assert theirs.find("request-1", other.request) == other
+    assert ours.page(10, "", JobQuery()).jobs == (mine,)
+    assert len(ledger.page(10, "", JobQuery()).jobs) == 2
+    assert ledger.get(other.job_id) == other
+    for reach in (ours.get, ours.request_cancel, lambda job_id: ours.wait(job_id, 0, 0.0)):
+        with pytest.raises(NotFound):
+            reach(other.job_id)
+    assert ledger.of(HOUSE).page(10, "", JobQuery()).jobs == ()
+    assert theirs.get(other.job_id).state is JobState.QUEUED
+
+
+def test_tenant_has_no_more_open_jobs_than_its_quota(database: Engine) -> None:
+    """What the cache answers counts not, nor what has ended; the limit is told."""
+    ledger = SqlJobLedger(database, _no_queue).of(Tenant("acme"), lambda: 1)
+    first = ledger.create(job(SeparationRequest(source())), is_queued=True)
+    second = replace(job(SeparationRequest(source()), job_id="job-2"), request_id="request-2")
+    with pytest.raises(LimitExceeded, match="1 jobs wait or run"):
+        ledger.create(second, is_queued=True)
+    ledger.create(replace(second, job_id="job-3", request_id="request-3", state=JobState.DONE), is_queued=False)
+    ledger.request_cancel(first.job_id)
+    assert ledger.create(second, is_queued=True).state is JobState.QUEUED

@@ -15,6 +15,8 @@ from stemhouse.local.home import Home
 from stemhouse.local.store import store_settings, store_spec
 from stemhouse.platform.object_stores import S3ObjectStore, StoreSettings, connect_object_store
 from stemhouse.ports import ObjectStore
+from stemhouse.tenancy import store_of
+from stemhouse.tenants import HOUSE, Tenant
 from tests.fakes import MemoryObjectStore
 
 MANY_BYTES = 20_000_000
@@ -41,11 +43,11 @@ def s3(settings: StoreSettings) -> S3ObjectStore:
     return store
 
 
-@pytest.fixture(params=["s3", "memory"])
+@pytest.fixture(params=["s3", "memory", "tenant"])
 def store(request: pytest.FixtureRequest) -> ObjectStore:
     """Each store in turn."""
     real: ObjectStore = request.getfixturevalue("s3") if request.param == "s3" else MemoryObjectStore()
-    return real
+    return store_of(real, Tenant("acme")) if request.param == "tenant" else real
 
 
 @pytest.fixture
@@ -149,3 +151,30 @@ def test_missing_credentials_name_the_file(settings: StoreSettings) -> None:
     missing = settings.model_copy(update={"credentials_file": settings.credentials_file.with_name("none.json")})
     with pytest.raises(StorageUnavailable, match=r"none\.json"):
         connect_object_store(missing)
+
+
+def test_tenants_keys_are_below_their_name_and_nowhere_else() -> None:
+    """The one place where they are made; errors name the key as its tenant knows it."""
+    real = MemoryObjectStore()
+    ours, theirs = store_of(real, Tenant("acme")), store_of(real, Tenant("zenith"))
+    assert store_of(real, HOUSE) is real
+    ours.put("audio/a.flac", io.BytesIO(b"ours"))
+    assert ours.put_if_absent("audio/b.flac", b"b")
+    assert list(real.list_keys("")) == ["tenants/acme/audio/a.flac", "tenants/acme/audio/b.flac"]
+    assert list(ours.list_keys("audio/")) == ["audio/a.flac", "audio/b.flac"]
+    assert list(theirs.list_keys("")) == []
+    assert theirs.size_bytes("audio/a.flac") is None
+    theirs.delete("audio/a.flac")
+    assert b"".join(ours.read("audio/a.flac")) == b"ours"
+    with pytest.raises(NotFound, match=r"audio/a\.flac") as caught:
+        list(theirs.read("audio/a.flac"))
+    assert "tenants" not in f"{caught.value.message} {caught.value.details}"
+
+
+def test_error_tells_nothing_that_was_signed(settings: StoreSettings) -> None:
+    """A presigned URL lets whoever has it write the object: it is in no message, and so in no log."""
+    nobody = settings.model_copy(update={"endpoint": "127.0.0.1:1"})
+    with pytest.raises(StorageUnavailable) as caught:
+        connect_object_store(nobody, is_patient=False).put_if_absent("suite/key", b"x")
+    assert "suite/key" in caught.value.message
+    assert "X-Amz" not in f"{caught.value.message} {caught.value.details}"

@@ -13,6 +13,7 @@ from services.router.adapters.tables import SourceRow
 from services.router.core.ports import Ingested, ResultLedger
 from stemhouse.audio import INGEST_VERSION, QualityReport, SourceRef
 from stemhouse.errors import UnreadableAudio
+from stemhouse.tenants import Tenant
 from tests.contract.ledgers import ACCEPTED
 from tests.fakes_router import DEMUCS, FACTS, MemoryResultLedger, audio, source, stem_set
 
@@ -109,3 +110,17 @@ def test_source_ref_is_stored_whole(results: ResultLedger) -> None:
     found = results.find_ingested(other)
     assert found is not None
     assert found.facts.title == "Other"
+
+
+def test_tenants_know_nothing_of_each_other(database: Engine) -> None:
+    """Neither what a file became, nor which result counts for it."""
+    ours, theirs = SqlResultLedger(database, Tenant("acme")), SqlResultLedger(database, Tenant("zenith"))
+    ours.record_ingested(source(), Ingested(audio(), FACTS))
+    ours.accept("a" * 64, "auto", ACCEPTED)
+    for other in (theirs, SqlResultLedger(database)):
+        assert other.find_ingested(source()) is None
+        assert other.find_accepted("a" * 64, "auto") is None
+        assert not other.counts("a" * 64, ACCEPTED.stem_set.engine_id)
+    theirs.record_rejected(source(), UnreadableAudio("x.mp3: not audio"))
+    assert ours.find_ingested(source()) == Ingested(audio(), FACTS)
+    assert ours.find_accepted("a" * 64, "auto") == ACCEPTED

@@ -19,6 +19,7 @@ from stemhouse.errors import (
     error_from_reason,
     error_types,
 )
+from stemhouse.platform.callers import Caller
 from stemhouse.platform.channel import connect
 from stemhouse.platform.interceptors import RpcInterceptor
 from stemhouse.platform.status import STATUS_CODES, error_from_rpc, rpc_errors
@@ -56,10 +57,10 @@ def raiser() -> _Raiser:
     return _Raiser()  # type: ignore[abstract]
 
 
-def _refuse(_method: str, metadata: Any) -> str:
+def _refuse(_method: str, metadata: Any) -> Caller:
     if metadata.get("authorization") != "let me in":
         raise Unauthenticated("no")
-    return "somebody"
+    return Caller("somebody")
 
 
 @pytest.fixture(params=[None])

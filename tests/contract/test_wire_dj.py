@@ -22,7 +22,7 @@ from stemhouse.dj import (
     TrackClue,
 )
 from stemhouse.errors import InvalidRequest
-from stemhouse.platform.server import MAX_MESSAGE_BYTES
+from stemhouse.platform.limits import LimitSettings
 from stemhouse.tracks import BeatMarker, Cue, CueKind
 from stemhouse.v1 import library_pb2
 from stemhouse.wire import dj as wire
@@ -116,7 +116,7 @@ def test_collection_of_any_size_fits_into_messages() -> None:
     files = tuple(replace(FILE, location=f"/Volumes/USB/{number}.aiff", track=track) for number in range(20_000))
     collection = DJCollection(files, (Playlist(("Stemhouse", "All"), tuple(range(20_000)) * 6),))
     messages = [*wire.playlists_requests_to_proto(collection, LISTS)]
-    assert max(message.ByteSize() for message in messages) < MAX_MESSAGE_BYTES / 2
+    assert max(message.ByteSize() for message in messages) < LimitSettings().message_bytes / 2
     assert wire.playlists_requests_from_proto(messages) == (collection, LISTS)
 
 

@@ -49,6 +49,7 @@ class FakeSeparator(SeparatorServiceServicer):
         self.begun_count = 0
         self.left = Event()
         self.separations: list[pb.SeparateRequest] = []
+        self.tenants: list[str] = []
         self.verifiers: list[str] = []
 
     def ListLocalEngines(
@@ -104,11 +105,13 @@ class FakeSeparator(SeparatorServiceServicer):
     def IngestTrack(self, request: pb.IngestTrackRequest, context: grpc.ServicerContext) -> pb.IngestTrackResponse:
         """Count."""
         self.ingested_count += 1
+        self.tenants.append(request.tenant)
         return pb.IngestTrackResponse(audio=audio_ref_to_proto(audio()), facts=source_facts_to_proto(FACTS))
 
     def Separate(self, request: pb.SeparateRequest, context: grpc.ServicerContext) -> Iterator[pb.SeparateResponse]:
         """Note what was ordered."""
         self.separations.append(request)
+        self.tenants.append(request.tenant)
         yield pb.SeparateResponse(progress=0.5)
         yield pb.SeparateResponse(stem_set=stem_set_to_proto(stem_set()))
 
@@ -119,10 +122,12 @@ class FakeSeparator(SeparatorServiceServicer):
 
     def ProbeVocals(self, request: pb.ProbeVocalsRequest, context: grpc.ServicerContext) -> pb.ProbeVocalsResponse:
         """More of it the longer the name of the engine is."""
+        self.tenants.append(request.tenant)
         return pb.ProbeVocalsResponse(sung_share=len(request.engine_id) / 128)
 
     def AssessStems(self, request: pb.AssessStemsRequest, context: grpc.ServicerContext) -> pb.AssessStemsResponse:
         """Note who shall hear them."""
+        self.tenants.append(request.tenant)
         self.verifiers.append(request.verifier_engine_id)
         return pb.AssessStemsResponse(quality=quality_to_proto(QualityReport("none")))
 

@@ -45,19 +45,18 @@ def stub(desk: Desk) -> Iterator[RouterServiceStub]:
     house = desk.house
     server = grpc.server(ThreadPoolExecutor(4), interceptors=[RpcInterceptor()])
     intake = Intake(house.uploads, house.model_uploads)
-    servicer = RouterServicer(
-        RouterParts(
-            submissions=desk.submissions,
-            jobs=house.jobs,
-            releases=house.releases,
-            intake=intake,
-            separators=house.separators,
-            models=house.models,
-            plans=SeparationPlans(house.pipeline, house.chooser, FakeSpeeds(), house.cloud),
-            cloud=house.cloud,
-            cache=house.cache,
-        )
+    parts = RouterParts(
+        submissions=desk.submissions,
+        jobs=house.jobs,
+        releases=house.releases,
+        intake=intake,
+        separators=house.separators,
+        models=house.models,
+        plans=SeparationPlans(house.pipeline, house.chooser, FakeSpeeds(), house.cloud),
+        cloud=house.cloud,
+        cache=house.cache,
     )
+    servicer = RouterServicer(lambda: parts)
     service(servicer, lambda: None).register(server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -19,15 +18,15 @@ from stemhouse.errors import Forbidden, InvalidRequest, StemhouseError, Unauthen
 from stemhouse.platform.channel import connect
 from stemhouse.platform.interceptors import RpcInterceptor
 from stemhouse.platform.security import CallerSettings, Entrance, ServerSettings
-from stemhouse.platform.server import MAX_MESSAGE_BYTES, Service, serve
+from stemhouse.platform.server import Service, serve, server_options
 from stemhouse.platform.status import rpc_errors
+from stemhouse.platform.tokens import TokenGate
 from stemhouse.v1 import router_pb2 as pb
 from stemhouse.v1.router_pb2_grpc import RouterServiceServicer, RouterServiceStub, add_RouterServiceServicer_to_server
 from tests.certificates import Authority, Pair
 
 TOKEN = "correct-horse"  # noqa: S105  of this test alone
 OTHER = "battery-staple"
-KNOCKS = 10_000
 
 
 class _Router(RouterServiceServicer):
@@ -92,8 +91,8 @@ def _serving(settings: ServerSettings) -> Iterator[str]:
     entrance = settings.entrance()
     server = grpc.server(
         ThreadPoolExecutor(4),
-        interceptors=[RpcInterceptor(entrance.authenticate)],
-        options=[("grpc.max_receive_message_length", MAX_MESSAGE_BYTES)],
+        interceptors=[RpcInterceptor(entrance.authenticate, entrance.limits)],
+        options=server_options(entrance.limits),
     )
     add_RouterServiceServicer_to_server(_Router(), server)  # type: ignore[abstract]
     assert entrance.credentials
@@ -247,24 +246,6 @@ def test_tokens_rotate_without_a_restart(authority: Authority, tmp_path: Path) -
         stub.GetJob(pb.GetJobRequest(job_id="x"), timeout=20)
 
 
-def test_oversized_messages_and_many_strangers_are_refused(authority: Authority, tmp_path: Path) -> None:
-    """Plain sockets with noise, and messages that are too large; who may come in does so in between and after."""
-    accepted = _accepted(tmp_path / "tokens.json", correct_horse=["read"])
-    caller = CallerSettings.model_validate({"tls": {"ca": authority.cert}, "token": TOKEN})
-    with _serving(_server_settings(authority.sign("server"), accepted_tokens=accepted)) as address:
-        host, _, port = address.partition(":")
-        for number in range(KNOCKS):
-            with socket.create_connection((host, int(port)), timeout=20) as knock:
-                knock.sendall(b"GET / HTTP/1.1\r\n\r\n")
-            if number % (KNOCKS // 4) == 0:
-                _ask(address, authority, token=TOKEN)
-        with connect(address, caller.channel_credentials()) as channel:
-            stub = RouterServiceStub(channel)
-            with pytest.raises(grpc.RpcError, match="larger than max"):
-                stub.GetJob(pb.GetJobRequest(job_id="x" * (MAX_MESSAGE_BYTES + 1)), timeout=20)
-            stub.GetJob(pb.GetJobRequest(job_id="x"), timeout=20)
-
-
 @pytest.mark.parametrize(
     ("address", "is_refused"),
     [
@@ -327,3 +308,50 @@ def test_wrong_files_are_told_by_name_and_without_what_they_hold(authority: Auth
         with pytest.raises(InvalidRequest, match=name) as caught:
             start()
         assert TOKEN not in caught.value.message
+
+
+_ACME = {"name": "acme"}
+
+
+@pytest.mark.parametrize(
+    ("tenants", "token", "words"),
+    [
+        ([], {"tenant": "acme"}, "not among the tenants"),
+        ([_ACME, _ACME], {}, "two tenants have the same name"),
+        ([_ACME], {"tenant": "acme", "scopes": ["admin"]}, "the scope admin is for the house"),
+        ([{"name": "Acme/.."}], {}, "name"),
+        ([{**_ACME, "max_bytes": "0"}], {}, "max_bytes"),
+        ([{**_ACME, "open_jobs": 0}], {}, "open_jobs"),
+    ],
+)
+def test_file_of_tenants_is_checked(
+    tenants: list[dict[str, object]], token: dict[str, object], words: str, tmp_path: Path
+) -> None:
+    """At the start, by what is wrong; a name becomes part of a key."""
+    path = tmp_path / "tokens.json"
+    tokens = [{"name": "studio", "sha256": "0" * 64, "scopes": ["read"], **token}]
+    path.write_text(json.dumps({"tokens": tokens, "tenants": tenants}))
+    with pytest.raises(InvalidRequest, match=words):
+        TokenGate(path)
+
+
+def test_library_takes_tokens_of_one_tenant(tmp_path: Path) -> None:
+    """All that it has is that one's: folders, catalogue, batches."""
+    path = tmp_path / "tokens.json"
+    tokens = [
+        {"name": name or "house", "sha256": f"{place}" * 64, "scopes": ["library"], "tenant": name}
+        for place, name in enumerate(("acme", ""))
+    ]
+    path.write_text(json.dumps({"tokens": tokens, "tenants": [_ACME]}))
+    with pytest.raises(InvalidRequest, match="the tokens are of acme, the house"):
+        TokenGate(path, is_of_one_tenant=True)
+    path.write_text(json.dumps({"tokens": tokens[:1], "tenants": [_ACME]}))
+    TokenGate(path, is_of_one_tenant=True)
+
+
+def test_settings_make_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By their variables."""
+    monkeypatch.setenv("STEMHOUSE_LIMITS__CALLS_PER_S", "7")
+    monkeypatch.setenv("STEMHOUSE_LIMITS__MESSAGE_BYTES", "8MiB")
+    limits = ServerSettings().entrance().limits
+    assert (limits.calls_per_s, limits.message_bytes) == (7.0, 8 * 1024**2)

@@ -14,6 +14,7 @@ from services.router.core.ports import SeparationTask
 from stemhouse.cloud import CloudOrder, CloudTerms
 from stemhouse.errors import Unavailable
 from stemhouse.jobs import EngineSurvey
+from stemhouse.tenants import Tenant
 from stemhouse.wire.audio import (
     cloud_order_from_proto,
 )
@@ -43,6 +44,19 @@ def test_order_goes_with_the_separation_and_the_verifier_with_the_assessment(ser
     assert separator.verifiers == ["", STARTER.engine_id]
     with pytest.raises(Unavailable):
         fleet.assess(stem_set(), {}, "another")
+
+
+def test_separators_are_told_whose_track_it_is(servers: ExitStack) -> None:
+    """With whatever reads or writes in the store; for the house nothing is said."""
+    separator = FakeSeparator()
+    fleet = SeparatorFleet(connect_separators([started(servers, separator)]))
+    task = SeparationTask(audio(), STARTER.engine_id, sum_to_mix=True, force=False)
+    for one in (fleet.of(Tenant("acme")), fleet):
+        one.ingest(source())
+        one.separate(task, lambda _: None, NOBODY_LEAVES)
+        one.assess(stem_set(), {})
+        one.probe_vocals(audio(), STARTER.engine_id, NOBODY_LEAVES)
+    assert separator.tenants == ["acme"] * 4 + [""] * 4
 
 
 def test_order_is_called_off_where_only_one_can_be_at_it(servers: ExitStack) -> None:

@@ -7,6 +7,7 @@ lock to give its changes growing times.
 import threading
 import time
 from collections.abc import Callable
+from copy import copy
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -24,15 +25,24 @@ from services.router.adapters.job_signals import JobSignals
 from services.router.adapters.sessions import transaction
 from services.router.adapters.tables import JobRow
 from services.router.core.ports import JobPage, JobQuery
-from stemhouse.errors import RequestConflict
+from stemhouse.errors import LimitExceeded, RequestConflict
 from stemhouse.jobs import Job, JobError, SeparationRequest, SeparationResult
+from stemhouse.tenants import HOUSE, Tenant
 from stemhouse.vocab import JobState, Stage
 
 _PROGRESS_INTERVAL_S = 0.5
+_OPEN = (JobState.QUEUED.value, JobState.RUNNING.value)
 _FINAL = tuple(state.value for state in JobState if state.is_final)
 
 Enqueue = Callable[[Session, Job], None]
 """Puts a job into the queue within the session's transaction."""
+
+MostOpen = Callable[[], int | None]
+"""How many jobs may wait or run at a time; None: as many as there are."""
+
+
+def _as_many_as_there_are() -> None:
+    """For who has no limit."""
 
 
 class SqlJobLedger:
@@ -47,9 +57,18 @@ class SqlJobLedger:
         self._lock = threading.Lock()
         self._cancellations: dict[str, JobCancellation] = {}
         self._reported_s: dict[str, float] = {}
+        self._tenant: Tenant | None = None
+        self._most_open: MostOpen = _as_many_as_there_are
+
+    def of(self, tenant: Tenant, most_open: MostOpen = _as_many_as_there_are) -> "SqlJobLedger":
+        """The same ledger, with no jobs but a tenant's, of which so many may wait or run. This one has those of all."""
+        ledger = copy(self)
+        ledger._tenant, ledger._most_open = tenant, most_open  # noqa: SLF001  it is of this class
+        return ledger
 
     def create(self, job: Job, *, is_queued: bool) -> Job:
         """See JobLedger.create."""
+        job = replace(job, tenant=self._tenant.name) if self._tenant else job
         try:
             known = self._find_or_add(job, is_queued=is_queued)
         except IntegrityError:  # the same request came twice at once, and the other was faster
@@ -59,28 +78,41 @@ class SqlJobLedger:
     def find(self, request_id: str, request: SeparationRequest) -> Job | None:
         """See JobLedger.find."""
         with transaction(self._database) as session:
-            row = row_of_request(session, request_id)
+            row = row_of_request(session, request_id, self._tenant or HOUSE)
         return _unless_in_conflict(job_from_row(row), request) if row else None
 
     def _find_or_add(self, job: Job, *, is_queued: bool) -> Job:
         with self._times.next() as updated_us, transaction(self._database) as session:
-            existing = row_of_request(session, job.request_id)
+            existing = row_of_request(session, job.request_id, Tenant(job.tenant))
             if existing:
                 return job_from_row(existing)
+            if is_queued:
+                self._require_room(session)
             session.add(row_from_job(job, updated_us))
             session.flush()
             if is_queued:
                 self._enqueue(session, job)
         return replace(job, updated_at=moment_of(updated_us))
 
+    def _require_room(self, session: Session) -> None:
+        most = self._most_open()
+        if most is None or self._tenant is None:
+            return
+        at_work = col(JobRow.tenant) == self._tenant.name, col(JobRow.state).in_(_OPEN)
+        if session.exec(select(func.count()).select_from(JobRow).where(*at_work)).one() >= most:
+            message = f"{most} jobs wait or run, and no more may: wait for one of them, or cancel it"
+            raise LimitExceeded(message, {"limit": "open_jobs", "most": str(most)})
+
     def get(self, job_id: str) -> Job:
         """See JobLedger.get."""
         with transaction(self._database) as session:
-            return job_from_row(row_of(session, job_id))
+            return job_from_row(row_of(session, job_id, self._tenant))
 
     def page(self, page_size: int, page_token: str, query: JobQuery) -> JobPage:
         """See JobLedger.page."""
         wanted = statement_of(query, page_size, page_token)
+        if self._tenant:
+            wanted = wanted.where(col(JobRow.tenant) == self._tenant.name)
         with transaction(self._database) as session:
             return page_from_rows(query, page_size, session.exec(wanted).all())
 
@@ -125,6 +157,7 @@ class SqlJobLedger:
 
     def request_cancel(self, job_id: str) -> Job:
         """See JobLedger.request_cancel."""
+        self.get(job_id)
         self._change(job_id, is_cancel_requested=True)
         queued = col(JobRow.state) == JobState.QUEUED.value
         self._change(job_id, queued, state=JobState.CANCELLED.value, ended_at=datetime.now(UTC))

@@ -13,18 +13,22 @@ from services.router.core.ports import Accepted, Ingested
 from stemhouse.audio import INGEST_VERSION, SourceRef
 from stemhouse.errors import StemhouseError, error_from_reason
 from stemhouse.jobs import JobError
+from stemhouse.tenants import HOUSE, Tenant
 
 
 class SqlResultLedger:
     """ResultLedger in a database; every method is one transaction."""
 
-    def __init__(self, database: Engine) -> None:
-        """Keep the engine."""
+    def __init__(self, database: Engine, tenant: Tenant = HOUSE) -> None:
+        """Keep the engine; nothing is known here but what is the tenant's."""
         self._database = database
+        self._key = tenant.key
 
     def find_ingested(self, source: SourceRef) -> Ingested | None:
         """See ResultLedger.find_ingested."""
-        wanted = select(SourceRow).where(col(SourceRow.md5) == source.md5, col(SourceRow.sha256) == source.sha256)
+        wanted = select(SourceRow).where(
+            col(SourceRow.md5) == source.md5, col(SourceRow.sha256) == self._key(source.sha256)
+        )
         with transaction(self._database) as session:
             row = session.exec(wanted).first()
         if row is None or (row.rejection and row.ingest_version < INGEST_VERSION):
@@ -40,7 +44,9 @@ class SqlResultLedger:
         document = to_document(Ingested, ingested)
         merge(
             self._database,
-            SourceRow(sha256=source.sha256, md5=source.md5, ingested=document, ingest_version=INGEST_VERSION),
+            SourceRow(
+                sha256=self._key(source.sha256), md5=source.md5, ingested=document, ingest_version=INGEST_VERSION
+            ),
         )
 
     def record_rejected(self, source: SourceRef, error: StemhouseError) -> None:
@@ -48,13 +54,15 @@ class SqlResultLedger:
         document = to_document(JobError, JobError(error.reason, error.message, error.details))
         merge(
             self._database,
-            SourceRow(sha256=source.sha256, md5=source.md5, rejection=document, ingest_version=INGEST_VERSION),
+            SourceRow(
+                sha256=self._key(source.sha256), md5=source.md5, rejection=document, ingest_version=INGEST_VERSION
+            ),
         )
 
     def find_accepted(self, pcm_sha256: str, wish: str) -> Accepted | None:
         """See ResultLedger.find_accepted."""
         with transaction(self._database) as session:
-            row = self._accepted_row(session, pcm_sha256, wish)
+            row = self._accepted_row(session, self._key(pcm_sha256), wish)
         return from_document(Accepted, row.accepted) if row else None
 
     def accept(self, pcm_sha256: str, wish: str, accepted: Accepted) -> None:
@@ -66,14 +74,15 @@ class SqlResultLedger:
 
     def counts(self, pcm_sha256: str, engine_id: str) -> bool:
         """See ResultLedger.counts."""
-        wanted = select(ResultRow).where(col(ResultRow.pcm_sha256) == pcm_sha256, col(ResultRow.engine_id) == engine_id)
+        audio = self._key(pcm_sha256)
+        wanted = select(ResultRow).where(col(ResultRow.pcm_sha256) == audio, col(ResultRow.engine_id) == engine_id)
         with transaction(self._database) as session:
             return session.exec(wanted).first() is not None
 
     def _put_accepted(self, pcm_sha256: str, wish: str, accepted: Accepted) -> None:
         with transaction(self._database) as session:
-            row = self._accepted_row(session, pcm_sha256, wish) or ResultRow(
-                pcm_sha256=pcm_sha256, wish=wish, engine_id="", accepted={}
+            row = self._accepted_row(session, self._key(pcm_sha256), wish) or ResultRow(
+                pcm_sha256=self._key(pcm_sha256), wish=wish, engine_id="", accepted={}
             )
             row.engine_id = accepted.stem_set.engine_id
             row.accepted = to_document(Accepted, accepted)

@@ -4,6 +4,7 @@ What several jobs ask for at the same time is asked once, or of the same separat
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import partial
 
@@ -18,6 +19,7 @@ from stemhouse.audio import AudioRef, QualityReport, SourceRef, StemSet
 from stemhouse.errors import Cancelled, InternalFault, Unavailable
 from stemhouse.jobs import EngineGap, EngineOffer, EngineSurvey
 from stemhouse.platform.status import rpc_errors
+from stemhouse.tenants import HOUSE, Tenant
 from stemhouse.v1 import separator_pb2 as pb
 from stemhouse.wire.audio import (
     audio_ref_from_proto,
@@ -71,6 +73,13 @@ class SeparatorFleet:
         self._directory = directory
         self._calls = SharedCalls()
         self._dispatch = Dispatch()
+        self._tenant = HOUSE
+
+    def of(self, tenant: Tenant) -> "SeparatorFleet":
+        """The same fleet, at work for a tenant."""
+        fleet = copy(self)
+        fleet._tenant = tenant  # noqa: SLF001  it is of this class
+        return fleet
 
     def survey(self) -> EngineSurvey:
         """See Separators.survey."""
@@ -89,10 +98,10 @@ class SeparatorFleet:
 
     def ingest(self, source: SourceRef) -> Ingested:
         """See Separators.ingest."""
-        return self._calls.run(("ingest", source.sha256), partial(self._ingest, source))
+        return self._calls.run(("ingest", self._tenant, source.sha256), partial(self._ingest, source))
 
     def _ingest(self, source: SourceRef) -> Ingested:
-        request = pb.IngestTrackRequest(source=source_ref_to_proto(source))
+        request = pb.IngestTrackRequest(source=source_ref_to_proto(source), tenant=self._tenant.name)
         with rpc_errors():
             response = self._least_loaded().stub.IngestTrack(request, timeout=_WORK_TIMEOUT_S)
         return Ingested(audio_ref_from_proto(response.audio), source_facts_from_proto(response.facts))
@@ -101,12 +110,12 @@ class SeparatorFleet:
         self, task: SeparationTask, on_progress: Callable[[float], None], cancellation: Cancellation
     ) -> StemSet:
         """See Separators.separate."""
-        work = Work(f"{task.audio.pcm_sha256}/{task.engine_id}/{task.sum_to_mix}", task.priority)
+        work = Work(self._tenant.key(f"{task.audio.pcm_sha256}/{task.engine_id}/{task.sum_to_mix}"), task.priority)
         with self._dispatch.place(work, partial(self._berths, task.engine_id), cancellation) as separator:
             address, duration_s = separator.address, task.audio.duration_s
             log.info("separating", separator=address, engine_id=task.engine_id, duration_s=duration_s)
             with rpc_errors():
-                events = separator.stub.Separate(_separate_request(task), timeout=_WORK_TIMEOUT_S)
+                events = separator.stub.Separate(self._separate_request(task), timeout=_WORK_TIMEOUT_S)
                 cancellation.on_request(events.cancel)
                 return _stem_set_from_events(events, on_progress)
 
@@ -115,7 +124,7 @@ class SeparatorFleet:
         able = self._able(task.engine_id)
         if len(able) > 1:
             return None
-        request = pb.CallOffOrderRequest(separation=_separate_request(task))
+        request = pb.CallOffOrderRequest(separation=self._separate_request(task))
         with rpc_errors():
             response = able[0].separator.stub.CallOffOrder(request, timeout=_CALL_OFF_TIMEOUT_S)
         return response.minutes if response.HasField("minutes") else None
@@ -124,13 +133,14 @@ class SeparatorFleet:
         """See Separators.assess."""
         assess = partial(self._assess, stem_set, references, verifier_engine_id)
         stems = tuple(stem.object_key for stem in stem_set.stems)
-        return assess() if references else self._calls.run(("assess", stems, verifier_engine_id), assess)
+        return assess() if references else self._calls.run(("assess", self._tenant, stems, verifier_engine_id), assess)
 
     def _assess(self, stem_set: StemSet, references: dict[str, AudioRef], verifier_engine_id: str) -> QualityReport:
         request = pb.AssessStemsRequest(
             stem_set=stem_set_to_proto(stem_set),
             references={stem: audio_ref_to_proto(audio) for stem, audio in references.items()},
             verifier_engine_id=verifier_engine_id,
+            tenant=self._tenant.name,
         )
         with rpc_errors():
             response = self._least_loaded(verifier_engine_id or None).stub.AssessStems(request, timeout=_WORK_TIMEOUT_S)
@@ -138,7 +148,7 @@ class SeparatorFleet:
 
     def probe_vocals(self, audio: AudioRef, engine_id: str, cancellation: Cancellation) -> float:
         """See Separators.probe_vocals."""
-        request = pb.ProbeVocalsRequest(audio=audio_ref_to_proto(audio), engine_id=engine_id)
+        request = pb.ProbeVocalsRequest(audio=audio_ref_to_proto(audio), engine_id=engine_id, tenant=self._tenant.name)
         with rpc_errors():
             call = self._least_loaded(engine_id).stub.ProbeVocals.future(request, timeout=_WORK_TIMEOUT_S)
             cancellation.on_request(call.cancel)
@@ -147,6 +157,17 @@ class SeparatorFleet:
             except grpc.FutureCancelledError as error:
                 message = "the caller left"
                 raise Cancelled(message) from error
+
+    def _separate_request(self, task: SeparationTask) -> pb.SeparateRequest:
+        return pb.SeparateRequest(
+            audio=audio_ref_to_proto(task.audio),
+            engine_id=task.engine_id,
+            sum_to_mix=task.sum_to_mix,
+            force=task.force,
+            cloud=cloud_order_to_proto(task.order) if task.order else None,
+            priority=task.priority,
+            tenant=self._tenant.name,
+        )
 
     def _berths(self, engine_id: str) -> list[Berth]:
         return [Berth(state.separator, state.slot_count, state.busy_count) for state in self._able(engine_id)]
@@ -203,17 +224,6 @@ def _state_from_call(separator: Separator, call: "grpc.Future[pb.ListLocalEngine
     offers = tuple(engine_from_proto(engine) for engine in response.engines)
     gaps = tuple(engine_gap_from_proto(gap) for gap in response.gaps)
     return _State(separator, offers, gaps, max(response.slot_count, 1), response.busy_count)
-
-
-def _separate_request(task: SeparationTask) -> pb.SeparateRequest:
-    return pb.SeparateRequest(
-        audio=audio_ref_to_proto(task.audio),
-        engine_id=task.engine_id,
-        sum_to_mix=task.sum_to_mix,
-        force=task.force,
-        cloud=cloud_order_to_proto(task.order) if task.order else None,
-        priority=task.priority,
-    )
 
 
 def _stem_set_from_events(events: Iterable[pb.SeparateResponse], on_progress: Callable[[float], None]) -> StemSet:

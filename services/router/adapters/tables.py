@@ -1,6 +1,7 @@
 """The ledger's tables. They share a database with DBOS, hence the prefix.
 
-Values are stored as JSON documents of the dataclasses in `stemhouse`; columns beside them are what is searched by.
+Values are stored as JSON documents of the dataclasses in `stemhouse`; columns beside them are what is searched by. Of a
+tenant, request ids, digests and places are in them as `Tenant.key` has it, so that nobody finds another one's.
 """
 
 from datetime import date, datetime
@@ -23,6 +24,7 @@ class JobRow(LedgerTable, table=True):
     __table_args__ = (
         Index("ix_ledger_job_state", "state", "position"),
         Index("ix_ledger_job_batch", "batch_id", "updated_us"),
+        Index("ix_ledger_job_tenant", "tenant", "position"),
     )
 
     position: int | None = Field(default=None, primary_key=True)
@@ -40,6 +42,7 @@ class JobRow(LedgerTable, table=True):
     error: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
     batch_id: str = Field(default="", sa_column_kwargs={"server_default": ""})
     updated_us: int = Field(default=0, sa_column=Column(BigInteger, nullable=False, server_default="0"))
+    tenant: str = Field(default="", sa_column_kwargs={"server_default": ""})
 
 
 class SourceRow(LedgerTable, table=True):
@@ -82,6 +85,7 @@ class CacheRow(LedgerTable, table=True):
     size_bytes: int = Field(sa_column=Column(BigInteger, nullable=False))
     used_s: int = Field(sa_column=Column(BigInteger, nullable=False))
     is_leaving: bool = False
+    tenant: str = Field(default="", sa_column_kwargs={"server_default": ""})
 
 
 class CloudAccountRow(LedgerTable, table=True):

@@ -24,9 +24,9 @@ class CacheCare:
     """Looks after the cache."""
 
     def __init__(
-        self, ledger: CacheLedger, sweep: CacheSweep, limits: CacheLimits, now: Callable[[], datetime]
+        self, ledger: CacheLedger, sweep: CacheSweep, limits: Callable[[], CacheLimits], now: Callable[[], datetime]
     ) -> None:
-        """Keep what it asks; `now` is in UTC."""
+        """Keep what it asks; `limits` may change, `now` is in UTC."""
         self._ledger = ledger
         self._sweep = sweep
         self._limits = limits
@@ -39,10 +39,11 @@ class CacheCare:
     def tend(self) -> Cleared:
         """Now and then: end what a killed sweep has begun, and keep to the limits. What had to go for them."""
         self._sweep.end_what_was_begun()
-        if self._limits.max_bytes is None:
+        limits = self._limits()
+        if limits.max_bytes is None:
             return Cleared()
-        kept_since = self._now() - max(_IN_HAND, timedelta(seconds=self._limits.kept_s))
-        return self._sweep.keep_within(self._limits.max_bytes, kept_since)
+        kept_since = self._now() - max(_IN_HAND, timedelta(seconds=limits.kept_s))
+        return self._sweep.keep_within(limits.max_bytes, kept_since)
 
     def clear_cache(
         self, older_than_days: float = DEFAULT_CLEARED_DAYS, *, is_rehearsal: bool = False
@@ -64,4 +65,5 @@ class CacheCare:
 
     def stats(self) -> CacheStats:
         """What the cache holds."""
-        return CacheStats(tuple(self._ledger.shares()), self._limits.max_bytes, self._limits.kept_s)
+        limits = self._limits()
+        return CacheStats(tuple(self._ledger.shares()), limits.max_bytes, limits.kept_s)

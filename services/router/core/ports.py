@@ -209,7 +209,8 @@ class JobLedger(Protocol):
     def create(self, job: Job, *, is_queued: bool) -> Job:
         """Add a job and, with it or not at all, its place in the queue: by priority, then by order of creation.
 
-        Gives the existing job if its request_id is known; raises RequestConflict if that one wished for something else.
+        Gives the existing job if its request_id is known; raises RequestConflict if that one wished for something else,
+        and LimitExceeded for a job to be queued where too many wait or run.
         """
 
     def find(self, request_id: str, request: SeparationRequest) -> Job | None:

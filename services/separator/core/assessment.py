@@ -10,6 +10,7 @@ from services.separator.core.references import ReferenceScores
 from services.separator.core.stem_reading import StemReader
 from services.separator.core.survey import Survey, peak_db, survey_stems
 from stemhouse.audio import AudioRef, QualityReport, StemQuality, StemRef, StemSet
+from stemhouse.tenants import HOUSE, Tenant
 from stemhouse.vocab import VOCALS, QualityStatus
 
 NO_METHOD = "none"
@@ -26,6 +27,7 @@ class AssessTask(Task[QualityReport]):
     stem_set: StemSet
     references: Mapping[str, AudioRef] = field(default_factory=dict)
     verifier_engine_id: str = ""
+    tenant: Tenant = HOUSE
 
 
 def assess_stems(task: AssessTask, desk: AudioDesk, judges: Judges, control: TaskControl) -> QualityReport:

@@ -17,6 +17,7 @@ from stemhouse.audio import AudioFormat, SourceFacts, SourceRef
 from stemhouse.cloud import CloudTerms
 from stemhouse.jobs import EngineGap
 from stemhouse.ports import ObjectStore
+from stemhouse.tenants import HOUSE, Tenant
 
 Block = npt.NDArray[np.float32]
 """float32 (channels, frames)."""
@@ -189,10 +190,12 @@ Result = TypeVar("Result")
 class Task(Generic[Result]):
     """A piece of work for a worker process: a value that can be pickled, and whose answer is a `Result`.
 
-    Of those that wait the lowest `priority` goes first; what is short goes before all tracks.
+    Of those that wait the lowest `priority` goes first; what is short goes before all tracks. All that it reads and
+    writes in the store is the `tenant`'s.
     """
 
     priority: int = 0
+    tenant: Tenant = HOUSE
 
 
 class Worker(Protocol):

@@ -15,6 +15,7 @@ from stemhouse.cloud import CloudOrder
 from stemhouse.errors import InternalFault, NotFound
 from stemhouse.jobs import DEFAULT_PRIORITY
 from stemhouse.ports import ObjectStore
+from stemhouse.tenants import HOUSE, Tenant
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class SeparateTask(Task[StemSet]):
     force: bool = False
     cloud: CloudOrder | None = None
     priority: int = DEFAULT_PRIORITY
+    tenant: Tenant = HOUSE
 
     @property
     def result_engine_id(self) -> str:

@@ -14,11 +14,12 @@ from services.separator.core.models import FAILED_LOAD
 from services.separator.core.ports import DeviceGreeting, EngineSpec, SharedRuns, TaskControl, Worker
 from services.separator.core.results import CallOffTask, SeparateTask, find_result
 from services.separator.core.vocal_probe import ProbeVocalsTask
-from stemhouse.audio import QualityReport, SourceRef, StemSet
+from stemhouse.audio import QualityReport, StemSet
 from stemhouse.errors import EngineUnavailable, UnreadableAudio, WorkerDied
 from stemhouse.jobs import EngineGap, EngineOffer
 from stemhouse.models import Model, PullProgress
 from stemhouse.ports import ObjectStore
+from stemhouse.tenancy import store_of
 
 
 @dataclass(frozen=True)
@@ -44,9 +45,9 @@ class Station:
         self._runs = runs
         self._models = models
 
-    def ingest(self, source: SourceRef, is_wanted: Callable[[], bool]) -> IngestedTrack:
+    def ingest(self, task: IngestTask, is_wanted: Callable[[], bool]) -> IngestedTrack:
         """Decode a source; see `ingest_track`. A file on which two workers died is unreadable."""
-        task, control = IngestTask(source), control_of(is_wanted)
+        control = control_of(is_wanted)
         try:
             return self._files.run(task, control)
         except WorkerDied:
@@ -66,12 +67,12 @@ class Station:
         A stored result comes at once. Calls for the same result share one computation. Raises EngineUnavailable
         for an engine that is not loaded here.
         """
-        stored = None if task.force else find_result(self._store, task)
+        stored = None if task.force else find_result(store_of(self._store, task.tenant), task)
         if stored:
             yield stored
             return
         self._require_engine(task.engine_id)
-        yield from self._runs.watch(task.folder, partial(self._separated, task), is_wanted)
+        yield from self._runs.watch(task.tenant.key(task.folder), partial(self._separated, task), is_wanted)
 
     def _separated(self, task: SeparateTask, control: TaskControl) -> StemSet:
         """What the device worker finds out when it loads a model must not be found out again by the next track."""

@@ -10,6 +10,7 @@ from services.separator.core.ports import AudioDesk, Block, Engine, PcmFile, Tas
 from services.separator.core.sung import SungShare
 from stemhouse.audio import AudioRef
 from stemhouse.errors import InternalFault, InvalidRequest
+from stemhouse.tenants import HOUSE, Tenant
 from stemhouse.vocab import VOCALS
 
 _EXCERPT_CENTRES = (0.25, 0.45, 0.65, 0.80)
@@ -23,6 +24,7 @@ class ProbeVocalsTask(Task[float]):
 
     audio: AudioRef
     engine_id: str
+    tenant: Tenant = HOUSE
 
 
 def probe_vocals(task: ProbeVocalsTask, engine: Engine, desk: AudioDesk, control: TaskControl) -> float:

@@ -30,7 +30,7 @@ class Cupboard:
         self.now = NOON - timedelta(days=len(tracks))
         self._shelf = CacheShelf(self.ledger, self.store, parse_manifest, lambda: self.now)
         sweep = CacheSweep(self.ledger, self._shelf, self.store, lambda: self.now)
-        self.care = CacheCare(self.ledger, sweep, limits or CacheLimits(), lambda: self.now)
+        self.care = CacheCare(self.ledger, sweep, lambda: limits or CacheLimits(), lambda: self.now)
         for track in tracks:
             self.put(track)
             self.now += timedelta(days=1)

@@ -69,7 +69,7 @@ class House:
         self.entries = MemoryCacheLedger()
         shelf = CacheShelf(self.entries, self.store, parse_manifest, lambda: self.now)
         sweep = CacheSweep(self.entries, shelf, self.store, lambda: self.now)
-        care = CacheCare(self.entries, sweep, CacheLimits(), lambda: self.now)
+        care = CacheCare(self.entries, sweep, CacheLimits, lambda: self.now)
         self.cache = StemCache(self.results, shelf, self.chooser, self.uploads, care)
         runs = EngineRuns(self.chooser, self.separators, self.jobs, self.cloud, shelf)
         self.releases = Releases(self.jobs, self.results, shelf)

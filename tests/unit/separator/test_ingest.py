@@ -272,3 +272,14 @@ def test_cancelled_ingest_looks_no_further_through_a_file(house: SeparatorHouse)
     asked = iter([False] * chunk_count)
     with pytest.raises(Cancelled):
         house.ingest_source(source, TaskControl(lambda: next(asked, True)))
+
+
+@pytest.mark.parametrize("subtype", ["PCM_16", "FLOAT"])
+def test_track_beyond_the_limit_is_refused_while_it_is_decoded(house: SeparatorHouse, subtype: str) -> None:
+    """A small file can hold years: what is stored and spooled is bounded all the same."""
+    data = encoded(noise(3 * 44100), subtype=subtype)
+    with pytest.raises(UnsupportedAudio, match=r"track\.wav is longer than 2\.5 s") as caught:
+        house.ingest(data, longest_s=2.5)
+    assert caught.value.details["most_s"] == "2.5"
+    assert list(house.store.list_keys("audio/")) == []
+    assert house.ingest(data, longest_s=3.0).audio.frame_count == 3 * 44100

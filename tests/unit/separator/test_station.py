@@ -1,8 +1,8 @@
 """The station: which worker gets a call, and what is made of a worker's death."""
 
 import io
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from stemhouse.audio import AudioFormat, AudioRef, QualityReport, SourceFacts, S
 from stemhouse.errors import EngineUnavailable, Unavailable, UnreadableAudio, WorkerDied
 from stemhouse.jobs import EngineGap, EngineOffer
 from stemhouse.models import ModelState, PullProgress
+from stemhouse.tenants import Tenant
 from tests.fakes import MemoryObjectStore
 from tests.fakes_separator import UNWATCHED, FakeEngine, stored_model_file
 from tests.model_house import SIZE_BYTES, ModelHouse, model_entry, noise
@@ -71,6 +72,19 @@ class FakeWorker:
             raise Unavailable(message)
 
 
+class NotedRuns(ThreadedRuns):
+    """Computes nothing, and tells what it would have joined."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.keys: list[str] = []
+
+    def watch(self, key: str, compute: Callable[[TaskControl], Any], is_wanted: Callable[[], bool]) -> Iterator[Any]:
+        """See SharedRuns.watch."""
+        self.keys.append(key)
+        return iter(())
+
+
 def wanted() -> bool:
     """A caller who stays."""
     return True
@@ -102,7 +116,7 @@ def house(tmp_path: Path) -> House:
 def test_ingest_is_tried_again_when_the_worker_died(house: House) -> None:
     """The worker may have died of something else."""
     house.files.answers = [WorkerDied("killed"), INGESTED]
-    assert house.station.ingest(SOURCE, wanted) == INGESTED
+    assert house.station.ingest(IngestTask(SOURCE), wanted) == INGESTED
     assert house.files.tasks == [IngestTask(SOURCE)] * 2
 
 
@@ -110,7 +124,7 @@ def test_file_that_kills_two_workers_is_unreadable(house: House) -> None:
     """It is the file's fault, so the router must not try for ever."""
     house.files.answers = [WorkerDied("killed"), WorkerDied("killed")]
     with pytest.raises(UnreadableAudio, match=r"decoder crashed on song\.mp3"):
-        house.station.ingest(SOURCE, wanted)
+        house.station.ingest(IngestTask(SOURCE), wanted)
 
 
 def test_stored_result_needs_no_device(house: House) -> None:
@@ -120,6 +134,18 @@ def test_stored_result_needs_no_device(house: House) -> None:
     assert list(house.station.separate(TASK, wanted)) == [stem_set("stored")]
     with pytest.raises(EngineUnavailable):
         list(house.station.separate(SeparateTask(AUDIO, "fake-shares-1", force=True), wanted))
+
+
+def test_tenants_share_neither_results_nor_computations(house: House) -> None:
+    """One's stored result does not answer the other, nor does what is being computed for him."""
+    ours, theirs = (replace(TASK, tenant=Tenant(name)) for name in ("acme", "zenith"))
+    house.store.put(Tenant("acme").key(TASK.manifest_key), io.BytesIO(manifest_from_stem_set(stem_set("stored"))))
+    assert list(house.station.separate(ours, wanted)) == [stem_set("stored")]
+    runs = NotedRuns()
+    station = Station(house.store, house.files, house.device, runs, house.models.store)
+    for task in (theirs, TASK):
+        list(station.separate(task, wanted))
+    assert len(set(runs.keys)) == 2
 
 
 def test_separation_is_the_device_workers(house: House) -> None:
