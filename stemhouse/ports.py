@@ -1,8 +1,6 @@
 """What more than one core asks of the world."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import BinaryIO, Protocol
 
 
@@ -30,34 +28,3 @@ class ObjectStore(Protocol):
 
     def list_keys(self, prefix: str) -> Iterator[str]:
         """All keys that begin with `prefix`, in order."""
-
-
-@dataclass(frozen=True)
-class PrefixFile:
-    """An object; `path` is relative to the prefix, `modified_s` since 1970 in whole seconds, `etag` of its bytes."""
-
-    path: str
-    size_bytes: int
-    modified_s: int
-    etag: str
-
-
-class Prefix(Protocol):
-    """Files below a prefix of an object store, named by people; every method raises StorageUnavailable."""
-
-    url: str
-
-    def files(self) -> Iterator[PrefixFile]:
-        """All of them, in the order of their keys. Raises NotFound if there is no such bucket."""
-
-    def find(self, path: str) -> PrefixFile | None:
-        """The file, if there is one."""
-
-    def fetch(self, path: str, target: Path) -> None:
-        """Write its bytes into a file; raises NotFound."""
-
-    def store(self, path: str, source: Path) -> PrefixFile:
-        """Put a file there, whole or not at all, in the place of what has that name."""
-
-    def remove(self, path: str) -> None:
-        """A missing one is no error."""

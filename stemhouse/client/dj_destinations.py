@@ -99,7 +99,7 @@ def open_destination(place: str, path_maps: Mapping[str, str], *, tidies: bool) 
 @contextmanager
 def _open_prefix(place: str, path_maps: Mapping[str, str], *, tidies: bool) -> Iterator[Destination]:
     # Imported here: it takes long, and folders do without it.
-    from stemhouse.platform.s3_prefix import open_prefix  # noqa: PLC0415
+    from stemhouse.client.s3_prefix import open_prefix  # noqa: PLC0415
 
     prefix = open_prefix(place)
     there = _there(prefix.url, path_maps)

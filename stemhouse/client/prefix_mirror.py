@@ -10,18 +10,50 @@ import platform
 import tempfile
 import time
 import uuid
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Protocol
 
 from stemhouse.client.receiving import check_segment
 from stemhouse.errors import InternalFault, InvalidRequest, Unavailable
-from stemhouse.ports import Prefix, PrefixFile
 from stemhouse.production import TREE_RECORD
 
 _MARK, _MARK_SUFFIX = ".stemhouse-unfinished-", ".json"
 _ABANDONED_AFTER_S = 24 * 3600.0
 _NS_PER_S = 1_000_000_000
 _DOCUMENT_BYTES = 64 * 1024**2
+
+
+@dataclass(frozen=True)
+class PrefixFile:
+    """An object; `path` is relative to the prefix, `modified_s` since 1970 in whole seconds, `etag` of its bytes."""
+
+    path: str
+    size_bytes: int
+    modified_s: int
+    etag: str
+
+
+class Prefix(Protocol):
+    """Files below a prefix of an object store, named by people; every method raises StorageUnavailable."""
+
+    url: str
+
+    def files(self) -> Iterator[PrefixFile]:
+        """All of them, in the order of their keys. Raises NotFound if there is no such bucket."""
+
+    def find(self, path: str) -> PrefixFile | None:
+        """The file, if there is one."""
+
+    def fetch(self, path: str, target: Path) -> None:
+        """Write its bytes into a file; raises NotFound."""
+
+    def store(self, path: str, source: Path) -> PrefixFile:
+        """Put a file there, whole or not at all, in the place of what has that name."""
+
+    def remove(self, path: str) -> None:
+        """A missing one is no error."""
 
 
 class PrefixMirror:

@@ -11,13 +11,12 @@ from uuid import uuid4
 import pytest
 from minio import Minio
 
-from stemhouse.client.prefix_mirror import PrefixMirror
+from stemhouse.client.prefix_mirror import PrefixFile, PrefixMirror
+from stemhouse.client.s3_prefix import S3Prefix
 from stemhouse.errors import InvalidRequest, StorageUnavailable, Unavailable
 from stemhouse.local.home import Home
 from stemhouse.local.store import store_settings, store_spec
 from stemhouse.platform.object_stores import s3_client
-from stemhouse.platform.s3_prefix import S3Prefix
-from stemhouse.ports import PrefixFile
 from stemhouse.production import TREE_RECORD
 
 BUCKET = "records"

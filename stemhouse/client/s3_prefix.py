@@ -9,10 +9,10 @@ from pathlib import Path
 from minio import Minio
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from stemhouse.client.prefix_mirror import PrefixFile
 from stemhouse.errors import InvalidRequest, NotFound, StorageUnavailable
 from stemhouse.platform.object_stores import StoreSettings, s3_client, storage_errors
 from stemhouse.platform.settings import read_settings
-from stemhouse.ports import PrefixFile
 
 SCHEME = "s3://"
 
