@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from stemhouse.delivery import FileFormat
+from stemhouse.delivery import FileFormat, SampleFormat
 from stemhouse.tracks import BeatMarker, Cue
 
 
@@ -24,6 +24,9 @@ class DJTarget(StrEnum):
 
 STEM_FILE_KIND = "stem-file"
 """Of the targets that take one file of a track, with all stems in it."""
+
+DJ_SAMPLE_FORMATS = (SampleFormat.PCM16, SampleFormat.PCM24)
+"""Of files for DJs: never float, which players do not take."""
 
 TARGET_FORMATS: Mapping[DJTarget, tuple[FileFormat, ...]] = {
     DJTarget.REKORDBOX: (FileFormat.AIFF, FileFormat.WAV),
@@ -50,7 +53,7 @@ class OrganizeOptions:
 
     `name_template` is of the names without their ending: any text with `{stem}`, and `{artist}`, `{title}`, `{bpm}`,
     `{camelot}`, `{engine}`. With `moves_origin` a known grid that counts the silence of an MP3 encoder is moved to
-    where the drums are, and its cues with it.
+    where the drums are, and its cues with it. `sample_format` is one of DJ_SAMPLE_FORMATS.
     """
 
     target: DJTarget
@@ -58,6 +61,7 @@ class OrganizeOptions:
     file_format: FileFormat | None = None
     name_template: str = "{title}_{stem}"
     moves_origin: bool = False
+    sample_format: SampleFormat = SampleFormat.PCM24
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from stemhouse.cli.stem_dirs import hint_options, hints_of, stem_dir_type
 from stemhouse.client.dj import DJLibrary, DJPlace, Options, Organized, StemOrganizer, Surveyed
 from stemhouse.client.dj_destinations import PREFIX_SCHEME, Destination, open_destination
 from stemhouse.client.dj_locations import ProgramLocations
-from stemhouse.delivery import FileFormat
-from stemhouse.dj import TARGET_FORMATS, DJTarget, OrganizeOptions, StemChoice, StemFileOptions
+from stemhouse.delivery import FileFormat, SampleFormat
+from stemhouse.dj import DJ_SAMPLE_FORMATS, TARGET_FORMATS, DJTarget, OrganizeOptions, StemChoice, StemFileOptions
 from stemhouse.production import TREE_RECORD
 
 _FORMATS = [*dict.fromkeys(str(file_format) for formats in TARGET_FORMATS.values() for file_format in formats)]
@@ -46,6 +46,11 @@ _ANY, _NONE = "any", "none"
     "file_format",
     type=click.Choice(_FORMATS),
     help="rekordbox: aiff or wav; serato: flac or aiff. [default: the first]",
+)
+@click.option(
+    "--bit-depth",
+    type=click.Choice([*map(str, DJ_SAMPLE_FORMATS)]),
+    help="Of AIFF, WAV and FLAC. [default: 24]",
 )
 @click.option("--alac", is_flag=True, help="Stem files without loss, several times as large.")
 @click.option(
@@ -99,6 +104,7 @@ def export_dj(  # noqa: PLR0913  one parameter for each option
     output_dir: str,
     stems: str | None,
     file_format: str | None,
+    bit_depth: str | None,
     alac: bool,
     name_template: str | None,
     drive_root: Path | None,
@@ -118,7 +124,7 @@ def export_dj(  # noqa: PLR0913  one parameter for each option
     """
     taker = DJTarget(target)
     plain = _options(taker, stems, file_format, name_template, is_lossless=alac)
-    options = replace(plain, moves_origin=moves_origin)
+    options = _in_bits(replace(plain, moves_origin=moves_origin), bit_depth)
     if output_dir.startswith(PREFIX_SCHEME) and drive_root:
         raise click.UsageError("--drive-root is a folder here: for an object store --map tells the drive")
     goes_to = output_dir or str(Path("dj", target))
@@ -195,3 +201,12 @@ def _options(
         file_format=FileFormat(file_format) if file_format else None,
         name_template=template or OrganizeOptions.name_template,
     )
+
+
+def _in_bits(options: Options, bit_depth: str | None) -> Options:
+    """Raises click.UsageError for stem files, whose codecs have no choice."""
+    if not bit_depth:
+        return options
+    if isinstance(options, StemFileOptions):
+        raise click.UsageError("stem files have no --bit-depth")
+    return replace(options, sample_format=SampleFormat(bit_depth))

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 from stemhouse.client.stem_folders import LocalStems
-from stemhouse.delivery import FileFormat
+from stemhouse.delivery import FileFormat, SampleFormat
 from stemhouse.dj import TARGET_FORMATS, OrganizeOptions, StemChoice, StemFileOptions
 from stemhouse.footprint import (
     MIX_FLAC24_SHARE,
@@ -27,6 +27,8 @@ def tree_bytes(stems: LocalStems, options: OrganizeOptions | StemFileOptions, co
         share = MIX_FLAC24_SHARE + 4 * STEM_FLAC24_SHARE
         aac_bytes = pcm_bytes / PCM24_BYTES_PER_S * STEM_FILE_BYTES_PER_S
         return round(pcm_bytes * share if options.is_lossless else aac_bytes) + _FILE_BYTES + cover_bytes
+    if options.sample_format is SampleFormat.PCM16:
+        pcm_bytes *= 2 / 3
     stem_count, whole_count = _counts(stems, options.stems)
     file_format = options.file_format or TARGET_FORMATS[options.target][0]
     is_flac = file_format is FileFormat.FLAC

@@ -536,6 +536,7 @@ class OrganizeStemsRequest(_message.Message):
     KNOWN_FIELD_NUMBER: _builtins.int
     MOVES_ORIGIN_FIELD_NUMBER: _builtins.int
     REQUEST_KEY_FIELD_NUMBER: _builtins.int
+    SAMPLE_FORMAT_FIELD_NUMBER: _builtins.int
     target: _dj_pb2.DJTarget.ValueType
     """Rekordbox or Serato."""
     stems: _dj_pb2.StemChoice.ValueType
@@ -549,6 +550,8 @@ class OrganizeStemsRequest(_message.Message):
     """A known grid that lies off the drums as one does that counts an MP3 encoder's silence is moved, with its cues."""
     request_key: _builtins.str
     """Written into the record as it is: a client finds by it what it has asked for before."""
+    sample_format: Global___SampleFormat.ValueType
+    """16 or 24 bits; unset: 24."""
     @_builtins.property
     def folder(self) -> _production_pb2.StemFolder: ...
     @_builtins.property
@@ -566,10 +569,11 @@ class OrganizeStemsRequest(_message.Message):
         known: _dj_pb2.KnownTrack | None = ...,
         moves_origin: _builtins.bool = ...,
         request_key: _builtins.str = ...,
+        sample_format: Global___SampleFormat.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["folder", b"folder", "known", b"known"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["file_format", b"file_format", "folder", b"folder", "known", b"known", "moves_origin", b"moves_origin", "name_template", b"name_template", "request_key", b"request_key", "stems", b"stems", "target", b"target"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["file_format", b"file_format", "folder", b"folder", "known", b"known", "moves_origin", b"moves_origin", "name_template", b"name_template", "request_key", b"request_key", "sample_format", b"sample_format", "stems", b"stems", "target", b"target"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

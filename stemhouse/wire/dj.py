@@ -7,6 +7,7 @@ from math import inf, nextafter
 
 from stemhouse.delivery import FileFormat
 from stemhouse.dj import (
+    DJ_SAMPLE_FORMATS,
     LARGEST_COVER_BYTES,
     TARGET_FORMATS,
     DJCollection,
@@ -25,7 +26,7 @@ from stemhouse.dj import (
 )
 from stemhouse.production import StemFolder
 from stemhouse.v1 import dj_pb2 as pb, exporter_pb2, library_pb2
-from stemhouse.wire.delivery import FILE_FORMATS
+from stemhouse.wire.delivery import FILE_FORMATS, SAMPLE_FORMATS
 from stemhouse.wire.enums import EnumTable
 from stemhouse.wire.production import folder_from_proto, folder_to_proto
 from stemhouse.wire.tracks import beat_marker_from_proto, beat_marker_to_proto, cue_from_proto, cue_to_proto
@@ -74,6 +75,7 @@ def organize_request_to_proto(
         known=known_track_to_proto(order.known),
         request_key=order.request_key,
         moves_origin=options.moves_origin,
+        sample_format=SAMPLE_FORMATS.to_proto(options.sample_format),
     )
 
 
@@ -81,15 +83,19 @@ def organize_request_from_proto(
     message: exporter_pb2.OrganizeStemsRequest,
 ) -> tuple[StemFolder, OrganizeOptions, DJOrder]:
     """Message to values; raises InvalidRequest that lists the bad fields."""
+    told = message.sample_format
     options = OrganizeOptions(
         target=DJ_TARGETS.from_proto("target", message.target),
         stems=STEM_CHOICES.from_proto("stems", message.stems),
         file_format=FILE_FORMATS.from_proto("file_format", message.file_format) if message.file_format else None,
         name_template=message.name_template or OrganizeOptions.name_template,
         moves_origin=message.moves_origin,
+        sample_format=SAMPLE_FORMATS.from_proto("sample_format", told) if told else OrganizeOptions.sample_format,
     )
     checks = FieldChecks()
     _check_format(checks, options.target, options.file_format)
+    is_pcm = options.sample_format in DJ_SAMPLE_FORMATS
+    checks.require("sample_format", holds=is_pcm, because="DJ programs take 16 or 24 bits")
     _check_template(checks, message.name_template)
     _check_order(checks, message)
     checks.done()

@@ -1,7 +1,7 @@
 """Every file for DJs is what its target plays, whatever the stems are: by the bytes of its head, and decoded by others.
 
-Profiles: rekordbox and players take PCM of 24 bits in WAV (tag 1, not EXTENSIBLE) and AIFF (not AIFC) up to 48 kHz,
-Serato FLAC and AIFF, Traktor and Mixxx stem files at 44.1 or 48 kHz.
+Profiles: rekordbox and players take PCM of 16 or 24 bits in WAV (tag 1, not EXTENSIBLE) and AIFF (not AIFC) up to 48
+kHz, Serato FLAC and AIFF, Traktor and Mixxx stem files at 44.1 or 48 kHz.
 """
 
 import json
@@ -16,7 +16,7 @@ import soundfile
 
 from services.exporter.adapters.soxr_resampler import SoxrResampler
 from services.exporter.core.production.ports import AudioShape
-from stemhouse.delivery import FileFormat
+from stemhouse.delivery import FileFormat, SampleFormat
 from stemhouse.dj import DJTarget, OrganizeOptions, StemChoice, StemFileOptions
 from tests.integration.dj_house import House, open_house
 from tests.mixxx_rules import complaints
@@ -34,7 +34,10 @@ SOURCES = {
 WISHES: list[OrganizeOptions | StemFileOptions] = [
     OrganizeOptions(DJTarget.REKORDBOX),
     OrganizeOptions(DJTarget.REKORDBOX, StemChoice.ALL, FileFormat.WAV),
+    OrganizeOptions(DJTarget.REKORDBOX, sample_format=SampleFormat.PCM16),
+    OrganizeOptions(DJTarget.REKORDBOX, file_format=FileFormat.WAV, sample_format=SampleFormat.PCM16),
     OrganizeOptions(DJTarget.SERATO, StemChoice.FOUR),
+    OrganizeOptions(DJTarget.SERATO, sample_format=SampleFormat.PCM16),
     OrganizeOptions(DJTarget.SERATO, StemChoice.ALL, FileFormat.AIFF),
     StemFileOptions(),
     StemFileOptions(is_lossless=True),
@@ -74,8 +77,9 @@ def test_files_are_within_their_profile(source: str, house: House) -> None:
         files = house.files(target, wish)
         gain = json.loads((files[0].parent / "stemhouse.json").read_text())["gain"]
         assert (gain < 1.0) == (peak > 1.0)
+        bits = int(wish.sample_format.value) if isinstance(wish, OrganizeOptions) else 24
         for file in files:
-            assert [*complaints_of(file, target)] == []
+            assert [*complaints_of(file, target, bits)] == []
         if isinstance(wish, OrganizeOptions):
             found = [decoded(file) for file in files[: 4 if wish.stems is StemChoice.FOUR else 2]]
             mix = sum(made.values(), start=np.zeros(()))
@@ -83,36 +87,36 @@ def test_files_are_within_their_profile(source: str, house: House) -> None:
             assert null_db(total, mix * gain, rate_hz, found[0][1]) <= NULL_DB
 
 
-def complaints_of(file: Path, target: DJTarget) -> Iterator[str]:
+def complaints_of(file: Path, target: DJTarget, bits: int) -> Iterator[str]:
     """What the target would not play."""
     with av.open(str(file)) as container:
         streams = [(stream.codec_context.name, stream.codec_context.sample_rate) for stream in container.streams.audio]
     for codec, rate_hz in streams:
-        if codec not in _CODECS[file.suffix]:
+        if codec not in {name.format(bits) for name in _CODECS[file.suffix]}:
             yield f"{codec} in {file.name}"
         if target is not DJTarget.SERATO and rate_hz not in {44_100, 48_000}:
             yield f"{rate_hz} Hz"
-    yield from complaints(file) if file.suffix == ".mp4" else _HEADS[file.suffix](file.read_bytes())
+    yield from complaints(file) if file.suffix == ".mp4" else _HEADS[file.suffix](file.read_bytes(), bits)
 
 
-_CODECS = {".wav": {"pcm_s24le"}, ".aiff": {"pcm_s24be"}, ".flac": {"flac"}, ".mp4": {"aac", "alac"}}
+_CODECS = {".wav": {"pcm_s{}le"}, ".aiff": {"pcm_s{}be"}, ".flac": {"flac"}, ".mp4": {"aac", "alac"}}
 
 
-def _wav_complaints(head: bytes) -> Iterator[str]:
+def _wav_complaints(head: bytes, wanted_bits: int) -> Iterator[str]:
     at = head.index(b"fmt ") + 8
     tag, bits = int.from_bytes(head[at : at + 2], "little"), int.from_bytes(head[at + 14 : at + 16], "little")
-    if (head[:4], tag, bits) != (b"RIFF", 1, 24):
+    if (head[:4], tag, bits) != (b"RIFF", 1, wanted_bits):
         yield f"{head[:4]!r} with tag {tag} and {bits} bits"
 
 
-def _aiff_complaints(head: bytes) -> Iterator[str]:
+def _aiff_complaints(head: bytes, _wanted_bits: int) -> Iterator[str]:
     if head[:4] + head[8:12] != b"FORMAIFF":
         yield f"{head[8:12]!r} is no plain AIFF"
 
 
-def _flac_complaints(head: bytes) -> Iterator[str]:
+def _flac_complaints(head: bytes, wanted_bits: int) -> Iterator[str]:
     bits = (int.from_bytes(head[20:22]) >> 4 & 0x1F) + 1  # of STREAMINFO
-    if head[:4] != b"fLaC" or bits != 24:
+    if head[:4] != b"fLaC" or bits != wanted_bits:
         yield f"{bits} bits"
 
 
@@ -123,11 +127,11 @@ def decoded(file: Path) -> tuple[Samples, int]:
     """The samples as FFmpeg gives them, full scale 1.0, and their rate."""
     with av.open(str(file)) as container:
         stream = container.streams.audio[0]
-        blocks = [np.asarray(frame.to_ndarray(), np.float64) for frame in container.decode(stream)]
+        blocks = [frame.to_ndarray() for frame in container.decode(stream)]
         rate_hz, channel_count = stream.codec_context.sample_rate, stream.codec_context.layout.nb_channels
     joined = np.concatenate(blocks, axis=1)
     samples = joined.reshape(-1, channel_count) if joined.shape[0] == 1 else joined.T
-    return samples / 2.0**31, rate_hz
+    return samples.astype(np.float64) / 2.0 ** (8 * samples.itemsize - 1), rate_hz
 
 
 def null_db(found: Samples, mix: Samples, rate_hz: int, found_hz: int) -> float:

@@ -10,7 +10,7 @@ from services.exporter.core.capacity import require_room
 from services.exporter.core.dj.loudness import replay_gain_db
 from services.exporter.core.dj.naming import folder_name, stem_file_names
 from services.exporter.core.dj.ports import Tagger, resampled_frames
-from services.exporter.core.dj.preparing import DJ_SAMPLES, Prepared, StreamPreparation
+from services.exporter.core.dj.preparing import Prepared, StreamPreparation
 from services.exporter.core.dj.songs import DJSong, dj_song
 from services.exporter.core.dj.targets import chosen_stems, read_stem, require_player_room, target_rate_hz
 from services.exporter.core.ports import EncodedFile, FileEncoder, FileSpec, SampleBlock
@@ -18,7 +18,7 @@ from services.exporter.core.production.analyses import Analyses
 from services.exporter.core.production.folders import StemFolders
 from services.exporter.core.production.ports import AudioShape, IsWanted
 from services.exporter.core.production.trees import TreePart, TreeSender, delivery_key, folder_facts
-from stemhouse.delivery import FileFormat
+from stemhouse.delivery import FileFormat, SampleFormat
 from stemhouse.dj import TARGET_FORMATS, DJOrder, DJTarget, DJTrack, OrganizeOptions, TrackClue
 from stemhouse.jobs import SeparationResult
 from stemhouse.production import StemFolder, TreePlan
@@ -56,7 +56,7 @@ class StemOrganizing:
         file_format = options.file_format or TARGET_FORMATS[options.target][0]
         with self._folders.open(folder, is_wanted) as audio:
             song = dj_song(folder, self._analyses.of(folder, audio), order.known, moves_origin=options.moves_origin)
-            spec = _spec(audio.shape, options.target)
+            spec = dj_spec(audio.shape, options.target, options.sample_format)
             require_player_room(spec, file_format)
             require_room(file_format, spec)
             plan = _plan(folder, options, song, stems, file_format)
@@ -64,7 +64,7 @@ class StemOrganizing:
             sender = TreeSender(plan)
             gain_db = replay_gain_db(audio.original(), audio.shape.sample_rate_hz)
             streams = {stem: partial(read_stem, audio, stem, options.stems) for stem in stems}
-            with self._preparation.prepared(streams, audio.shape, spec.sample_rate_hz, is_wanted) as ready:
+            with self._preparation.prepared(streams, audio.shape, spec, is_wanted) as ready:
                 tracks = {stem: song.of_stem(stem, ready.gain_db_with(gain_db)) for stem in stems}
                 for stem, path in zip(stems, plan.file_paths, strict=True):
                     file = self._file(file_format, spec, ready.samples(stem), tracks[stem], song.art)
@@ -82,9 +82,10 @@ class StemOrganizing:
             yield tagged
 
 
-def _spec(shape: AudioShape, target: DJTarget) -> FileSpec:
+def dj_spec(shape: AudioShape, target: DJTarget, sample_format: SampleFormat) -> FileSpec:
+    """Of files that a target takes."""
     rate_hz = target_rate_hz(target, shape.sample_rate_hz)
-    return FileSpec(DJ_SAMPLES, rate_hz, shape.channel_count, resampled_frames(shape, rate_hz))
+    return FileSpec(sample_format, rate_hz, shape.channel_count, resampled_frames(shape, rate_hz))
 
 
 def _plan(

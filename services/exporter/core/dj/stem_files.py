@@ -7,18 +7,18 @@ from functools import partial
 
 from services.exporter.core.dj.loudness import replay_gain_db
 from services.exporter.core.dj.naming import folder_name, song_file_name
-from services.exporter.core.dj.organizing import dj_facts, file_facts
-from services.exporter.core.dj.ports import StemFileEncoder, Tagger, resampled_frames
+from services.exporter.core.dj.organizing import dj_facts, dj_spec, file_facts
+from services.exporter.core.dj.ports import StemFileEncoder, Tagger
 from services.exporter.core.dj.preparing import Prepared, StreamPreparation
 from services.exporter.core.dj.songs import DJSong, dj_song
 from services.exporter.core.dj.stem_mp4 import STEM_ORDER
-from services.exporter.core.dj.targets import chosen_stems, read_stem, target_rate_hz
+from services.exporter.core.dj.targets import chosen_stems, read_stem
 from services.exporter.core.ports import EncodedFile
 from services.exporter.core.production.analyses import Analyses
 from services.exporter.core.production.folders import OpenFolder, StemFolders
 from services.exporter.core.production.ports import FloatBlock, IsWanted
 from services.exporter.core.production.trees import TreePart, TreeSender, delivery_key, folder_facts
-from stemhouse.delivery import FileFormat
+from stemhouse.delivery import FileFormat, SampleFormat
 from stemhouse.dj import STEM_FILE_KIND, DJOrder, DJTarget, DJTrack, StemChoice, StemFileOptions
 from stemhouse.production import StemFolder, TreePlan
 
@@ -59,16 +59,17 @@ class StemFileExport:
         with self._folders.open(folder, is_wanted) as audio:
             song = dj_song(folder, self._analyses.of(folder, audio), order.known, moves_origin=options.moves_origin)
             shape = audio.shape
-            rate_hz = target_rate_hz(DJTarget.STEM_MP4, shape.sample_rate_hz)
+            spec = dj_spec(shape, DJTarget.STEM_MP4, SampleFormat.PCM24)
+            rate_hz = spec.sample_rate_hz
             plan = _plan(folder, options, song)
             yield plan
             sender = TreeSender(plan)
             gain_db = replay_gain_db(audio.original(), shape.sample_rate_hz)
-            with self._preparation.prepared(_streams(audio), shape, rate_hz, is_wanted) as ready:
+            with self._preparation.prepared(_streams(audio), shape, spec, is_wanted) as ready:
                 track = song.of_stem(_ALL_STEMS, ready.gain_db_with(gain_db))
                 file = self._file(ready, rate_hz, track, song.art, is_lossless=options.is_lossless)
                 yield from sender.audio(plan.file_paths[0], file)
-            told = file_facts(plan.file_paths[0], _ALL_STEMS, track, resampled_frames(shape, rate_hz), rate_hz)
+            told = file_facts(plan.file_paths[0], _ALL_STEMS, track, spec.frame_count, rate_hz)
             yield from sender.record(
                 {**folder_facts(folder), "gain": ready.gain, "dj": dj_facts(folder, order, STEM_FILE_KIND, [told])}
             )
