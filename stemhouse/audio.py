@@ -82,6 +82,11 @@ class SourceFacts:
     genre: str = ""
 
 
+def result_id(engine_id: str, *, sums_to_mix: bool) -> str:
+    """What names an engine's stored samples: raw ones, without the rest of the mix in `other`, are others."""
+    return engine_id if sums_to_mix else f"{engine_id}-raw"
+
+
 @dataclass(frozen=True)
 class StemRef:
     """One stored stem: FLAC, 24 bits. `peak` is on the source's scale, before the set's common gain.

@@ -3,7 +3,7 @@
 from pathlib import Path
 from tempfile import gettempdir
 
-from pydantic import BaseModel, ByteSize, Field, FilePath
+from pydantic import BaseModel, ByteSize, Field
 
 from stemhouse.platform.object_stores import StoreSettings
 from stemhouse.platform.security import ServerSettings
@@ -41,7 +41,7 @@ class RouterSettings(ServerSettings):
         gt=0,
         description="jobs worked on at once, or twice the slots of all devices; and as many that come before batches",
     )
-    policy: FilePath | None = Field(
+    policy: Path | None = Field(
         default=None, description="how engines are chosen, where that differs from services/router/policy.toml"
     )
     log_level: LogLevel = "INFO"

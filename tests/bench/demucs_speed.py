@@ -1,8 +1,8 @@
 """Speed of a full-size HTDemucs of random weights through the running stack, in pairs with the `demucs` command.
 
 usage: python -m tests.bench.demucs_speed [--repeats N] [--seconds S] [--tracks N] [--track-seconds S] [--folder DIR]
-Two stacks are up and warm, one for each schedule. By turns, a song is separated by `demucs` and by `stemhouse separate`
-on both; then several shorter songs, in one command each. CPU seconds are those of the command and of all processes of
+For each schedule a stack is up and warm, and the only one: by turns, a song is separated by `demucs` and by `stemhouse
+separate`; then several shorter songs, in one command each. CPU seconds are those of the command and of all processes of
 the stack, what they spend on waiting included, and those of the separator alone; on a machine that does other things
 besides, the ratio of the latter is the one to believe. Prints the SDR of our stems
 against demucs' own, what the lean schedule changes at the end of the song, which share of the time the network's own
@@ -17,8 +17,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import astuple, dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -71,6 +71,16 @@ class Spent:
     wall_s: float
     cpu_s: float
     separating_cpu_s: float
+
+
+@dataclass(frozen=True)
+class Runs:
+    """Of one song: the medians, and the stems of the last pair."""
+
+    by_demucs: Spent
+    by_us: Spent
+    their_stems: Stems
+    our_stems: Stems
 
 
 class Contender:
@@ -135,41 +145,50 @@ def main() -> None:
     parser.add_argument("--folder", help="where to work: needs room for about 2 GB")
     options = parser.parse_args()
     network = seeded(HTDemucs, FULL_SIZE, seed=1)
-    with tempfile.TemporaryDirectory(dir=options.folder) as name, ExitStack() as stacks:
+    with tempfile.TemporaryDirectory(dir=options.folder) as name:
         folder = Path(name)
-        demucs, *ours = contenders(folder, network, stacks)
-        one = one_song(demucs, ours, written(folder / "one.wav", options.seconds), options.repeats)
-        report_parity(demucs, ours, round(options.seconds * SAMPLE_RATE_HZ))
-        report_shares(network, {"demucs": one[0], "ours": one[1]}, options.seconds)
-        if options.tracks:
-            several_songs(demucs, ours[-1], folder, options.tracks, options.track_seconds)
-        stacks.close()
+        demucs = by_demucs(folder, network)
+        song_file = written(folder / "one.wav", options.seconds)
+        runs = {}
+        for kind in ScheduleKind.DEMUCS, ScheduleKind.LEAN:
+            with by_stack(folder, network, kind) as ours:
+                runs[kind] = one_song(demucs, ours, song_file, options.repeats, TARGETS[kind])
+                if options.tracks and kind is ScheduleKind.LEAN:
+                    several_songs(demucs, ours, folder, options.tracks, options.track_seconds)
+        report_parity(runs, round(options.seconds * SAMPLE_RATE_HZ))
+        same = runs[ScheduleKind.DEMUCS]
+        report_shares(network, {"demucs": same.by_demucs, "ours": same.by_us}, options.seconds)
         gain = vocals_gain(folder / "bag", network)
     tell("demucs: vocals alone of a bag of four, against all stems", gain, "x less CPU", TARGET_VOCALS)
 
 
-def contenders(folder: Path, network: HTDemucs, stacks: ExitStack) -> list[Contender]:
-    """The `demucs` command, and ours by each schedule on a stack that is warm and goes with `stacks`."""
+def by_demucs(folder: Path, network: HTDemucs) -> Contender:
+    """The `demucs` command."""
     entry = install(folder / "repo", [network], name=MODEL, kind="th")
     describe_bag(folder / "repo" / MODEL, entry)
     model = ("-n", MODEL, "--repo", str(folder / "repo" / MODEL), "-d", "cpu", "--shifts", "0")
     output_dir = folder / "by-demucs"
     files = ("--float32", "--clip-mode", "none", "-o", str(output_dir))
-    found = [Contender("demucs", (sys.executable, "-m", "demucs", *model, *files), output_dir)]
-    warming = written(folder / "warming.wav", _WARMING_S)
-    for kind in ScheduleKind.DEMUCS, ScheduleKind.LEAN:
-        home = Home(folder / kind)
-        home.make_dirs()
-        home.keep_file.touch()
-        install(home.root / "models", [network], name=MODEL, kind="th")
-        os.environ[_SCHEDULE_VARIABLE] = kind
-        stacks.callback(stop_stack, home)
-        ensure_stack(home, print)
-        found.append(_ours(kind, folder / f"ours-{kind}", home))
-        found[-1].separate([warming])
-        for path in found[-1].output_dir.rglob("*.wav"):
+    return Contender("demucs", (sys.executable, "-m", "demucs", *model, *files), output_dir)
+
+
+@contextmanager
+def by_stack(folder: Path, network: HTDemucs, kind: ScheduleKind) -> Iterator[Contender]:
+    """Ours by a schedule, on a stack that is warm; no other one is up, which would take time from both."""
+    home = Home(folder / kind)
+    home.make_dirs()
+    home.keep_file.touch()
+    install(home.root / "models", [network], name=MODEL, kind="th")
+    os.environ[_SCHEDULE_VARIABLE] = kind
+    ensure_stack(home, print)
+    try:
+        found = _ours(kind, folder / f"ours-{kind}", home)
+        found.separate([written(folder / "warming.wav", _WARMING_S)])
+        for path in found.output_dir.rglob("*.wav"):
             path.unlink()
-    return found
+        yield found
+    finally:
+        stop_stack(home)
 
 
 def _ours(kind: ScheduleKind, output_dir: Path, home: Home) -> Contender:
@@ -187,12 +206,12 @@ def written(path: Path, duration_s: float, seed: int = 0) -> Path:
     return path
 
 
-def one_song(demucs: Contender, ours: Sequence[Contender], file: Path, repeats: int) -> list[Spent]:
-    """Pairs, by turns; gives the medians of all contenders."""
-    runs = [[contender.separate([file]) for contender in (demucs, *ours)] for _ in range(repeats)]
-    for place, target in enumerate(TARGETS.values(), 1):
-        report_pairs(f"demucs, one song, {ours[place - 1].name}", [(run[0], run[place]) for run in runs], target)
-    return [median_of(spent) for spent in zip(*runs, strict=True)]
+def one_song(demucs: Contender, ours: Contender, file: Path, repeats: int, target: float) -> Runs:
+    """Pairs, by turns."""
+    pairs = [(demucs.separate([file]), ours.separate([file])) for _ in range(repeats)]
+    report_pairs(f"demucs, one song, {ours.name}", pairs, target)
+    theirs, our = zip(*pairs, strict=True)
+    return Runs(median_of(theirs), median_of(our), demucs.stems(), ours.stems())
 
 
 def median_of(spent: Sequence[Spent]) -> Spent:
@@ -215,9 +234,10 @@ def report_pairs(what: str, pairs: Sequence[tuple[Spent, Spent]], target: float)
     tell(f"{what}: CPU of the separator alone", alone, "x")
 
 
-def report_parity(demucs: Contender, ours: Sequence[Contender], track_frames: int) -> None:
-    """The stems of the last pair: by demucs' schedule against demucs, by the lean one against that, at its end."""
-    theirs, same, lean = demucs.stems(), ours[0].stems(), ours[1].stems()
+def report_parity(runs: Mapping[ScheduleKind, Runs], track_frames: int) -> None:
+    """The stems of the last pairs: by demucs' schedule against demucs, by the lean one against that, at its end."""
+    theirs = runs[ScheduleKind.DEMUCS].their_stems
+    same, lean = (runs[kind].our_stems for kind in (ScheduleKind.DEMUCS, ScheduleKind.LEAN))
     tell("demucs' schedule against demucs, SDR", least_db(theirs, same), "dB", PARITY_DB)
     changed = _first_changed_frame(track_frames)
     head, tail = slice(0, changed), slice(changed, track_frames)

@@ -35,7 +35,7 @@ from stemhouse.jobs import Decision, SeparationResult
 from tests.fakes_separator import UNWATCHED, FakeMixture, FolderObjectStore, stored_source
 from tests.fidelity.readers import Audio
 from tests.tiny_demucs import install_tiny, install_tiny_tuned
-from tests.tiny_uvr import FOUR_INSTRUMENTS, install_tiny_ckpt, mdx23c_parameters
+from tests.tiny_uvr import FOUR_INSTRUMENTS, install_tiny_ckpt, install_tiny_mdx, mdx23c_parameters
 
 STARTER = "starter"
 DEMUCS_OF_FOUR = "demucs, 4 stems"
@@ -43,7 +43,8 @@ DEMUCS_OF_SIX = "demucs, 6 stems"
 _TAIL_S = 0.01
 DEMUCS_VOCALS = "demucs, vocals"
 UVR_OF_FOUR = "uvr, 4 stems"
-ENGINES = (STARTER, DEMUCS_OF_FOUR, DEMUCS_OF_SIX, DEMUCS_VOCALS, UVR_OF_FOUR)
+UVR_MDX = "uvr, MDX"
+ENGINES = (STARTER, DEMUCS_OF_FOUR, DEMUCS_OF_SIX, DEMUCS_VOCALS, UVR_OF_FOUR, UVR_MDX)
 
 
 @dataclass(frozen=True)
@@ -111,10 +112,11 @@ class Studio:
 
 @contextmanager
 def open_studio(folder: Path) -> Iterator[Studio]:
-    """A studio with the starter, tiny Demucs of random weights, and a network of UVR.
+    """A studio with the starter, tiny Demucs of random weights, and tiny networks of UVR.
 
-    Two Demucs give all their stems, one by PyTorch and one by OpenVINO if it is there; one gives vocals alone. The
-    network of UVR is an MDX23C.
+    Two Demucs give all their stems, one by PyTorch and one by OpenVINO if it is there; one gives vocals alone. Of UVR
+    an MDX23C gives four stems, an MDX by ONNX Runtime vocals and the rest. A RoFormer is not among them: it brings
+    every band to one level, and of random weights makes as much of the rounding of a silent band as of music.
     """
     models_dir = folder / "models"
     engines: dict[str, Engine] = {STARTER: StarterEngine.installed()}
@@ -126,8 +128,11 @@ def open_studio(folder: Path) -> Iterator[Studio]:
         engines[name] = DemucsModels(backend=backend).load(models_dir / entry.name, entry)
     tuned = install_tiny_tuned(models_dir)
     engines[DEMUCS_VOCALS] = DemucsModels().load(models_dir / tuned.name, tuned, demucs_specs(tuned)[-1])
-    entry = install_tiny_ckpt(models_dir, mdx23c_parameters(FOUR_INSTRUMENTS))
-    engines[UVR_OF_FOUR] = UvrModels().load(models_dir / entry.name, entry)
+    for name, entry in (
+        (UVR_OF_FOUR, install_tiny_ckpt(models_dir, mdx23c_parameters(FOUR_INSTRUMENTS))),
+        (UVR_MDX, install_tiny_mdx(models_dir)),
+    ):
+        engines[name] = UvrModels().load(models_dir / entry.name, entry)
     studio = Studio(folder, engines)
     try:
         yield studio

@@ -3,7 +3,7 @@
 Three caps hold for every order: what the job's batch allows (zero unless said otherwise), what the account allows for a
 day in UTC, and what the account has left as far as its service told. An order is the most that its track can cost; what
 is at work or uncertain counts as spent. A track is ordered once: who wishes for the same audio of the same engine while
-an order is open gets that order, with the key that it was written down with.
+an order is open gets that order, with the key that it was written down with; raw stems are an order of their own.
 """
 
 import math
@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import NoReturn
 
 from services.router.core.ports import CloudBooks, CloudLedger, CloudWish, OrderEnd, Separators
-from stemhouse.audio import AudioRef
+from stemhouse.audio import AudioRef, result_id
 from stemhouse.cloud import CloudAccount, CloudOrder
 from stemhouse.errors import BudgetExceeded, EngineUnavailable, NotFound, Unavailable
 from stemhouse.jobs import EngineOffer, Job, SeparationRequest
@@ -75,7 +75,7 @@ class CloudBudget:
 
         Raises BudgetExceeded that names the cap, EngineUnavailable for an engine that sends nothing away.
         """
-        wish = self._wish(offer, audio.pcm_sha256, audio.duration_s)
+        wish = self._wish(job.request, offer, audio.pcm_sha256, audio.duration_s)
         wish = replace(wish, job_id=job.job_id, batch=job.batch_id or job.job_id)
         try:
             return self._ledger.reserve(wish, self._new_key(), _weighing(wish, offer, job.request, job.batch_id))
@@ -89,11 +89,11 @@ class CloudBudget:
 
         `pcm_sha256` is empty, and `duration_s` 0, where nobody knows them yet.
         """
-        wish = self._wish(offer, pcm_sha256, duration_s)
+        wish = self._wish(request, offer, pcm_sha256, duration_s)
         least = replace(wish, minutes=max(wish.minutes, 1 / _STEPS_PER_MINUTE))
         self._ledger.rehearse(least, _weighing(least, offer, request, ""))
 
-    def _wish(self, offer: EngineOffer, pcm_sha256: str, duration_s: float) -> CloudWish:
+    def _wish(self, request: SeparationRequest, offer: EngineOffer, pcm_sha256: str, duration_s: float) -> CloudWish:
         """Of no job; raises EngineUnavailable for an engine that sends nothing away."""
         if offer.cloud is None:
             message = f"{offer.name} has no cloud account"
@@ -102,7 +102,7 @@ class CloudBudget:
             account=offer.cloud.account,
             job_id="",
             batch="",
-            engine_id=offer.engine_id,
+            engine_id=result_id(offer.engine_id, sums_to_mix=request.sum_to_mix),
             pcm_sha256=pcm_sha256,
             minutes=worst_case_minutes(duration_s, offer.cloud.rate),
             day=self._now().date(),

@@ -10,7 +10,7 @@ from services.router.core.ports import Ingested, JobLedger, SeparationTask, Sepa
 from services.router.core.routing import is_free_to_choose
 from services.router.core.scene import Failure
 from services.router.core.shelf import CacheShelf
-from stemhouse.audio import AudioRef, StemSet
+from stemhouse.audio import AudioRef, StemSet, result_id
 from stemhouse.cloud import CLOUD_ENGINES, CloudOrder
 from stemhouse.errors import (
     BudgetExceeded,
@@ -178,8 +178,7 @@ def situation_of(job: Job, ingested: Ingested, failures: tuple[Failure, ...] = (
 
 def result_folder(audio: AudioRef, decision: Decision, request: SeparationRequest) -> str:
     """Where a result lies."""
-    suffix = "" if request.sum_to_mix else "-raw"
-    return f"results/{audio.pcm_sha256}/{decision.engine_id}{suffix}"
+    return f"results/{audio.pcm_sha256}/{result_id(decision.engine_id, sums_to_mix=request.sum_to_mix)}"
 
 
 def _task(

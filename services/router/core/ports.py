@@ -253,7 +253,7 @@ class OrderEnd(StrEnum):
 class CloudWish:
     """An order that a job asks for: at most so many minutes, for this audio by this engine, on that day (UTC).
 
-    `batch` is the batch whose cap counts, or the job itself.
+    `batch` is the batch whose cap counts, or the job itself; `engine_id` names the samples (audio.result_id).
     """
 
     account: str

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from services.router.core.ports import JobLedger, JobQuery, ResultLedger
 from services.router.core.shelf import CacheShelf
-from stemhouse.audio import AudioRef, SourceRef, StemSet
+from stemhouse.audio import AudioRef, SourceRef, StemSet, result_id
 from stemhouse.errors import InputRejected, InvalidRequest
 from stemhouse.jobs import Job, SeparationRequest, SeparationResult
 from stemhouse.vocab import AUTO_ENGINE, JobState
@@ -90,6 +90,6 @@ def _folders(stem_set: StemSet) -> list[str]:
 def _folders_of_attempts(result: SeparationResult) -> list[str]:
     """Where the stems of engines lie that lost, if they still do."""
     home = [folder.rpartition("/")[0] for folder in _folders(result.stem_set)]
-    raw = "" if result.stem_set.sums_to_mix else "-raw"
+    sums_to_mix = result.stem_set.sums_to_mix
     losers = [attempt.decision.engine_id for attempt in result.attempts if not attempt.is_accepted]
-    return [f"{folder}/{engine_id}{raw}" for folder in home for engine_id in losers]
+    return [f"{folder}/{result_id(engine_id, sums_to_mix=sums_to_mix)}" for folder in home for engine_id in losers]

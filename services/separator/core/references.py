@@ -14,6 +14,9 @@ from stemhouse.vocab import QualityStatus
 _TOLERATED_S = 0.1
 """References made by another decoder may be some frames shorter or longer; then the common part is compared."""
 
+_UNRELATED_DB = -20.0
+"""SI-SDR of a stem of which a hundredth is the reference: another track, or one that begins elsewhere, has as much."""
+
 
 @dataclass(frozen=True)
 class ReferenceScores:
@@ -34,7 +37,7 @@ class ReferenceScores:
         if difference:
             return StemQuality(stem.name, QualityStatus.NOT_APPLICABLE, note=difference)
         quality = analyzer.assess(stem.name, self._comparison(stem, reference))
-        return quality if quality.note else replace(quality, note=_length_note(audio, reference))
+        return quality if quality.note else replace(quality, note=_note(quality, audio, reference))
 
     def _comparison(self, stem: StemRef, reference: AudioRef) -> Comparison:
         audio = self.reader.stem_set.audio
@@ -68,6 +71,12 @@ def _difference(audio: AudioRef, reference: AudioRef) -> str:
 def _described(audio_format: AudioFormat) -> str:
     channels = "mono" if audio_format.channel_count == 1 else "stereo"
     return f"{channels} at {audio_format.sample_rate_hz} Hz"
+
+
+def _note(quality: StemQuality, audio: AudioRef, reference: AudioRef) -> str:
+    if quality.si_sdr_db is not None and quality.si_sdr_db < _UNRELATED_DB:
+        return "the stem has nothing of the reference: is it one of this track, from its start?"
+    return _length_note(audio, reference)
 
 
 def _length_note(audio: AudioRef, reference: AudioRef) -> str:

@@ -10,14 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.separator.core.ports import Task
-from stemhouse.audio import AudioFormat, AudioRef, StemRef, StemSet
+from stemhouse.audio import AudioFormat, AudioRef, StemRef, StemSet, result_id
 from stemhouse.cloud import CloudOrder
 from stemhouse.errors import InternalFault, NotFound
 from stemhouse.jobs import DEFAULT_PRIORITY
 from stemhouse.ports import ObjectStore
-
-_RAW_SUFFIX = "-raw"
-"""Marks stems as the engine gave them, without the rest of the mix in `other`."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +34,7 @@ class SeparateTask(Task[StemSet]):
     @property
     def result_engine_id(self) -> str:
         """The engine id that names the stored samples."""
-        return self.engine_id if self.sum_to_mix else self.engine_id + _RAW_SUFFIX
+        return result_id(self.engine_id, sums_to_mix=self.sum_to_mix)
 
     @property
     def folder(self) -> str:

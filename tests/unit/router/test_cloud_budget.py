@@ -111,6 +111,13 @@ def test_nothing_is_spent_unless_somebody_has_allowed_it(house: House) -> None:
         house.cloud.reserve(job(WISH), STARTER, audio())
 
 
+def test_raw_stems_are_an_order_of_their_own(house: House) -> None:
+    """They are other samples: whoever got the order of the others would ask in vain for what it has spent already."""
+    orders = [order(house, 1, replace(WISH, sum_to_mix=sums)) for sums in (True, False, True, False)]
+    assert orders[:2] == orders[2:]
+    assert orders[0] != orders[1]
+
+
 def test_batch_has_one_cap_for_all_its_jobs(house: House) -> None:
     """Two of 0.67 minutes fit into 1.5, a third one of another batch goes by its own cap."""
     capped = replace(WISH, cloud_minutes=1.5)

@@ -99,6 +99,14 @@ def test_reference_that_does_not_fit_is_explained(
     assert told in vocals.note
 
 
+def test_reference_of_another_track_is_asked_about(house: AssessmentHouse) -> None:
+    """The number stands."""
+    vocals = house.assess(house.stem_set(TRUE_VOCALS), vocals=house.reference(noise(FRAMES))).stems[0]
+    assert vocals.si_sdr_db is not None
+    assert vocals.si_sdr_db < -20.0
+    assert "is it one of this track" in vocals.note
+
+
 def test_missing_stem_is_not_found(house: AssessmentHouse) -> None:
     """A result may have been evicted."""
     stem_set, reference = house.stem_set(TRUE_VOCALS), house.reference(TRUE_VOCALS)
