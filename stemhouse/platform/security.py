@@ -23,6 +23,8 @@ class Entrance:
     authenticate: Authenticator | None = None
     checks_certificates: bool = False
     is_insecure_allowed: bool = False
+    probes: str = ""
+    """Where health is told to anybody, without TLS; nowhere, if empty."""
 
     def check(self, address: str) -> None:
         """Raise InvalidRequest if strangers could come in, or listen, at this address."""
@@ -78,6 +80,7 @@ class ServerSettings(CallerSettings):
 
     accepted_tokens: Path | None = None
     allow_insecure: bool = False
+    health_listen: str = ""
 
     def entrance(self) -> Entrance:
         """How calls come in; raises InvalidRequest for files that are not what they should be."""
@@ -86,4 +89,5 @@ class ServerSettings(CallerSettings):
             authenticate=TokenGate(self.accepted_tokens) if self.accepted_tokens else None,
             checks_certificates=self.tls.client_ca is not None,
             is_insecure_allowed=self.allow_insecure,
+            probes=self.health_listen,
         )

@@ -1,5 +1,6 @@
 """One suite for the catalogue of libraries and crates in databases and its fake."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
@@ -24,6 +25,7 @@ from services.library.core.ports import (
 from stemhouse.tracks import BeatMarker, Crate, Cue, CueKind, DJFacts, LibraryKind, Track
 from tests.unit.library.fakes import MemoryCatalogue
 
+_Change = Callable[[], None]
 XML = LibraryRecord("/dj/c.xml/", LibraryKind.REKORDBOX, "v1", (PathMap("D:/", "/music"),))
 FACTS = DJFacts("rekordbox", genre="House", bpm=126.5, grid=(BeatMarker(0.1, 126.5, 1),))
 
@@ -182,7 +184,7 @@ def test_stamps_of_paths(catalogue: Catalogue) -> None:
 def test_each_change_has_a_new_revision(catalogue: Catalogue) -> None:
     """So that whoever keeps an order knows when it is old."""
     seen = {(catalogue.tracks.revision(), catalogue.libraries.revision())}
-    changes = [
+    changes: list[_Change] = [
         lambda: add(catalogue, "/a"),
         lambda: catalogue.tracks.record_vocals("/a", FileStamp(10, 2**62), VocalShare(0.5, is_probed=True)),
         lambda: catalogue.libraries.replace(XML, [file("/a")], []),
