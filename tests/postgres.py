@@ -27,7 +27,9 @@ def postgres_server(folder: Path) -> Iterator[str]:
         shutil.chown(data, owner)
         for parent in [folder, *folder.parents][:3]:
             parent.chmod(0o755)
-    _run([programs / "initdb", "-D", data, "-U", "stemhouse", "-A", "trust", "-N"], owner)
+    # A language's order, as servers have it by default: what needs that of code points has to say so.
+    order = ["-E", "UTF8", "--locale=C", "--locale-provider=icu", "--icu-locale=en-US"]
+    _run([programs / "initdb", "-D", data, "-U", "stemhouse", "-A", "trust", "-N", *order], owner)
     port = _free_port()
     command = [str(programs / "postgres"), "-D", str(data), "-h", "127.0.0.1", "-p", str(port), "-k", str(data), "-F"]
     process = subprocess.Popen(command, user=owner, cwd=data, stderr=subprocess.DEVNULL)

@@ -14,15 +14,15 @@ from platformdirs import user_data_path, user_music_path
 from sqlalchemy import Engine
 
 from services.library.adapters.batch_runner import BatchRunner
-from services.library.adapters.batch_store import SqliteBatchStore
-from services.library.adapters.catalogue import SqliteTrackCatalogue
+from services.library.adapters.batch_store import SqlBatchStore
+from services.library.adapters.catalogue import SqlTrackCatalogue
 from services.library.adapters.deliveries import ExporterDeliveries
 from services.library.adapters.disks import MachineDisks
 from services.library.adapters.dj_exports import DJExports
 from services.library.adapters.dj_libraries import DJLibraries, LiveSerato
-from services.library.adapters.export_record import SqliteExportRecord
+from services.library.adapters.export_record import SqlExportRecord
 from services.library.adapters.folders import DiskFolders
-from services.library.adapters.library_catalogue import SqliteLibraryCatalogue
+from services.library.adapters.library_catalogue import SqlLibraryCatalogue
 from services.library.adapters.music_files import MusicFiles
 from services.library.adapters.s3_folders import S3Folders
 from services.library.adapters.separations import RouterSeparations
@@ -60,7 +60,7 @@ log = structlog.get_logger(__name__)
 class _Music:
     """The music and what is known of it."""
 
-    tracks: SqliteTrackCatalogue
+    tracks: SqlTrackCatalogue
     files: MusicFiles
     scanner: DJLibraryScanner
     order: WorkOrder
@@ -87,7 +87,7 @@ def main() -> None:
     with Stemhouse(endpoints, credentials=settings.channel_credentials()) as client:
         separations = RouterSeparations(client, music.files.at_hand)
         hearing = VocalHearing(music.tracks, separations)
-        known = SearchPorts(music.tracks, SqliteLibraryCatalogue(database), SqliteExportRecord(database), music.files)
+        known = SearchPorts(music.tracks, SqlLibraryCatalogue(database), SqlExportRecord(database), music.files)
         search = TrackSearch(known)
         deliveries = ExporterDeliveries(client, DJExports(client, search))
         batches, runner = _batches(settings, database, music, _Partners(separations, deliveries, hearing))
@@ -104,7 +104,7 @@ def main() -> None:
 def _open_music(settings: LibrarySettings, database: Engine) -> _Music:
     store = S3Folders(s3_client(settings.music_store)) if settings.music_store else None
     files = MusicFiles(DiskFolders(), store)
-    tracks, libraries = SqliteTrackCatalogue(database), SqliteLibraryCatalogue(database)
+    tracks, libraries = SqlTrackCatalogue(database), SqlLibraryCatalogue(database)
     live = LiveSerato(user_music_path(), user_data_path("Serato", appauthor=False) / "Library")
     scanner = DJLibraryScanner(ScannerParts(tracks, libraries, files, files, DJLibraries(live)))
     order = CatalogueWorkOrder(tracks, libraries, files)
@@ -115,7 +115,7 @@ def _batches(
     settings: LibrarySettings, database: Engine, music: _Music, partners: _Partners
 ) -> tuple[BatchOrders, BatchRunner]:
     """Who takes orders about batches, and who drives them; what an earlier life has left is taken up."""
-    store, exports = SqliteBatchStore(database), SqliteExportRecord(database)
+    store, exports = SqlBatchStore(database), SqlExportRecord(database)
     separations, deliveries, hearing = partners.separations, partners.deliveries, partners.hearing
     sources = StoredSourceFiles(music.files.look, DiskFolders().is_away)
     limits = Limits(rescan_s=settings.rescan_s)

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from stemhouse.platform.object_stores import StoreSettings
 from stemhouse.platform.security import ServerSettings
-from stemhouse.platform.settings import LogLevel
+from stemhouse.platform.settings import DATABASE_URL, LogLevel
 
 
 class LibrarySettings(ServerSettings):
@@ -15,7 +15,9 @@ class LibrarySettings(ServerSettings):
     is_of_one_tenant = True
 
     listen: str = "127.0.0.1:50053"
-    database_url: str = Field(default="sqlite:///library.db", pattern=r"^sqlite:///.+", description="an SQLite file")
+    database_url: str = Field(
+        default="sqlite:///library.db", pattern=DATABASE_URL, description="an SQLite file, or a PostgreSQL database"
+    )
     router: str = "127.0.0.1:50051"
     exporter: str = "127.0.0.1:50054"
     music_store: StoreSettings | None = Field(

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 
+import structlog
 from sqlalchemy import Engine
 
+from services.router.adapters.active_lock import ActiveLock, is_shared
 from services.router.adapters.cache_keeper import start_cache_keeper
 from services.router.adapters.cache_ledger import SqlCacheLedger
 from services.router.adapters.cloud_ledger import SqlCloudLedger
@@ -39,7 +41,7 @@ from services.router.core.releases import Releases
 from services.router.core.shelf import CacheShelf
 from services.router.core.submissions import Submissions
 from services.router.migrations import migrate
-from services.router.servicer import RouterParts, RouterServicer, service
+from services.router.servicer import SERVICE_NAME, RouterParts, RouterServicer, service
 from services.router.settings import RouterSettings
 from stemhouse.platform.callers import PerTenant
 from stemhouse.platform.databases import open_database
@@ -47,6 +49,7 @@ from stemhouse.platform.entry import enter
 from stemhouse.platform.object_stores import connect_object_store
 from stemhouse.platform.server import serve
 from stemhouse.platform.settings import read_settings
+from stemhouse.platform.standby import standing_by
 from stemhouse.platform.telemetry import configure_logging
 from stemhouse.platform.tokens import TenantQuota
 from stemhouse.ports import ObjectStore
@@ -77,10 +80,15 @@ class _Room:
     care: CacheCare
 
 
+log = structlog.get_logger(__name__)
+
+
 def main() -> None:
     """Serve until told to stop."""
     settings = read_settings(RouterSettings)
     configure_logging("router", settings.log_level)
+    if not _is_active(settings):
+        return
     settings.scratch_dir.mkdir(parents=True, exist_ok=True)
     database = open_database(settings.database_url)
     migrate(database)
@@ -158,6 +166,21 @@ def _most_open_jobs(house: _House, tenant: Tenant) -> int | None:
     if tenant == HOUSE:
         return house.settings.max_open_jobs
     return quota.open_jobs if quota else None
+
+
+def _is_active(settings: RouterSettings) -> bool:
+    """Wait until this is the one router that works; False if told to stop before."""
+    if not is_shared(settings.database_url):
+        return True
+    lock = ActiveLock(settings.database_url, _end)
+    with standing_by(SERVICE_NAME, settings.listen, settings.entrance()) as stop:
+        return lock.take(stop)
+
+
+def _end(cause: str) -> None:
+    """At once, with all that is under way: another router may go on with it from now on."""
+    log.critical("lock lost", cause=cause)
+    os._exit(1)
 
 
 def _now() -> datetime:

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ByteSize, Field
 
 from stemhouse.platform.object_stores import StoreSettings
 from stemhouse.platform.security import ServerSettings
-from stemhouse.platform.settings import LogLevel
+from stemhouse.platform.settings import DATABASE_URL, LogLevel
 
 
 class CacheSettings(BaseModel):
@@ -29,7 +29,7 @@ class RouterSettings(ServerSettings):
     )
     database_url: str = Field(
         default="sqlite:///ledger.db",
-        pattern=r"^(sqlite:///|postgresql\+psycopg://).+",
+        pattern=DATABASE_URL,
         description="an SQLite file, or a PostgreSQL database",
     )
     store: StoreSettings

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -72,8 +73,10 @@ class Stemhouse:
         `CallerSettings` makes them of the environment.
         """
         self._calls = Calls(require_servers)
-        addresses = (endpoints.router, endpoints.library, endpoints.exporter)
-        self._channels = [connect(address, credentials) for address in addresses]
+        self._channels = [
+            connect(address, credentials, active_service=f"stemhouse.v1.{name.capitalize()}Service")
+            for name, address in asdict(endpoints).items()
+        ]
         router, library, exporter = self._channels
         self._router = router_pb2_grpc.RouterServiceStub(router)
         self._library = library_pb2_grpc.LibraryServiceStub(library)

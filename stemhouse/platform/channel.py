@@ -19,25 +19,27 @@ Where a server is killed while streams begin, gRPC 1.85 goes on with some retrie
 4 of 35 kills left one of twelve callers hanging; without the policy none did.
 """
 
-_SERVICE_CONFIG = json.dumps(
-    {
-        "methodConfig": [
-            {
-                "name": [{}],
-                "retryPolicy": {
-                    "maxAttempts": 5,
-                    "initialBackoff": "0.1s",
-                    "maxBackoff": "2s",
-                    "backoffMultiplier": 2,
-                    "retryableStatusCodes": ["UNAVAILABLE"],
-                },
+LOOK_UP = "dns:"
+"""Before a name and a port: all addresses of that name, as with a headless service of Kubernetes."""
+_LOOK_UP_INTERVAL_MS = 5_000
+
+
+_METHODS = {
+    "methodConfig": [
+        {
+            "name": [{}],
+            "retryPolicy": {
+                "maxAttempts": 5,
+                "initialBackoff": "0.1s",
+                "maxBackoff": "2s",
+                "backoffMultiplier": 2,
+                "retryableStatusCodes": ["UNAVAILABLE"],
             },
-            {"name": [{"service": f"stemhouse.v1.{service}", "method": method} for service, method in _NOT_RETRIED]},
-        ]
-    }
-)
+        },
+        {"name": [{"service": f"stemhouse.v1.{service}", "method": method} for service, method in _NOT_RETRIED]},
+    ]
+}
 _OPTIONS = (
-    ("grpc.service_config", _SERVICE_CONFIG),
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.initial_reconnect_backoff_ms", 200),
@@ -46,21 +48,47 @@ _OPTIONS = (
 )
 
 
-def connect(address: str, credentials: grpc.ChannelCredentials | None = None, server_name: str = "") -> grpc.Channel:
+def connect(
+    address: str, credentials: grpc.ChannelCredentials | None = None, server_name: str = "", active_service: str = ""
+) -> grpc.Channel:
     """A channel to `host:port`; it connects when it is used, and again whenever it must.
 
     With credentials it goes by TLS, and the server must have a certificate for its host, or for `server_name`.
 
+    `dns:NAME:PORT` stands for all addresses of a name, of which those are called that say of `active_service` that it
+    is ready: so the one router that is active is found.
+
     Every RPC of Stemhouse is idempotent, so UNAVAILABLE is retried (about 3 s in all), save for the streams above.
     """
-    return grpc.intercept_channel(_channel(address, credentials, server_name), _RequestIdInterceptor())
+    target, options = _target(address, active_service)
+    return grpc.intercept_channel(_channel(target, options, credentials, server_name), _RequestIdInterceptor())
 
 
-def _channel(address: str, credentials: grpc.ChannelCredentials | None, server_name: str) -> grpc.Channel:
+def _service_config(choice: Mapping[str, Any]) -> str:
+    """gRPC's, with how one of several addresses is chosen."""
+    return json.dumps({**choice, **_METHODS})
+
+
+def _target(address: str, active_service: str) -> tuple[str, tuple[tuple[str, str | int], ...]]:
+    """What gRPC calls it, and the options of its channel."""
+    if not address.startswith(LOOK_UP):
+        return address, (("grpc.service_config", _service_config({})), *_OPTIONS)
+    choice = {"loadBalancingConfig": [{"round_robin": {}}], "healthCheckConfig": {"serviceName": active_service}}
+    again = ("grpc.dns_min_time_between_resolutions_ms", _LOOK_UP_INTERVAL_MS)
+    options = (("grpc.service_config", _service_config(choice)), again, *_OPTIONS)
+    return f"dns:///{address.removeprefix(LOOK_UP)}", options
+
+
+def _channel(
+    target: str,
+    options: tuple[tuple[str, str | int], ...],
+    credentials: grpc.ChannelCredentials | None,
+    server_name: str,
+) -> grpc.Channel:
     if not credentials:
-        return grpc.insecure_channel(address, options=_OPTIONS)
+        return grpc.insecure_channel(target, options=options)
     name = (("grpc.ssl_target_name_override", server_name),) if server_name else ()
-    return grpc.secure_channel(address, credentials, options=(*_OPTIONS, *name))
+    return grpc.secure_channel(target, credentials, options=(*options, *name))
 
 
 class _CallDetails(NamedTuple):

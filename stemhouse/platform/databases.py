@@ -41,13 +41,15 @@ def _arguments(address: URL) -> dict[str, Any]:
 
 
 def migrate(database: Engine, scripts: Path, version_table: str, revision: str = "head") -> None:
-    """Bring a service's tables to a revision (`head` is the newest, `base` none); other tables are left alone.
+    """Bring a service's tables to a revision; other tables are left alone.
+
+    `head` is the newest, `base` none, `-1` the one before.
 
     `scripts` is a folder with alembic's `env.py` and `versions`.
     """
     config = Config(attributes={"database": database, "version_table": version_table})
     config.set_main_option("script_location", str(scripts).replace("%", "%%"))
-    if revision == "base":
+    if revision == "base" or revision.startswith("-"):
         command.downgrade(config, revision)
     else:
         command.upgrade(config, revision)

@@ -26,6 +26,8 @@ class Entrance:
     checks_certificates: bool = False
     is_insecure_allowed: bool = False
     limits: LimitSettings = field(default_factory=LimitSettings)
+    probes: str = ""
+    """Where health is told to anybody, without TLS; nowhere, if empty."""
 
     def check(self, address: str) -> None:
         """Raise InvalidRequest if strangers could come in, or listen, at this address."""
@@ -84,6 +86,7 @@ class ServerSettings(CallerSettings):
 
     accepted_tokens: Path | None = None
     allow_insecure: bool = False
+    health_listen: str = ""
     limits: LimitSettings = LimitSettings()
 
     def quotas(self) -> Callable[[], Sequence[TenantQuota]]:
@@ -100,4 +103,5 @@ class ServerSettings(CallerSettings):
             checks_certificates=self.tls.client_ca is not None,
             is_insecure_allowed=self.allow_insecure,
             limits=self.limits,
+            probes=self.health_listen,
         )

@@ -4,8 +4,9 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import grpc
@@ -25,6 +26,7 @@ _NOT_READY_INTERVAL_S = 0.1
 _GRACE_S = 10.0
 _EXIT_WITH_STDIN = "STEMHOUSE_EXIT_WITH_STDIN"
 _HANDSHAKE_MS = 10_000
+_PROBE_THREADS = 4
 _FROM_HERE_ONLY = Entrance()
 _SPARE_THREADS = 16
 """For health checks, and to tell those who are too many that they are."""
@@ -73,18 +75,19 @@ def serve(
     """
     entrance.check(address)
     _allow_many_files()
-    stop = _stop_event()
+    stop = stop_event()
     server = grpc.server(
         ThreadPoolExecutor(entrance.limits.calls_at_once + _SPARE_THREADS, thread_name_prefix="rpc"),
         interceptors=[RpcInterceptor(entrance.authenticate, entrance.limits)],
         options=server_options(entrance.limits),
     )
     service.register(server)
-    health_servicer = _add_health_and_reflection(server, service.name)
-    _bind(server, address, entrance.credentials)
+    health_servicer = add_health_and_reflection(server, service.name)
+    bind(server, address, entrance.credentials)
     server.start()
     log.info("serving", address=address)
-    _report_readiness(service, health_servicer, stop)
+    with probe_server(entrance.probes, health_servicer):
+        _report_readiness(service, health_servicer, stop)
     health_servicer.enter_graceful_shutdown()
     server.stop(_GRACE_S).wait()
     for action in on_stop:
@@ -101,7 +104,8 @@ def _allow_many_files() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-def _bind(server: grpc.Server, address: str, credentials: grpc.ServerCredentials | None) -> None:
+def bind(server: grpc.Server, address: str, credentials: grpc.ServerCredentials | None) -> None:
+    """Listen there, by TLS where there are credentials; raises Unavailable."""
     try:
         if credentials:
             server.add_secure_port(address, credentials)
@@ -112,13 +116,31 @@ def _bind(server: grpc.Server, address: str, credentials: grpc.ServerCredentials
         raise Unavailable(message) from error
 
 
-def _add_health_and_reflection(server: grpc.Server, service_name: str) -> health.HealthServicer:
+def add_health_and_reflection(server: grpc.Server, service_name: str) -> health.HealthServicer:
+    """The process is alive, its service is not ready yet."""
     servicer = health.HealthServicer()
     servicer.set("", health_pb2.HealthCheckResponse.SERVING)
     servicer.set(service_name, health_pb2.HealthCheckResponse.NOT_SERVING)
     health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
     reflection.enable_server_reflection((service_name, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
     return servicer
+
+
+@contextmanager
+def probe_server(address: str, servicer: health.HealthServicer) -> Iterator[None]:
+    """Tell health, and nothing else, at an address of its own and without TLS, if there is one.
+
+    For whoever looks after the process and has no certificate, as Kubernetes. Raises Unavailable if it cannot be bound.
+    """
+    if not address:
+        yield
+        return
+    server = grpc.server(ThreadPoolExecutor(_PROBE_THREADS, thread_name_prefix="probe"), options=_OPTIONS)
+    health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
+    bind(server, address, None)
+    server.start()
+    yield
+    server.stop(0).wait()
 
 
 def _report_readiness(service: Service, servicer: health.HealthServicer, stop: threading.Event) -> None:
@@ -146,7 +168,7 @@ def _problem_of(service: Service) -> str:
     return ""
 
 
-def _stop_event() -> threading.Event:
+def stop_event() -> threading.Event:
     """An event set by SIGTERM, SIGINT or, for a child of the local stack, by the end of its parent."""
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -11,6 +11,9 @@ from stemhouse.errors import InvalidRequest
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 
+DATABASE_URL = r"^(sqlite:///|postgresql\+psycopg://).+"
+"""The databases that services take."""
+
 Settings = TypeVar("Settings", bound=BaseSettings)
 
 _DELIMITER = "__"

@@ -19,13 +19,13 @@ import psutil
 from sqlalchemy import Engine
 from sqlmodel import Session
 
-from services.library.adapters.catalogue import SqliteTrackCatalogue
+from services.library.adapters.catalogue import SqlTrackCatalogue
 from services.library.adapters.deliveries import ExporterDeliveries
 from services.library.adapters.disks import MachineDisks
 from services.library.adapters.dj_libraries import DJLibraries
-from services.library.adapters.export_record import SqliteExportRecord, remember_export
+from services.library.adapters.export_record import SqlExportRecord, remember_export
 from services.library.adapters.folders import DiskFolders
-from services.library.adapters.library_catalogue import SqliteLibraryCatalogue
+from services.library.adapters.library_catalogue import SqlLibraryCatalogue
 from services.library.adapters.music_files import MusicFiles
 from services.library.core.batch_plan import BatchPlanner, PlanPorts
 from services.library.core.batch_ports import Export
@@ -86,7 +86,7 @@ def measure(music: Path, database_file: Path) -> None:
     """Print the figures."""
     database = open_database(f"sqlite:///{database_file}")
     migrate(database)
-    tracks, libraries = SqliteTrackCatalogue(database), SqliteLibraryCatalogue(database)
+    tracks, libraries = SqlTrackCatalogue(database), SqlLibraryCatalogue(database)
     files = MusicFiles(DiskFolders())
     scanner = DJLibraryScanner(ScannerParts(tracks, libraries, files, files, DJLibraries()))
     memory: list[tuple[int, int]] = []
@@ -103,7 +103,7 @@ def measure(music: Path, database_file: Path) -> None:
     ordered, order_s = timed(lambda: order.files(str(music), ["Set 1"], is_crates_only=False))
     print(f"work order: {len(ordered)} tracks in {order_s:.2f} s")
     with Stemhouse(Endpoints(NOBODY, NOBODY, NOBODY)) as client:
-        exports, deliveries = SqliteExportRecord(database), ExporterDeliveries(client)
+        exports, deliveries = SqlExportRecord(database), ExporterDeliveries(client)
         ports = PlanPorts(order, exports, deliveries, FakeSeparations(), MachineDisks())
         home = str(database_file.parent)
         measure_plans(BatchPlanner(ports, Places(home, home)), database, BatchSpec(str(music), f"{home}/stems"))

@@ -1,12 +1,12 @@
-"""A ledger's tables in a database, and what is written into them."""
+"""A service's tables in a database, and what is written into a ledger."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from sqlalchemy import Engine
 
+from services.router import migrations as router
 from services.router.core.ports import Accepted
-from services.router.migrations import migrate
 from stemhouse.audio import QualityReport, StemQuality
 from stemhouse.jobs import Attempt, Decision, SeparationResult
 from stemhouse.platform.databases import open_database
@@ -19,8 +19,8 @@ RESULT = SeparationResult(source(), FACTS, ACCEPTED.stem_set, ACCEPTED.quality, 
 
 
 @contextmanager
-def migrated(url: str) -> Iterator[Engine]:
-    """The ledger's tables, empty."""
+def migrated(url: str, migrate: Callable[..., None] = router.migrate) -> Iterator[Engine]:
+    """The tables that a service's migrations make, empty; those of the ledger, unless said."""
     engine = open_database(url)
     migrate(engine, "base")
     migrate(engine)

@@ -1,23 +1,19 @@
-"""One suite for the batches in SQLite and the fakes that unit tests use instead."""
+"""One suite for the batches in databases and the fakes that unit tests use instead."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
 
-from services.library.adapters.batch_store import SqliteBatchStore
-from services.library.adapters.export_record import SqliteExportRecord
+from services.library.adapters.batch_store import SqlBatchStore
+from services.library.adapters.export_record import SqlExportRecord
 from services.library.core.batch_ports import BatchRun, BatchStore, Export, ExportKey, ExportRecord, Outlook, Remainder
 from services.library.core.ports import FileStamp
-from services.library.migrations import migrate
 from stemhouse.batches import Batch, BatchCounts, BatchItem, BatchLayout, BatchSpec, BatchState, ItemState
 from stemhouse.delivery import DeliveryOptions, FileFormat, SampleFormat
 from stemhouse.errors import InvalidRequest, NotFound
 from stemhouse.jobs import JobError
-from stemhouse.platform.databases import open_database
 from stemhouse.tracks import LibraryKind
 from tests.unit.library.batch_memory import MemoryBatchStore, MemoryExportRecord
 
@@ -42,32 +38,20 @@ KEY = ExportKey("/music/1.mp3", FileStamp(10, 2**62), "a wish", "flac")
 EXPORT = Export("/out/1", {"vocals.flac": 2**40, "drums.flac": 5}, 100.0, damage="its end is missing")
 
 
-@pytest.fixture(params=["sqlite", "memory"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine | None]:
-    """A database with the tables, or None for the fakes."""
-    if request.param == "memory":
-        yield None
-        return
-    engine = open_database(f"sqlite:///{tmp_path}/library.db")
-    migrate(engine)
-    yield engine
-    engine.dispose()
-
-
 @pytest.fixture
-def exports(database: Engine | None) -> ExportRecord:
+def exports(catalogue_kind: Engine | None) -> ExportRecord:
     """Each record in turn."""
-    return SqliteExportRecord(database) if database else MemoryExportRecord()
+    return SqlExportRecord(catalogue_kind) if catalogue_kind else MemoryExportRecord()
 
 
 @pytest.fixture
-def store(database: Engine | None, exports: ExportRecord) -> BatchStore:
+def store(catalogue_kind: Engine | None, exports: ExportRecord) -> BatchStore:
     """Each store in turn, with batch `b` of three waiting items."""
     if isinstance(exports, MemoryExportRecord):
         store: BatchStore = MemoryBatchStore(exports)
     else:
-        assert database
-        store = SqliteBatchStore(database)
+        assert catalogue_kind
+        store = SqlBatchStore(catalogue_kind)
     store.create(RUN, [item(1), item(2), item(3)])
     return store
 

@@ -1,13 +1,13 @@
-"""One suite for the SQLite catalogue of libraries and crates and its fake."""
+"""One suite for the catalogue of libraries and crates in databases and its fake."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
+from sqlalchemy import Engine
 
-from services.library.adapters.catalogue import SqliteTrackCatalogue
-from services.library.adapters.library_catalogue import SqliteLibraryCatalogue
+from services.library.adapters.catalogue import SqlTrackCatalogue
+from services.library.adapters.library_catalogue import SqlLibraryCatalogue
 from services.library.core.locations import PathMap
 from services.library.core.ports import (
     Candidate,
@@ -22,11 +22,10 @@ from services.library.core.ports import (
     TrackCatalogue,
     VocalShare,
 )
-from services.library.migrations import migrate
-from stemhouse.platform.databases import open_database
 from stemhouse.tracks import BeatMarker, Crate, Cue, CueKind, DJFacts, LibraryKind, Track
 from tests.unit.library.fakes import MemoryCatalogue
 
+_Change = Callable[[], None]
 XML = LibraryRecord("/dj/c.xml/", LibraryKind.REKORDBOX, "v1", (PathMap("D:/", "/music"),))
 FACTS = DJFacts("rekordbox", genre="House", bpm=126.5, grid=(BeatMarker(0.1, 126.5, 1),))
 
@@ -39,17 +38,13 @@ class Catalogue:
     libraries: LibraryCatalogue
 
 
-@pytest.fixture(params=["sqlite", "memory"])
-def catalogue(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Catalogue]:
+@pytest.fixture
+def catalogue(catalogue_kind: Engine | None) -> Catalogue:
     """Each catalogue in turn."""
-    if request.param == "memory":
+    if catalogue_kind is None:
         memory = MemoryCatalogue()
-        yield Catalogue(memory, memory)
-        return
-    engine = open_database(f"sqlite:///{tmp_path}/library.db")
-    migrate(engine)
-    yield Catalogue(SqliteTrackCatalogue(engine), SqliteLibraryCatalogue(engine))
-    engine.dispose()
+        return Catalogue(memory, memory)
+    return Catalogue(SqlTrackCatalogue(catalogue_kind), SqlLibraryCatalogue(catalogue_kind))
 
 
 def add(catalogue: Catalogue, *paths: str, real_path: str = "", **values: object) -> None:
@@ -189,7 +184,7 @@ def test_stamps_of_paths(catalogue: Catalogue) -> None:
 def test_each_change_has_a_new_revision(catalogue: Catalogue) -> None:
     """So that whoever keeps an order knows when it is old."""
     seen = {(catalogue.tracks.revision(), catalogue.libraries.revision())}
-    changes: list[Callable[[], None]] = [
+    changes: list[_Change] = [
         lambda: add(catalogue, "/a"),
         lambda: catalogue.tracks.record_vocals("/a", FileStamp(10, 2**62), VocalShare(0.5, is_probed=True)),
         lambda: catalogue.libraries.replace(XML, [file("/a")], []),
@@ -211,3 +206,12 @@ def test_more_paths_than_one_statement_takes(catalogue: Catalogue) -> None:
     assert [track.path for track in page] == paths[:1001]
     assert all(track.crates == ("All",) for track in page)
     assert list(catalogue.tracks.tracks(paths)) == paths
+
+
+def test_prefixes_and_order_are_those_of_code_points(catalogue: Catalogue) -> None:
+    """Whatever the order of the database's language: there, `a` and `A` are neighbours and `-` is nothing."""
+    paths = ["/M/B.wav", "/M/Z.wav", "/M/a.wav", "/M/ä.wav", "/M-2/a.wav", "/m/a.wav"]
+    add(catalogue, *paths)
+    assert set(catalogue.tracks.stamps("/M/")) == set(paths[:4])
+    assert [track.path for track in catalogue.tracks.page("", "", 9)] == sorted(paths)
+    assert [track.path for track in catalogue.tracks.page("/M/", "/M/Z.wav", 9)] == paths[2:4]

@@ -11,11 +11,11 @@ import grpc
 import pytest
 import soundfile
 
-from services.library.adapters.catalogue import SqliteTrackCatalogue
+from services.library.adapters.catalogue import SqlTrackCatalogue
 from services.library.adapters.dj_libraries import DJLibraries
-from services.library.adapters.export_record import SqliteExportRecord
+from services.library.adapters.export_record import SqlExportRecord
 from services.library.adapters.folders import DiskFolders
-from services.library.adapters.library_catalogue import SqliteLibraryCatalogue
+from services.library.adapters.library_catalogue import SqlLibraryCatalogue
 from services.library.adapters.music_files import MusicFiles
 from services.library.adapters.tag_reader import MutagenTagReader
 from services.library.core.hearing import VocalHearing
@@ -64,12 +64,12 @@ def stub(tmp_path: Path, world: World) -> Iterator[LibraryServiceStub]:
     """A stub to a server on a free port: scanner and listing as `main` wires them, batches over fakes."""
     database = open_database(f"sqlite:///{tmp_path}/library.db")
     migrate(database)
-    catalogue, libraries, folders = SqliteTrackCatalogue(database), SqliteLibraryCatalogue(database), DiskFolders()
+    catalogue, libraries, folders = SqlTrackCatalogue(database), SqlLibraryCatalogue(database), DiskFolders()
     scanner = DJLibraryScanner(ScannerParts(catalogue, libraries, folders, MutagenTagReader(), DJLibraries()))
     order = CatalogueWorkOrder(catalogue, libraries, folders)
     listing = TrackListing(catalogue, libraries, folders, order)
     probes = TrackProbes(order, VocalHearing(catalogue, world.separations))
-    search = TrackSearch(SearchPorts(catalogue, libraries, SqliteExportRecord(database), MusicFiles(folders)))
+    search = TrackSearch(SearchPorts(catalogue, libraries, SqlExportRecord(database), MusicFiles(folders)))
     server = grpc.server(ThreadPoolExecutor(4), interceptors=[RpcInterceptor()])
     service(LibraryServicer(LibraryParts(scanner, listing, probes, search, world.orders)), catalogue.probe).register(
         server

@@ -13,10 +13,10 @@ from xml.sax.saxutils import quoteattr
 
 import pytest
 
-from services.library.adapters.catalogue import SqliteTrackCatalogue
+from services.library.adapters.catalogue import SqlTrackCatalogue
 from services.library.adapters.dj_libraries import DJLibraries
 from services.library.adapters.folders import DiskFolders
-from services.library.adapters.library_catalogue import SqliteLibraryCatalogue
+from services.library.adapters.library_catalogue import SqlLibraryCatalogue
 from services.library.adapters.music_files import MusicFiles
 from services.library.core.locations import PathMap
 from services.library.core.scanner import DJLibraryScanner, ScannerParts
@@ -38,7 +38,7 @@ class Library:
     def __init__(self, database_file: Path) -> None:
         self.database = open_database(f"sqlite:///{database_file}")
         migrate(self.database)
-        self.tracks, self.libraries = SqliteTrackCatalogue(self.database), SqliteLibraryCatalogue(self.database)
+        self.tracks, self.libraries = SqlTrackCatalogue(self.database), SqlLibraryCatalogue(self.database)
         self.music_files = MusicFiles(DiskFolders())
         parts = ScannerParts(self.tracks, self.libraries, self.music_files, self.music_files, DJLibraries())
         self._scanner = DJLibraryScanner(parts)

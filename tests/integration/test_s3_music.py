@@ -11,10 +11,10 @@ import pytest
 from minio import Minio
 from urllib3 import BaseHTTPResponse
 
-from services.library.adapters.catalogue import SqliteTrackCatalogue
+from services.library.adapters.catalogue import SqlTrackCatalogue
 from services.library.adapters.dj_libraries import DJLibraries
 from services.library.adapters.folders import DiskFolders
-from services.library.adapters.library_catalogue import SqliteLibraryCatalogue
+from services.library.adapters.library_catalogue import SqlLibraryCatalogue
 from services.library.adapters.music_files import MusicFiles
 from services.library.adapters.s3_folders import S3Folders
 from services.library.adapters.source_files import StoredSourceFiles
@@ -87,23 +87,23 @@ def deliver(folder: Path, audio: bytes) -> None:
 
 
 @pytest.fixture
-def tracks(tmp_path: Path) -> Iterator[SqliteTrackCatalogue]:
+def tracks(tmp_path: Path) -> Iterator[SqlTrackCatalogue]:
     """An empty catalogue."""
     database = open_database(f"sqlite:///{tmp_path}/library.db")
     migrate(database)
-    yield SqliteTrackCatalogue(database)
+    yield SqlTrackCatalogue(database)
     database.dispose()
 
 
-def scan(client: Minio, tracks: SqliteTrackCatalogue, location: str) -> tuple[ScanProgress, list[ScanProblem]]:
+def scan(client: Minio, tracks: SqlTrackCatalogue, location: str) -> tuple[ScanProgress, list[ScanProblem]]:
     """The outcome, and all problems."""
     places = MusicFiles(DiskFolders(), S3Folders(client))
-    parts = ScannerParts(tracks, SqliteLibraryCatalogue(tracks._engine), places, places, DJLibraries())
+    parts = ScannerParts(tracks, SqlLibraryCatalogue(tracks._engine), places, places, DJLibraries())
     reports = list(DJLibraryScanner(parts).scan(location))
     return reports[-1], [problem for report in reports for problem in report.problems]
 
 
-def test_store_is_scanned_as_the_same_folder_is(client: Minio, tracks: SqliteTrackCatalogue, music: Path) -> None:
+def test_store_is_scanned_as_the_same_folder_is(client: Minio, tracks: SqlTrackCatalogue, music: Path) -> None:
     """Tags, lengths, problems and our own files alike; a second scan reads only what it could not read."""
     outcome, (problem,) = scan(client, tracks, f"s3://{BUCKET}/dj/")
     assert (outcome.found_count, outcome.added_count, outcome.own_count) == (7, 7, 2)
@@ -117,7 +117,7 @@ def test_store_is_scanned_as_the_same_folder_is(client: Minio, tracks: SqliteTra
     assert (again.unchanged_count, again.added_count, again.removed_count) == (6, 0, 0)
 
 
-def test_object_that_went_is_removed(client: Minio, tracks: SqliteTrackCatalogue, music: Path) -> None:
+def test_object_that_went_is_removed(client: Minio, tracks: SqlTrackCatalogue, music: Path) -> None:
     """And one that came is added."""
     for name in ("moving/a.mp3", "moving/b.mp3"):
         client.fput_object(BUCKET, name, str(music / "Bjørk/0 ü.mp3"))
@@ -165,7 +165,7 @@ def test_prefix_is_normalised_and_checked(client: Minio) -> None:
         MusicFiles(DiskFolders()).prefix("s3://music")
 
 
-def test_what_is_not_in_the_store_is_not_found(client: Minio, tracks: SqliteTrackCatalogue) -> None:
+def test_what_is_not_in_the_store_is_not_found(client: Minio, tracks: SqlTrackCatalogue) -> None:
     """Neither a prefix nor a bucket; a single object is a problem."""
     for location in (f"s3://{BUCKET}/nowhere", "s3://no-such-bucket/a"):
         with pytest.raises(NotFound):

@@ -1,4 +1,4 @@
-"""Batches in an SQLite file."""
+"""Batches in a database."""
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -33,7 +33,7 @@ _attempt = col(BatchItemRow.attempt)
 _job_id = col(BatchItemRow.job_id)
 
 
-class SqliteBatchStore:
+class SqlBatchStore:
     """BatchStore over the tables that the migrations have made."""
 
     def __init__(self, engine: Engine) -> None:

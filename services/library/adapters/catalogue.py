@@ -1,4 +1,4 @@
-"""The tracks of the catalogue in an SQLite file."""
+"""The tracks of the catalogue in a database."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,11 +8,11 @@ from itertools import starmap
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, Row, case, func, literal
-from sqlalchemy.dialects.sqlite import insert
 from sqlmodel import col, delete, select, update
 
 from services.library.adapters.path_queries import CHUNK_ROWS, chunks, is_below, is_track_of
 from services.library.adapters.tables import CrateEntryRow, CrateRow, LibraryEntryRow, TrackRow
+from services.library.adapters.upserts import insert_into
 from services.library.core.dj_facts import SHARED_FIELDS, facts_from_document, facts_to_document, merged_facts
 from services.library.core.ports import Candidate, CatalogueEntry, FileStamp, VocalShare
 from stemhouse.platform.databases import database_errors
@@ -21,7 +21,7 @@ from stemhouse.tracks import Track
 _path = col(TrackRow.path)
 
 
-class SqliteTrackCatalogue:
+class SqlTrackCatalogue:
     """TrackCatalogue over the tables that the migrations have made."""
 
     def __init__(self, engine: Engine) -> None:
@@ -46,7 +46,7 @@ class SqliteTrackCatalogue:
         """See TrackCatalogue.upsert."""
         if not entries:
             return
-        statement = insert(TrackRow)
+        statement = insert_into(TrackRow, self._engine.dialect)
         replaced = {column.name: column for column in statement.excluded if column.name != "path"}
         statement = statement.on_conflict_do_update(index_elements=[_path], set_=replaced)
         with self._change() as connection:

@@ -1,13 +1,13 @@
-"""What was delivered, and how fast engines are, in an SQLite file."""
+"""What was delivered, and how fast engines are, in a database."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from sqlalchemy import Engine
-from sqlalchemy.dialects.sqlite import insert
 from sqlmodel import Session, col, func, select
 
 from services.library.adapters.batch_tables import EngineWorkRow, ExportRow
+from services.library.adapters.upserts import insert_into
 from services.library.core.batch_ports import Export, ExportKey
 from stemhouse.platform.databases import database_errors
 
@@ -15,7 +15,7 @@ _MOST_VARIABLES = 500
 """Of one statement, less than any SQLite allows."""
 
 
-class SqliteExportRecord:
+class SqlExportRecord:
     """ExportRecord over the tables that the migrations have made."""
 
     def __init__(self, engine: Engine) -> None:
@@ -57,11 +57,11 @@ class SqliteExportRecord:
         sums = select(func.sum(ExportRow.total_bytes), func.sum(ExportRow.audio_s))
         with self._session() as session:
             total_bytes, audio_s = session.exec(sums.where(ExportRow.size_class == size_class)).one()
-        return total_bytes / audio_s if audio_s else None
+        return float(total_bytes) / audio_s if audio_s else None  # PostgreSQL sums bytes to a Decimal
 
     def record_work(self, engine_id: str, audio_s: float, wall_s: float, stored_bytes: int) -> None:
         """See ExportRecord.record_work."""
-        statement = insert(EngineWorkRow).values(
+        statement = insert_into(EngineWorkRow, self._engine.dialect).values(
             engine_id=engine_id,
             audio_s=audio_s,
             wall_s=wall_s,
@@ -104,7 +104,7 @@ def remember_export(session: Session, key: ExportKey, export: Export) -> None:
     Also of others whose files these have replaced.
     """
     _forget_replaced(session, key, export)
-    statement = insert(ExportRow).values(
+    statement = insert_into(ExportRow, session.connection().dialect).values(
         path=key.path,
         wish=key.wish,
         size_bytes=key.stamp.size_bytes,

@@ -1,4 +1,4 @@
-"""The scanned locations and the crates of the catalogue in an SQLite file."""
+"""The scanned locations and the crates of the catalogue in a database."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,7 +25,7 @@ _SEPARATORS = "/\\"
 _LibraryPart = LibraryEntryRow | CrateRow | CrateEntryRow
 
 
-class SqliteLibraryCatalogue:
+class SqlLibraryCatalogue:
     """LibraryCatalogue over the tables that the migrations have made."""
 
     def __init__(self, engine: Engine) -> None:

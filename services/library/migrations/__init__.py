@@ -10,5 +10,5 @@ VERSION_TABLE = "catalogue_version"
 
 
 def migrate(database: Engine, revision: str = "head") -> None:
-    """Bring the catalogue's tables to a revision: `head` is the newest, `base` none."""
+    """Bring the catalogue's tables to a revision: `head` is the newest, `base` none, `-1` the one before."""
     databases.migrate(database, Path(__file__).parent, VERSION_TABLE, revision)

@@ -8,11 +8,8 @@ from dataclasses import dataclass
 
 import grpc
 
-from stemhouse.platform.channel import connect
+from stemhouse.platform.channel import LOOK_UP, connect
 from stemhouse.v1.separator_pb2_grpc import SeparatorServiceStub
-
-LOOK_UP = "dns:"
-"""Before a name and a port: all addresses of that name are separators, as with a headless service of Kubernetes."""
 
 _LOOKED_UP_FOR_S = 5.0
 

@@ -10,7 +10,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Engine, inspect
 
 from services.library.adapters.batch_tables import BatchRow
-from services.library.adapters.catalogue import SqliteTrackCatalogue
+from services.library.adapters.catalogue import SqlTrackCatalogue
 from services.library.core.ports import CatalogueEntry, FileStamp, TrackCatalogue
 from services.library.migrations import VERSION_TABLE, migrate
 from stemhouse.errors import Unavailable
@@ -38,7 +38,7 @@ def at_revision(tmp_path: Path, revision: str) -> Engine:
 @pytest.fixture(params=["sqlite", "memory"])
 def catalogue(request: pytest.FixtureRequest, database: Engine) -> TrackCatalogue:
     """Each catalogue in turn."""
-    return SqliteTrackCatalogue(database) if request.param == "sqlite" else MemoryCatalogue()
+    return SqlTrackCatalogue(database) if request.param == "sqlite" else MemoryCatalogue()
 
 
 def entry(path: str, modified_ns: int = 1, title: str = "") -> CatalogueEntry:
@@ -116,7 +116,7 @@ def test_tracks_of_the_first_version_stay(tmp_path: Path) -> None:
             "INSERT INTO tracks VALUES ('/a.wav', 9, 7, 'x', 'y', 'z', 'House', '8A', 120.0, 3.5)"
         )
     migrate(engine)
-    catalogue = SqliteTrackCatalogue(engine)
+    catalogue = SqlTrackCatalogue(engine)
     assert list(catalogue.page("", "", 9)) == [Track("/a.wav", 9, "x", "y", "z", "House", "8A", 120.0, 3.5)]
     assert [each.vocal_share for each in catalogue.candidates("")] == [None]
     assert catalogue.stamps("") == {"/a.wav": FileStamp(9, 7)}
@@ -129,7 +129,7 @@ def test_migrations_go_back_and_forth(database: Engine) -> None:
     assert inspect(database).get_table_names() == [VERSION_TABLE]
     migrate(database)
     migrate(database)
-    SqliteTrackCatalogue(database).upsert([entry("/a.wav")])
+    SqlTrackCatalogue(database).upsert([entry("/a.wav")])
 
 
 def test_database_keeps_a_write_ahead_log(database: Engine) -> None:
@@ -142,7 +142,7 @@ def test_database_without_tables_is_not_ready(tmp_path: Path) -> None:
     """The error names the database and the cause."""
     engine = open_database(f"sqlite:///{tmp_path}/empty.db")
     with pytest.raises(Unavailable, match=r"empty\.db.*no such table"):
-        SqliteTrackCatalogue(engine).probe()
+        SqlTrackCatalogue(engine).probe()
     engine.dispose()
 
 
@@ -151,12 +151,12 @@ def test_damaged_database_is_unavailable(database: Engine) -> None:
     database.dispose()
     Path(str(database.url.database)).write_bytes(b"not a database" * 100)
     with pytest.raises(Unavailable):
-        SqliteTrackCatalogue(database).probe()
+        SqlTrackCatalogue(database).probe()
 
 
 def test_reader_sees_the_old_state_while_a_writer_is_busy(database: Engine) -> None:
     """A listing during a scan neither waits nor fails."""
-    catalogue = SqliteTrackCatalogue(database)
+    catalogue = SqlTrackCatalogue(database)
     catalogue.upsert([entry("/a.wav")])
     writer = sqlite3.connect(str(database.url.database), isolation_level=None)
     writer.execute("BEGIN IMMEDIATE")
