@@ -4,7 +4,7 @@ from dataclasses import fields, replace
 
 import pytest
 
-from stemhouse.delivery import FileFormat
+from stemhouse.delivery import FileFormat, SampleFormat
 from stemhouse.dj import (
     TARGET_FORMATS,
     DJCollection,
@@ -45,7 +45,14 @@ TRACK = DJTrack(
 FILE = DJFile("/Volumes/USB é/a.aiff", TRACK, 5_000_000_000, 305.4, 44_100, 2_116_800)
 COLLECTION = DJCollection((FILE, replace(FILE, location="C:/b.aiff")), (Playlist(("Stemhouse", "Acapella"), (1, 0)),))
 LISTS = PlaylistOptions(DJTarget.SERATO, "/Volumes/USB é/dj", "/Volumes/USB é")
-FULL = OrganizeOptions(DJTarget.REKORDBOX, StemChoice.ALL, FileFormat.WAV, "{artist} {stem}", moves_origin=True)
+FULL = OrganizeOptions(
+    DJTarget.REKORDBOX,
+    StemChoice.ALL,
+    FileFormat.WAV,
+    "{artist} {stem}",
+    moves_origin=True,
+    sample_format=SampleFormat.PCM16,
+)
 FULL_FILE = StemFileOptions(is_lossless=True, name_template="{bpm}", moves_origin=True)
 ORDER = DJOrder(KnownTrack(TRACK, "serato", b"\xff\xd8\xff"), "key")
 CLUE = TrackClue("a" * 64, 5_000_000_000, "Jóga.mp3", 305.4)
