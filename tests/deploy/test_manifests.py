@@ -42,9 +42,10 @@ SERVICES: dict[str, tuple[str, type[BaseSettings]]] = {
 }
 OBJECT_STORE = "object-store"
 SEPARATORS = {"separator-cpu", "separator-gpu", "separator-cloud"}
+WITHOUT_TLS = "local"
 CLIENT = {"stemhouse.role": "client"}
 # Of operators that are installed in the cluster: their schemas are theirs.
-FOREIGN_KINDS = {"Cluster", "ScaledObject", "TriggerAuthentication"}
+FOREIGN_KINDS = {"Certificate", "Cluster", "Issuer", "ScaledObject", "TriggerAuthentication"}
 SHUT_DOWN_S = 10
 """What a server takes at most to end in good order: stemhouse.platform.server."""
 
@@ -94,10 +95,14 @@ def test_pods_are_restricted(overlay: str) -> None:
 
 
 def test_probes_ask_what_they_should(overlay: str) -> None:
-    """Ready is the service; alive is the process, whatever models, store and database do."""
+    """Ready is the service; alive is the process, whatever models, store and database do.
+
+    They ask at a port without TLS, which tells nothing else, and which no policy lets a pod in at.
+    """
     for name, workload in ours(overlay).items():
         [container] = pod_of(workload)["containers"]
-        [port] = [it["containerPort"] for it in container["ports"]]
+        [port] = [it["containerPort"] for it in container["ports"] if it["name"] == "health"]
+        assert environment_of(workload, overlay)["STEMHOUSE_HEALTH_LISTEN"] == f"[::]:{port}"
         assert container["livenessProbe"]["grpc"] == container["startupProbe"]["grpc"] == {"port": port}
         assert container["readinessProbe"]["grpc"] == {"port": port, "service": service_of(name)[0]}
 
@@ -192,10 +197,58 @@ def test_workloads_can_be_moved(overlay: str) -> None:
 
 
 def test_one_ledger_and_one_catalogue(overlay: str) -> None:
-    """Two of them would do everything twice."""
+    """Two of them would do everything twice; of a ledger in PostgreSQL the second router waits for its turn."""
     found = ours(overlay)
-    assert found["router"]["spec"]["replicas"] == found["library"]["spec"]["replicas"] == 1
-    assert found["router"]["kind"] == found["library"]["kind"] == "StatefulSet"
+    router, library = found["router"], found["library"]
+    has_standby = environment_of(router, overlay)["STEMHOUSE_DATABASE_URL"].startswith("postgresql")
+    assert (router["spec"]["replicas"], library["spec"]["replicas"]) == (2 if has_standby else 1, 1)
+    assert router["kind"] == library["kind"] == "StatefulSet"
+
+
+def test_standby_hinders_nobody(overlay: str) -> None:
+    """It is never ready: neither its start, nor an update, nor a drain may wait for that."""
+    router = ours(overlay)["router"]["spec"]
+    if router["replicas"] == 1:
+        return
+    assert (router["podManagementPolicy"], router["updateStrategy"]) == ("Parallel", {"type": "OnDelete"})
+    [budget] = [it for it in of_kind(overlay, "PodDisruptionBudget") if it["metadata"]["name"] == "router"]
+    assert budget["spec"]["maxUnavailable"] == router["replicas"]
+
+
+def test_strangers_are_kept_out(overlay: str) -> None:
+    """By certificates of callers, or by tokens; without either only where that is said, on one node."""
+    for name, workload in ours(overlay).items():
+        told = environment_of(workload, overlay)
+        if overlay == WITHOUT_TLS:
+            assert told["STEMHOUSE_ALLOW_INSECURE"] == "true"
+            continue
+        assert "STEMHOUSE_ALLOW_INSECURE" not in told
+        assert {"STEMHOUSE_TLS__CERT", "STEMHOUSE_TLS__KEY"} <= set(told)
+        guards = set(told) & {"STEMHOUSE_TLS__CLIENT_CA", "STEMHOUSE_ACCEPTED_TOKENS"}
+        assert guards == {"STEMHOUSE_TLS__CLIENT_CA" if name in SEPARATORS else "STEMHOUSE_ACCEPTED_TOKENS"}
+        files = {value for key, value in told.items() if "TLS__" in key or "TOKEN" in key}
+        assert all(_is_mounted(file, workload) for file in files)
+
+
+def _is_mounted(path: str, workload: Manifest) -> bool:
+    pod = pod_of(workload)
+    secrets = {it["name"] for it in pod["volumes"] if "secret" in it}
+    mounts = pod["containers"][0]["volumeMounts"]
+    return any(path.startswith(f"{it['mountPath']}/") and it["name"] in secrets and it["readOnly"] for it in mounts)
+
+
+def test_callers_trust_whom_they_call_and_show_who_they_are(overlay: str) -> None:
+    """The router by its certificate, the library by its token; certificates are for the names that are called."""
+    if overlay == WITHOUT_TLS:
+        return
+    found = ours(overlay)
+    certified = {it["spec"]["secretName"]: it["spec"] for it in of_kind(overlay, "Certificate")}
+    for name, workload in found.items():
+        [secret] = [it["secret"]["secretName"] for it in pod_of(workload)["volumes"] if it["name"] == "tls"]
+        assert name in certified[secret]["dnsNames"]
+        assert {"server auth", "client auth"} <= set(certified[secret]["usages"])
+    for name, shown in {"router": "STEMHOUSE_TLS__CERT", "library": "STEMHOUSE_TOKEN_FILE"}.items():
+        assert {"STEMHOUSE_TLS__CA", shown} <= set(environment_of(found[name], overlay))
 
 
 def test_secrets_are_named_and_not_held(overlay: str) -> None:
@@ -204,7 +257,8 @@ def test_secrets_are_named_and_not_held(overlay: str) -> None:
     for workload in workloads(overlay).values():
         for container in containers_of(workload):
             for variable in container.get("env", []):
-                if re.search(r"KEY$|PASSWORD|SECRET|TOKEN", variable["name"]):
+                is_secret = re.search(r"KEY$|PASSWORD|SECRET|TOKEN", variable["name"])
+                if is_secret and not variable.get("value", "").startswith("/run/secrets/"):
                     assert "secretKeyRef" in variable["valueFrom"]
 
 
