@@ -242,11 +242,11 @@ def test_what_does_not_fit_is_not_begun(
     """With the numbers; a disk of which nothing is known is tried."""
     monkeypatch.setenv("STEMHOUSE_SERVER", house.address)
     arguments = ["export-dj", str(house.folder), "--target", "stem-mp4", "--output", str(house.output)]
-    monkeypatch.setattr("stemhouse.cli.export_dj.free_bytes", lambda _: 1000)
+    monkeypatch.setattr("stemhouse.client.dj_destinations.free_bytes", lambda _: 1000)
     assert main(arguments) == ExitCode.USAGE
     assert "0.3 MB to be written, 0.0 MB free: it does not fit" in capsys.readouterr().err
     assert not [*house.output.glob("*")]
-    monkeypatch.setattr("stemhouse.cli.export_dj.free_bytes", lambda _: None)
+    monkeypatch.setattr("stemhouse.client.dj_destinations.free_bytes", lambda _: None)
     assert main(arguments) == ExitCode.OK
 
 
