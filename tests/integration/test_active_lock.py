@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from services.router.adapters.active_lock import ActiveLock, is_shared
+from services.router.adapters.active_lock import LEASE_S, ActiveLock, is_shared
 from stemhouse.platform.databases import open_database
 from tests.postgres import postgres_server
 
@@ -61,7 +61,8 @@ def _backend_pids(url: str) -> list[int]:
     return pids
 
 
-def _terminate(url: str) -> None:
+def _terminate(url: str, _holder: Holder) -> None:
+    """The connection is closed."""
     engine = open_database(url)
     with engine.connect() as connection:
         for pid in _backend_pids(url):
@@ -69,31 +70,32 @@ def _terminate(url: str) -> None:
     engine.dispose()
 
 
-def _freeze(url: str) -> None:
-    """The server's process is there and does not answer; then it is gone."""
+def _freeze(url: str, holder: Holder) -> None:
+    """The server's process is there and does not answer; once that is noticed, it is gone."""
     [pid] = _backend_pids(url)
     os.kill(pid, signal.SIGSTOP)
-    threading.Timer(4.0, _end, (pid,)).start()
-
-
-def _end(pid: int) -> None:
-    os.kill(pid, signal.SIGTERM)
-    os.kill(pid, signal.SIGCONT)
+    try:
+        assert holder.lost.wait(_TIMEOUT_S)
+    finally:
+        os.kill(pid, signal.SIGTERM)
+        os.kill(pid, signal.SIGCONT)
 
 
 @pytest.mark.parametrize("lose", [_terminate, _freeze])
-def test_next_one_begins_after_the_one_before_has_ended(lose: Callable[[str], None], postgres_url: str) -> None:
+def test_next_one_begins_after_the_one_before_has_ended(lose: Callable[[str, Holder], None], postgres_url: str) -> None:
     """However the connection was lost; and nobody begins while it holds."""
     first = Holder(postgres_url)
     assert first.taken.wait(_TIMEOUT_S)
     second = Holder(postgres_url)
     assert not second.taken.wait(6)
     assert not first.lost.is_set()
-    lose(postgres_url)
+    lose(postgres_url, first)
+    free_s = time.monotonic()
     assert second.taken.wait(_TIMEOUT_S)
     assert first.lost.is_set()
-    assert first.lost_s < second.taken_s
-    _terminate(postgres_url)
+    # Also one that had noticed nothing would have ended by its own clock.
+    assert max(first.lost_s, free_s + LEASE_S) < second.taken_s
+    _terminate(postgres_url, second)
     assert second.lost.wait(_TIMEOUT_S)
 
 
@@ -105,7 +107,7 @@ def test_waiting_ends_when_told(postgres_url: str) -> None:
         waiting = Holder(url)
         waiting.give_up()
         assert not waiting.taken.is_set()
-    _terminate(postgres_url)
+    _terminate(postgres_url, first)
 
 
 def test_only_a_ledger_of_postgresql_is_shared(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Which of several routers is the active one: whoever holds a lock in the ledger's PostgreSQL.
 
 The lock belongs to a connection, so that it is free when its holder dies. A holder whose connection is lost, or has not
-answered for `_LEASE_S`, is told so and has to end; whoever takes the lock waits for longer than that before it begins.
+answered for `LEASE_S`, is told so and has to end; whoever takes the lock waits for longer than that before it begins.
 """
 
 import select
@@ -20,7 +20,7 @@ LOCK_KEY = 0x5354454D48
 """Of the lock, in the ledger's database; it spells STEMH."""
 _POLL_S = 1.0
 _CHECK_INTERVAL_S = 0.5
-_LEASE_S = 3.0
+LEASE_S = 3.0
 _SETTLING_S = 4.0
 _CONNECTION: dict[str, Any] = {
     "connect_timeout": 5,
@@ -80,6 +80,6 @@ class ActiveLock:
 
     def _count(self) -> None:
         """Call the lock lost where the database answers too late, whatever that connection waits for."""
-        while time.monotonic() - self._answered_s < _LEASE_S:
+        while time.monotonic() - self._answered_s < LEASE_S:
             time.sleep(_CHECK_INTERVAL_S / 2)
-        self._on_lost(f"the database has not answered for {_LEASE_S:.0f} s")
+        self._on_lost(f"the database has not answered for {LEASE_S:.0f} s")
